@@ -1,0 +1,196 @@
+"""Start and stop the services of one home, one owner at a time."""
+
+import contextlib
+import enum
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from ctportal.embedded import binaries, places
+from ctportal.embedded.account import Account, account_for, everyone_reaches
+from ctportal.embedded.places import EmbeddedError
+from ctportal.embedded.postgres import start_postgres
+from ctportal.embedded.process import Server
+from ctportal.embedded.redis import start_redis
+
+LAYOUT = "1"
+
+
+class Profile(enum.Enum):
+    """What the services are for: a portal's data are durable, a test's are fast."""
+
+    PORTAL = "portal"
+    TESTS = "tests"
+
+
+@dataclass
+class Services:
+    """The running services of one home."""
+
+    home: Path
+    profile: Profile
+    lock: IO[str]
+    servers: list[Server] = field(default_factory=list)
+
+    @property
+    def database_url(self) -> str:
+        return places.database_url(self.home)
+
+    @property
+    def redis_url(self) -> str:
+        return places.redis_url(self.home)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+
+    def stop(self) -> None:
+        """Stop Redis, then PostgreSQL; a second call does nothing."""
+        while self.servers:
+            self.servers.pop().stop()
+        self.lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def start(home: Path, *, profile: Profile = Profile.PORTAL) -> Services:
+    """Start PostgreSQL and Redis on the home's data; the caller is then their owner.
+
+    Raises EmbeddedError when another process owns them, or when they cannot start.
+    """
+    home = home.resolve()
+    folder = _make_folders(home)
+    services = Services(home, profile, _take_lock(folder))
+    try:
+        _start_servers(services, folder)
+    except BaseException:
+        services.stop()
+        raise
+    return services
+
+
+def running(home: Path) -> bool:
+    """Whether a process owns the services of this home now."""
+    lock = places.services_folder(home) / "lock"
+    if not lock.exists():
+        return False
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _start_servers(services: Services, folder: Path) -> None:
+    account = account_for(folder)
+    sockets = places.socket_folder(services.home)
+    _make_private(sockets, account)
+    common = {
+        "folder": folder,
+        "account": account,
+        "binaries": binaries.find(account),
+        "durable": services.profile is Profile.PORTAL,
+    }
+    log = services.home / "log"
+    services.servers.append(
+        start_postgres(sockets=sockets, log=log / "postgres.log", **common)  # type: ignore[arg-type]
+    )
+    socket = places.redis_socket(services.home)
+    services.servers.append(
+        start_redis(socket=socket, log=log / "redis.log", **common)  # type: ignore[arg-type]
+    )
+
+
+def _make_folders(home: Path) -> Path:
+    """The folders of the home; the services' own lies elsewhere when root's home is closed to others."""
+    with _explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "log").mkdir(mode=0o750, exist_ok=True)
+        link = home / "services"
+        if not link.exists():
+            _make_services_folder(link)
+        folder = link.resolve()
+        marker = folder / "LAYOUT"
+        if not marker.exists():
+            marker.write_text(LAYOUT + "\n")
+        found = marker.read_text().strip()
+    if found != LAYOUT:
+        raise EmbeddedError(
+            f"{folder} has layout {found} and this version of the portal knows layout {LAYOUT}: "
+            "start the version that made it, back up, and restore as docs/operations.md says."
+        )
+    return folder
+
+
+def _make_services_folder(link: Path) -> None:
+    link.unlink(missing_ok=True)  # a link to data that are gone
+    if os.geteuid() != 0:
+        link.mkdir(mode=0o700)
+        return
+    if everyone_reaches(link):
+        link.mkdir(mode=0o700)
+        folder = link
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="services-", dir=binaries.shared_folder()))
+        link.symlink_to(folder, target_is_directory=True)
+    account_for(folder).own(folder)
+
+
+def _make_private(folder: Path, account: Account) -> None:
+    """The sockets' folder, which only the servers' account (and root) may enter."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        account.own(folder)
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid != account.uid or found.st_mode & 0o077:
+        raise EmbeddedError(
+            f"{folder} must be a folder that only its owner may enter, since it takes the "
+            "database's socket: remove it, then start again."
+        )
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    path = folder / "lock"
+    with _explained(path):
+        file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise EmbeddedError(
+            f"The services in {folder} already run, started by process {owner}: "
+            "stop that one first, or choose another CTPORTAL_HOME."
+        ) from None
+    file.seek(0)
+    file.truncate()
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise EmbeddedError(
+            f"{error.filename or path} cannot be written by this account: run as its owner, "
+            "or choose another CTPORTAL_HOME."
+        ) from error

@@ -1,0 +1,53 @@
+"""Every test run has a PostgreSQL and a Redis of its own, unless DATABASE_URL and REDIS_URL name some.
+
+They start before Django reads its settings, which is why this file, and not the pytest
+configuration, names the settings module.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("version", 0) or config.getoption("help", False):
+        return
+    if "workerinput" in config.__dict__:  # a worker of xdist: the controller started the services
+        _take_own_redis_database(config.workerinput["workerid"])  # type: ignore[attr-defined]
+    else:
+        _start_services(config)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ctportal.settings"
+    from django.conf import settings
+
+    settings.DATABASES  # noqa: B018 - pytest-django sets Django up once the settings are read
+
+
+def _start_services(config: pytest.Config) -> None:
+    """Start what the environment does not name, and have it stopped however the run ends."""
+    home = Path(tempfile.mkdtemp(prefix="ctportal-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    home.chmod(0o711)  # the account that runs PostgreSQL walks through; it lists nothing
+    os.environ["CTPORTAL_HOME"] = str(home)
+    os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "0123456789" * 5)
+    if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
+        return
+    from ctportal.embedded.services import Profile, start
+
+    services = start(home, profile=Profile.TESTS)
+    config.add_cleanup(services.stop)
+    for name, value in services.environment.items():
+        os.environ.setdefault(name, value)
+
+
+def _take_own_redis_database(worker: str) -> None:
+    """Worker gw0 takes database 1, gw1 takes 2 and so on; the test databases xdist names itself."""
+    number = int(worker.removeprefix("gw")) + 1
+    address = os.environ["REDIS_URL"].partition("?")[0]
+    if address.startswith("unix:"):
+        os.environ["REDIS_URL"] = f"{address}?db={number}"
+    else:
+        os.environ["REDIS_URL"] = urlsplit(address)._replace(path=f"/{number}").geturl()
