@@ -1,0 +1,162 @@
+"""Registering patients and moving cases along. Each function is the one place for its rule."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from cases.errors import DuplicateRecordNumber, WrongState
+from cases.models import Case, Patient, Scan
+from cases.summaries import refresh_case
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, Site, User
+from ctportal.accounts.rights import Right, require, rights_at
+
+PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
+CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
+
+
+def register_patient(
+    *, site: Site, user: User, is_synthetic: bool = False, **facts: Any
+) -> Patient:
+    require(user, site, Right.UPLOAD)
+    patient = Patient(site=site, created_by=user, is_synthetic=is_synthetic, **facts)
+    _save_patient(patient)
+    record_event(Action.PATIENT_REGISTERED, actor=user, site=site, subject=patient)
+    return patient
+
+
+def amend_patient(*, patient: Patient, user: User, **facts: Any) -> Patient:
+    require(user, patient.site, Right.UPLOAD)
+    changed = _apply(patient, facts, PATIENT_FIELDS)
+    if changed:
+        _save_patient(patient)
+        record_event(
+            Action.PATIENT_AMENDED, actor=user, site=patient.site, subject=patient, fields=changed
+        )
+    return patient
+
+
+def _save_patient(patient: Patient) -> None:
+    patient.record_number = patient.record_number.strip()
+    patient.clean_fields()
+    try:
+        with transaction.atomic():
+            patient.save()
+    except IntegrityError:
+        existing = (
+            Patient.objects.filter(site=patient.site, record_number__iexact=patient.record_number)
+            .exclude(pk=patient.pk)
+            .first()
+        )
+        if existing is None:
+            raise
+        raise DuplicateRecordNumber(existing) from None
+
+
+def open_case(*, patient: Patient, user: User, **facts: Any) -> Case:
+    require(user, patient.site, Right.UPLOAD)
+    case = Case(patient=patient, created_by=user, **facts)
+    _require_reader_of_site(case)
+    case.clean_fields()
+    with transaction.atomic():
+        case.save()
+        record_event(Action.CASE_OPENED, actor=user, site=case.site, case_id=case.pk, subject=case)
+    case.refresh_from_db()
+    return case
+
+
+def amend_case(*, case: Case, user: User, **facts: Any) -> Case:
+    """Clinicians amend everything; a reader may only take or pass on the reading."""
+    rights = rights_at(user, case.site)
+    only_reader = set(facts) <= {"assigned_reader"}
+    require(
+        user, case.site, Right.REVIEW if only_reader and Right.REVIEW in rights else Right.UPLOAD
+    )
+    with transaction.atomic():
+        locked = lock_case(case.pk)
+        locked.require_not_closed()
+        changed = _apply(locked, facts, CASE_FIELDS)
+        if changed:
+            _require_reader_of_site(locked)
+            locked.clean_fields()
+            locked.save(update_fields=changed)
+            record_event(
+                Action.CASE_AMENDED,
+                actor=user,
+                site=locked.site,
+                case_id=locked.pk,
+                subject=locked,
+                fields=changed,
+            )
+    case.refresh_from_db()
+    return case
+
+
+def close_case(*, case: Case, user: User) -> None:
+    require(user, case.site, Right.CLOSE)
+    with transaction.atomic():
+        locked = lock_case(case.pk)
+        locked.close()
+        record_event(
+            Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked
+        )
+    case.refresh_from_db()
+
+
+def reopen_case(*, case: Case, user: User, reason: str) -> None:
+    require(user, case.site, Right.CLOSE)
+    if not reason.strip():
+        raise WrongState(f"Case {case.pk} can be reopened only with a reason; write one.")
+    with transaction.atomic():
+        locked = lock_case(case.pk)
+        locked.reopen()
+        record_event(
+            Action.CASE_REOPENED,
+            actor=user,
+            site=locked.site,
+            case_id=locked.pk,
+            subject=locked,
+            reason=reason.strip(),
+        )
+    case.refresh_from_db()
+
+
+def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
+    """For a scan sent by mistake: it stays on record and leaves the worklist and the labels."""
+    require(user, scan.site, Right.UPLOAD)
+    with transaction.atomic():
+        lock_case(scan.case_id).require_not_closed()
+        scan.refresh_from_db()
+        scan.withdraw(reason=reason)
+        refresh_case(scan.case_id)
+        record_event(
+            Action.SCAN_WITHDRAWN,
+            actor=user,
+            site=scan.site,
+            case_id=scan.case_id,
+            subject=scan,
+            reason=reason.strip(),
+        )
+
+
+def lock_case(case_id: int) -> Case:
+    """Everything that changes a case or its scans takes this lock first, so summaries agree."""
+    return (
+        Case.objects.select_for_update(of=("self",)).select_related("patient__site").get(pk=case_id)
+    )
+
+
+def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...]) -> list[str]:
+    unknown = set(facts) - set(allowed)
+    if unknown:
+        raise TypeError(f"Not amendable: {sorted(unknown)}")
+    changed = [name for name, value in facts.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, facts[name])
+    return changed
+
+
+def _require_reader_of_site(case: Case) -> None:
+    reader = case.assigned_reader
+    if reader is not None and Right.REVIEW not in rights_at(reader, case.patient.site):
+        raise WrongState("The assigned person is not a reader of this site; choose one who is.")

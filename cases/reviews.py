@@ -1,0 +1,91 @@
+"""Recording what a reader decides, and who may see the model's answer before deciding."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+
+from cases.casework import lock_case
+from cases.errors import ReasonMissing
+from cases.models import Decision, Label, Review, Scan
+from cases.summaries import refresh_case, refresh_scan_label
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, User
+from ctportal.accounts.rights import Right, require, rights_at
+
+
+def hidden_scan_ids(user: User | AnonymousUser, scans: Iterable[Scan]) -> set[int]:
+    """Scans whose answer this user must not see yet: a blinded site's reader, not yet decided."""
+    blinded = [
+        scan
+        for scan in scans
+        if scan.site.blinded_reads
+        and not scan.case.is_closed
+        and Right.REVIEW in rights_at(user, scan.site)
+    ]
+    if not blinded or not isinstance(user, User):
+        return set()
+    ids = {scan.pk for scan in blinded}
+    decided = Review.objects.filter(reader=user, scan__in=ids).values_list("scan_id", flat=True)
+    return ids - set(decided)
+
+
+def may_see_answer(user: User | AnonymousUser, scan: Scan) -> bool:
+    return scan.pk not in hidden_scan_ids(user, [scan])
+
+
+def agreement_with_model(decision: str | None, label: str) -> bool | None:
+    """Only a definite answer of the model can be agreed or disagreed with."""
+    if decision in (Decision.COVID, Decision.NON_COVID):
+        return decision == label
+    return None
+
+
+def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str = "") -> Review:
+    """A confirmation, an override (needs a reason) or a change of mind (needs a reason too)."""
+    require(reader, scan.site, Right.REVIEW)
+    label, reason = Label(label), reason.strip()
+    with transaction.atomic():
+        case = lock_case(scan.case_id)
+        scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
+        scan.require_ready()
+        earlier = Review.objects.current().filter(scan=scan, reader=reader).first()
+        was_blinded = not may_see_answer(reader, scan)
+        agrees = agreement_with_model(scan.decision, label)
+        _require_reason(
+            earlier=earlier, overrides=agrees is False and not was_blinded, reason=reason
+        )
+        case.start_review()
+        review = Review.objects.create(
+            scan=scan,
+            reader=reader,
+            label=label,
+            reason=reason,
+            supersedes=earlier,
+            was_blinded=was_blinded,
+            prediction_id=scan.prediction_id,
+            model_decision=scan.decision,
+            model_probability=scan.probability,
+            agrees=agrees,
+        )
+        refresh_scan_label(scan)
+        refresh_case(case.pk)
+        record_event(
+            Action.REVIEW_RECORDED,
+            actor=reader,
+            site=scan.site,
+            case_id=case.pk,
+            subject=review,
+            label=label,
+            scan=scan.pk,
+        )
+    return review
+
+
+def _require_reason(*, earlier: Review | None, overrides: bool, reason: str) -> None:
+    if reason:
+        return
+    if overrides:
+        raise ReasonMissing("You decide against the model; write a short reason.")
+    if earlier is not None:
+        raise ReasonMissing("You change your earlier decision; write a short reason.")

@@ -1,0 +1,5 @@
+"""What happens to scans, told to whoever listens; sent inside the transaction that did it."""
+
+from django.dispatch import Signal
+
+scans_received = Signal()  # scans: list[Scan]

@@ -1,0 +1,169 @@
+"""From sent files to stored scans: read and checked outside the transaction, stored in one."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+
+from cases.casework import lock_case
+from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.models import Case, Scan, Slice
+from cases.signals import scans_received
+from cases.summaries import refresh_case
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, User
+from ctportal.accounts.rights import Right, require
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Upload:
+    scans: list[Scan]
+    refusals: list[Refusal]
+
+
+def upload_limits() -> Limits:
+    return Limits(
+        max_file_bytes=settings.UPLOAD_MAX_FILE_BYTES,
+        max_pixels=settings.UPLOAD_MAX_PIXELS,
+        max_files=settings.UPLOAD_MAX_FILES,
+    )
+
+
+def receive_upload(
+    *,
+    case: Case,
+    user: User,
+    files: Sequence[SentFile],
+    together: bool = False,
+    accept_any_modality: bool = False,
+    is_synthetic: bool = False,
+) -> Upload:
+    require(user, case.site, Right.UPLOAD)
+    case.require_not_closed()
+    intake = read_upload(
+        files,
+        together=together,
+        accept_any_modality=accept_any_modality,
+        limits=upload_limits(),
+        known_keys=_known_keys(case),
+        uid_key=settings.UID_REMAP_KEY.encode(),
+    )
+    scans, refusals = [], list(intake.refusals)
+    for incoming in intake.scans:
+        try:
+            scans.append(_store(case, user, incoming, is_synthetic))
+        except IntegrityError:
+            refusals += _duplicates(incoming)
+    _record_refusals(case, user, refusals)
+    return Upload(scans=scans, refusals=refusals)
+
+
+def _known_keys(case: Case) -> set[str]:
+    ready = Slice.objects.filter(scan__case=case, scan__in=Scan.objects.ready())
+    return set(ready.values_list("key", flat=True))
+
+
+def _duplicates(incoming: IncomingScan) -> list[Refusal]:
+    """Another upload of the same scan won the race; the database kept ours out."""
+    return [
+        Refusal(
+            file=name,
+            code="duplicate",
+            problem="This scan is already in the case.",
+            remedy="Nothing needs to be done.",
+        )
+        for name in incoming.files
+    ]
+
+
+def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -> Scan:
+    scan = Scan(
+        case=case,
+        kind=incoming.kind,
+        content_key=Scan.content_key_of(slice_.key for slice_ in incoming.slices),
+        series_key=incoming.series_key,
+        modality=incoming.modality,
+        description=incoming.description[:200],
+        pixel_spacing=incoming.pixel_spacing,
+        slice_thickness=incoming.slice_thickness,
+        slice_count=len(incoming.slices),
+        is_synthetic=is_synthetic,
+        uploaded_by=user,
+    )
+    slices = _write_files(scan, incoming)
+    try:
+        with transaction.atomic():
+            lock_case(case.pk).require_not_closed()
+            scan.save()
+            Slice.objects.bulk_create(slices)
+            refresh_case(case.pk)
+            record_event(
+                Action.SCAN_UPLOADED,
+                actor=user,
+                site=case.site,
+                case_id=case.pk,
+                subject=scan,
+                slices=len(slices),
+            )
+            scans_received.send(sender=Scan, scans=[scan])
+    except BaseException:
+        _remove_files(slices)
+        raise
+    return scan
+
+
+def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
+    """Files are written before the transaction, and removed again if it fails.
+
+    The frames of one multi-frame object share its stored original.
+    """
+    slices: list[Slice] = []
+    originals: dict[bytes, str] = {}
+    try:
+        for position, sent in enumerate(incoming.slices):
+            slice_ = Slice(
+                scan=scan,
+                position=position,
+                key=sent.key,
+                frame=sent.frame,
+                media_type=sent.media_type,
+                width=sent.width,
+                height=sent.height,
+            )
+            slices.append(slice_)
+            slice_.view.save("view", ContentFile(sent.view_png), save=False)
+            if sent.original in originals:
+                slice_.original.name = originals[sent.original]
+            else:
+                slice_.original.save("original", ContentFile(sent.original), save=False)
+                originals[sent.original] = slice_.original.name
+    except BaseException:
+        _remove_files(slices)
+        raise
+    return slices
+
+
+def _remove_files(slices: Sequence[Slice]) -> None:
+    for slice_ in slices:
+        for stored in (slice_.original, slice_.view):
+            if stored.name:
+                stored.storage.delete(stored.name)
+
+
+def _record_refusals(case: Case, user: User, refusals: Sequence[Refusal]) -> None:
+    """The codes only: a file's name may carry the patient's."""
+    if refusals:
+        record_event(
+            Action.UPLOAD_REFUSED,
+            actor=user,
+            site=case.site,
+            case_id=case.pk,
+            subject=case,
+            codes=sorted(refusal.code for refusal in refusals),
+        )
+        logger.info("Upload to case %s: %d files refused", case.pk, len(refusals))

@@ -1,0 +1,12 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from ctportal.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.account.urls")),
+    path("api/v1/", include("ctportal.api.urls")),
+    path("", include("ctportal.pages.urls")),
+]

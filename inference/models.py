@@ -1,0 +1,210 @@
+"""Which models there are, and what each says of each scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from cases.errors import WrongState
+from cases.models import Decision, Scan, Slice
+from ctportal.accounts.models import Site, SiteScopedQuerySet
+
+
+class ModelStatus(models.TextChoices):
+    CANDIDATE = "candidate", "Candidate"
+    ACTIVE = "active", "In service"
+    RETIRED = "retired", "Retired"
+
+
+class ModelVersion(models.Model):
+    """A registered artefact. The database lets at most one be in service."""
+
+    name = models.CharField(max_length=80)
+    version = models.CharField(max_length=40)
+    architecture = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    metrics = models.JSONField(default=dict)
+    thresholds = models.JSONField(default=dict)
+    card = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
+    status = models.CharField(
+        max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False
+    )
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-registered_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="active"), name="model_one_active"
+            ),
+            models.UniqueConstraint(fields=["name", "version"], name="model_version_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where every worker finds the artefact: the store is shared, the hash names it."""
+        return settings.MODEL_STORE / self.sha256
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ModelStatus.ACTIVE
+
+    def activate(self) -> None:
+        if self.is_active:
+            raise WrongState(f"Model {self} is in service already.")
+        self.status, self.activated_at = ModelStatus.ACTIVE, timezone.now()
+        self.save(update_fields=["status", "activated_at"])
+
+    def retire(self) -> None:
+        if not self.is_active:
+            raise WrongState(f"Model {self} is not in service; there is nothing to retire.")
+        self.status = ModelStatus.RETIRED
+        self.save(update_fields=["status"])
+
+
+class PredictionStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class PredictionQuerySet(SiteScopedQuerySet):
+    site_path = "scan__case__patient__site"
+
+    def waiting(self) -> PredictionQuerySet:
+        return self.filter(status=PredictionStatus.QUEUED)
+
+    def abandoned(self) -> PredictionQuerySet:
+        """Running rows whose worker has let the lease run out."""
+        return self.filter(status=PredictionStatus.RUNNING, lease_until__lt=timezone.now())
+
+
+class Prediction(models.Model):
+    """What one model version says of one scan, and how it came to say it.
+
+    The row is the queue: it is claimed with a lease, answered with one conditional update.
+    """
+
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="predictions")
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="predictions"
+    )
+    status = models.CharField(
+        max_length=8, choices=PredictionStatus, default=PredictionStatus.QUEUED, editable=False
+    )
+    # Copied from the case when queued, so that emergencies are claimed first: 0, 1, 2.
+    urgency = models.PositiveSmallIntegerField(default=2)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+    decision = models.CharField(max_length=12, choices=Decision, null=True)
+    probability = models.FloatField(null=True)
+    suitability = models.FloatField(null=True)
+    engine = models.CharField(max_length=60, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-queued_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scan", "model_version"], name="prediction_unique_for_scan_and_model"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="done")
+                | Q(decision__isnull=False, probability__isnull=False, finished_at__isnull=False),
+                name="prediction_done_has_answer",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error=""), name="prediction_failed_has_error"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
+                name="prediction_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(probability=None) | Q(probability__gte=0, probability__lte=1),
+                name="prediction_probability_in_range",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["urgency", "queued_at", "id"],
+                condition=Q(status="queued"),
+                name="prediction_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"], condition=Q(status="running"), name="prediction_leased"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Prediction {self.pk}"
+
+    @property
+    def site(self) -> Site:
+        return self.scan.case.patient.site
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status == PredictionStatus.QUEUED
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status in (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == PredictionStatus.DONE
+
+    @property
+    def is_retriable(self) -> bool:
+        return self.status == PredictionStatus.FAILED
+
+    @property
+    def place_in_queue(self) -> int | None:
+        """1 is next; nothing once it is no longer waiting."""
+        if not self.is_waiting:
+            return None
+        ahead = Q(urgency__lt=self.urgency) | Q(urgency=self.urgency, queued_at__lt=self.queued_at)
+        same = Q(urgency=self.urgency, queued_at=self.queued_at, pk__lt=self.pk)
+        return Prediction.objects.waiting().filter(ahead | same).count() + 1
+
+
+class SliceAnswer(models.Model):
+    """What the model says of one slice, with the class-activation map as a small grey PNG."""
+
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="slice_answers"
+    )
+    slice = models.ForeignKey(Slice, on_delete=models.PROTECT, related_name="answers")
+    probability = models.FloatField()
+    weight = models.FloatField(help_text="Its share in the scan's answer, 0 to 1.")
+    suitability = models.FloatField()
+    map_png = models.BinaryField()
+
+    class Meta:
+        ordering = ["slice__position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "slice"], name="slice_answer_unique_in_prediction"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer to slice {self.slice_id}"
