@@ -15,9 +15,7 @@ PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
 CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
 
 
-def register_patient(
-    *, site: Site, user: User, is_synthetic: bool = False, **facts: Any
-) -> Patient:
+def register_patient(*, site: Site, user: User, is_synthetic: bool = False, **facts: Any) -> Patient:
     require(user, site, Right.UPLOAD)
     patient = Patient(site=site, created_by=user, is_synthetic=is_synthetic, **facts)
     _save_patient(patient)
@@ -30,9 +28,7 @@ def amend_patient(*, patient: Patient, user: User, **facts: Any) -> Patient:
     changed = _apply(patient, facts, PATIENT_FIELDS)
     if changed:
         _save_patient(patient)
-        record_event(
-            Action.PATIENT_AMENDED, actor=user, site=patient.site, subject=patient, fields=changed
-        )
+        record_event(Action.PATIENT_AMENDED, actor=user, site=patient.site, subject=patient, fields=changed)
     return patient
 
 
@@ -69,9 +65,7 @@ def amend_case(*, case: Case, user: User, **facts: Any) -> Case:
     """Clinicians amend everything; a reader may only take or pass on the reading."""
     rights = rights_at(user, case.site)
     only_reader = set(facts) <= {"assigned_reader"}
-    require(
-        user, case.site, Right.REVIEW if only_reader and Right.REVIEW in rights else Right.UPLOAD
-    )
+    require(user, case.site, Right.REVIEW if only_reader and Right.REVIEW in rights else Right.UPLOAD)
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.require_not_closed()
@@ -97,9 +91,7 @@ def close_case(*, case: Case, user: User) -> None:
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.close()
-        record_event(
-            Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked
-        )
+        record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked)
     case.refresh_from_db()
 
 
@@ -141,9 +133,7 @@ def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
 
 def lock_case(case_id: int) -> Case:
     """Everything that changes a case or its scans takes this lock first, so summaries agree."""
-    return (
-        Case.objects.select_for_update(of=("self",)).select_related("patient__site").get(pk=case_id)
-    )
+    return Case.objects.select_for_update(of=("self",)).select_related("patient__site").get(pk=case_id)
 
 
 def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...]) -> list[str]:

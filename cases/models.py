@@ -69,29 +69,21 @@ class PatientQuerySet(SiteScopedQuerySet):
 @pghistory.track(fields=["record_number", "name", "birth_date", "sex"])
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
-    record_number = models.CharField(
-        "medical record number", max_length=64, validators=[validate_one_line]
-    )
+    record_number = models.CharField("medical record number", max_length=64, validators=[validate_one_line])
     name = models.CharField(max_length=200, validators=[validate_one_line])
-    birth_date = models.DateField(
-        "date of birth", null=True, blank=True, validators=[validate_not_in_future]
-    )
+    birth_date = models.DateField("date of birth", null=True, blank=True, validators=[validate_not_in_future])
     sex = models.CharField(max_length=1, choices=Sex, default=Sex.UNKNOWN)
     pseudonym = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     is_synthetic = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", editable=False, null=True
-    )
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
 
     objects = PatientQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "pk"]
         constraints = [
-            models.UniqueConstraint(
-                "site", Upper("record_number"), name="patient_record_number_unique_in_site"
-            ),
+            models.UniqueConstraint("site", Upper("record_number"), name="patient_record_number_unique_in_site"),
             models.CheckConstraint(condition=~Q(record_number=""), name="patient_has_number"),
             models.CheckConstraint(condition=Q(sex__in=Sex.values), name="patient_sex_known"),
         ]
@@ -145,9 +137,7 @@ ATTENTION_RANK = models.Case(
 )
 
 
-@pghistory.track(
-    fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"]
-)
+@pghistory.track(fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"])
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=64, blank=True, validators=[validate_one_line])
@@ -156,13 +146,9 @@ class Case(models.Model):
     assigned_reader = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="assigned_cases"
     )
-    status = models.CharField(
-        max_length=12, choices=CaseStatus, default=CaseStatus.OPEN, editable=False
-    )
+    status = models.CharField(max_length=12, choices=CaseStatus, default=CaseStatus.OPEN, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", editable=False, null=True
-    )
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
     closed_at = models.DateTimeField(null=True, editable=False)
 
     # Summaries of the scans, kept by cases.summaries so that the worklist is one indexed query.
@@ -183,12 +169,8 @@ class Case(models.Model):
                 | (~Q(status=CaseStatus.CLOSED) & Q(closed_at=None)),
                 name="case_closed_has_date",
             ),
-            models.CheckConstraint(
-                condition=Q(status__in=CaseStatus.values), name="case_status_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(priority__in=Priority.values), name="case_priority_known"
-            ),
+            models.CheckConstraint(condition=Q(status__in=CaseStatus.values), name="case_status_known"),
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="case_priority_known"),
         ]
         indexes = [
             models.Index(fields=["attention", "created_at", "id"]),
@@ -225,9 +207,7 @@ class Case(models.Model):
     def close(self) -> None:
         self.require_not_closed()
         if self.needs_review:
-            raise WrongState(
-                f"Case {self.pk} has scans without a final label; review them before closing it."
-            )
+            raise WrongState(f"Case {self.pk} has scans without a final label; review them before closing it.")
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
@@ -262,9 +242,7 @@ class Scan(models.Model):
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="scans")
     kind = models.CharField(max_length=8, choices=ScanKind)
-    status = models.CharField(
-        max_length=12, choices=ScanStatus, default=ScanStatus.READY, editable=False
-    )
+    status = models.CharField(max_length=12, choices=ScanStatus, default=ScanStatus.READY, editable=False)
     content_key = models.CharField(max_length=64, editable=False)
     series_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
@@ -381,17 +359,13 @@ class Review(models.Model):
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
     label = models.CharField(max_length=12, choices=Label)
     reason = models.CharField(max_length=2000, blank=True)
-    supersedes = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, related_name="superseded_by"
-    )
+    supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
     was_blinded = models.BooleanField(default=False)
     prediction_id = models.BigIntegerField(null=True)
     model_decision = models.CharField(max_length=12, choices=Decision, null=True)
     model_probability = models.FloatField(null=True)
-    agrees = models.BooleanField(
-        null=True, help_text="Empty where the model gave no answer to agree with."
-    )
+    agrees = models.BooleanField(null=True, help_text="Empty where the model gave no answer to agree with.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ReviewQuerySet.as_manager()
@@ -409,9 +383,7 @@ class Review(models.Model):
                 name="review_override_has_reason",
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"Review {self.pk}"

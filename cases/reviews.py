@@ -19,9 +19,7 @@ def hidden_scan_ids(user: User | AnonymousUser, scans: Iterable[Scan]) -> set[in
     blinded = [
         scan
         for scan in scans
-        if scan.site.blinded_reads
-        and not scan.case.is_closed
-        and Right.REVIEW in rights_at(user, scan.site)
+        if scan.site.blinded_reads and not scan.case.is_closed and Right.REVIEW in rights_at(user, scan.site)
     ]
     if not blinded or not isinstance(user, User):
         return set()
@@ -52,9 +50,7 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
         earlier = Review.objects.current().filter(scan=scan, reader=reader).first()
         was_blinded = not may_see_answer(reader, scan)
         agrees = agreement_with_model(scan.decision, label)
-        _require_reason(
-            earlier=earlier, overrides=agrees is False and not was_blinded, reason=reason
-        )
+        _require_reason(earlier=earlier, overrides=agrees is False and not was_blinded, reason=reason)
         case.start_review()
         review = Review.objects.create(
             scan=scan,

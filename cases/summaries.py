@@ -4,15 +4,11 @@ from cases.labels import final_label
 from cases.models import DECISIONS_BY_CONCERN, Case, Decision, Review, Scan
 
 
-def record_answer(
-    *, scan_id: int, prediction_id: int, decision: Decision | str, probability: float | None
-) -> None:
+def record_answer(*, scan_id: int, prediction_id: int, decision: Decision | str, probability: float | None) -> None:
     """Notes the newest answer of the model; called inside the transaction that stores it."""
     scan = Scan.objects.only("case_id").get(pk=scan_id)
     Case.objects.select_for_update().get(pk=scan.case_id)
-    Scan.objects.filter(pk=scan_id).update(
-        decision=decision, probability=probability, prediction_id=prediction_id
-    )
+    Scan.objects.filter(pk=scan_id).update(decision=decision, probability=probability, prediction_id=prediction_id)
     refresh_case(scan.case_id)
 
 

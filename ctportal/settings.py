@@ -87,19 +87,13 @@ TEMPLATES = [
 
 # --- Database, cache, queue -------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.db_url_config(
-        env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME)
-    )
-}
+DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -194,9 +188,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "ctportal_session"
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url(
-    "EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}"
-)
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 

@@ -65,8 +65,5 @@ def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
 def unanswered_scans() -> "list[Scan]":
     """Scans of cases still in work that no model has been asked about."""
     return list(
-        Scan.objects.ready()
-        .filter(predictions=None)
-        .exclude(case__status=CaseStatus.CLOSED)
-        .select_related("case")
+        Scan.objects.ready().filter(predictions=None).exclude(case__status=CaseStatus.CLOSED).select_related("case")
     )

@@ -31,18 +31,14 @@ class ModelVersion(models.Model):
     thresholds = models.JSONField(default=dict)
     card = models.JSONField(default=dict)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
-    status = models.CharField(
-        max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False
-    )
+    status = models.CharField(max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False)
     registered_at = models.DateTimeField(default=timezone.now, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-registered_at"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["status"], condition=Q(status="active"), name="model_one_active"
-            ),
+            models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="model_one_active"),
             models.UniqueConstraint(fields=["name", "version"], name="model_version_unique"),
         ]
 
@@ -96,12 +92,8 @@ class Prediction(models.Model):
     """
 
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="predictions")
-    model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, related_name="predictions"
-    )
-    status = models.CharField(
-        max_length=8, choices=PredictionStatus, default=PredictionStatus.QUEUED, editable=False
-    )
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions")
+    status = models.CharField(max_length=8, choices=PredictionStatus, default=PredictionStatus.QUEUED, editable=False)
     # Copied from the case when queued, so that emergencies are claimed first: 0, 1, 2.
     urgency = models.PositiveSmallIntegerField(default=2)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -122,17 +114,13 @@ class Prediction(models.Model):
     class Meta:
         ordering = ["-queued_at", "-pk"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["scan", "model_version"], name="prediction_unique_for_scan_and_model"
-            ),
+            models.UniqueConstraint(fields=["scan", "model_version"], name="prediction_unique_for_scan_and_model"),
             models.CheckConstraint(
                 condition=~Q(status="done")
                 | Q(decision__isnull=False, probability__isnull=False, finished_at__isnull=False),
                 name="prediction_done_has_answer",
             ),
-            models.CheckConstraint(
-                condition=~Q(status="failed") | ~Q(error=""), name="prediction_failed_has_error"
-            ),
+            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error=""), name="prediction_failed_has_error"),
             models.CheckConstraint(
                 condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
                 name="prediction_running_has_lease",
@@ -148,9 +136,7 @@ class Prediction(models.Model):
                 condition=Q(status="queued"),
                 name="prediction_waiting",
             ),
-            models.Index(
-                fields=["lease_until"], condition=Q(status="running"), name="prediction_leased"
-            ),
+            models.Index(fields=["lease_until"], condition=Q(status="running"), name="prediction_leased"),
         ]
 
     def __str__(self) -> str:
@@ -189,9 +175,7 @@ class Prediction(models.Model):
 class SliceAnswer(models.Model):
     """What the model says of one slice, with the class-activation map as a small grey PNG."""
 
-    prediction = models.ForeignKey(
-        Prediction, on_delete=models.CASCADE, related_name="slice_answers"
-    )
+    prediction = models.ForeignKey(Prediction, on_delete=models.CASCADE, related_name="slice_answers")
     slice = models.ForeignKey(Slice, on_delete=models.PROTECT, related_name="answers")
     probability = models.FloatField()
     weight = models.FloatField(help_text="Its share in the scan's answer, 0 to 1.")
@@ -201,9 +185,7 @@ class SliceAnswer(models.Model):
     class Meta:
         ordering = ["slice__position"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["prediction", "slice"], name="slice_answer_unique_in_prediction"
-            )
+            models.UniqueConstraint(fields=["prediction", "slice"], name="slice_answer_unique_in_prediction")
         ]
 
     def __str__(self) -> str:

@@ -161,9 +161,7 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         )
         if not stored:
             return False
-        SliceAnswer.objects.bulk_create(
-            SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices
-        )
+        SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
         if _speaks_for_scan(prediction):
             record_answer(
                 scan_id=prediction.scan_id,
@@ -240,17 +238,13 @@ def retry(*, prediction: Prediction, user: User) -> None:
 
 
 def _held(prediction: Prediction) -> PredictionQuerySet:
-    return Prediction.objects.filter(
-        pk=prediction.pk, status=PredictionStatus.RUNNING, claim=prediction.claim
-    )
+    return Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.RUNNING, claim=prediction.claim)
 
 
 def _speaks_for_scan(prediction: Prediction) -> bool:
     """An older model that finishes late never replaces the answer of a newer one."""
     return (
         prediction.model_version_id
-        == ModelVersion.objects.filter(status=ModelStatus.ACTIVE)
-        .values_list("pk", flat=True)
-        .first()
+        == ModelVersion.objects.filter(status=ModelStatus.ACTIVE).values_list("pk", flat=True).first()
         or prediction.scan.prediction_id is None
     )

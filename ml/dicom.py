@@ -167,7 +167,7 @@ def number(dataset: pydicom.Dataset, keyword: str, default: float = 0) -> float:
         if isinstance(value, pydicom.multival.MultiValue):
             value = value[0] if value else None
         result = float(value)  # type: ignore[arg-type]
-    except Exception:  # noqa: BLE001 - pydicom parses the value here, and raises nearly any type
+    except Exception:
         return default
     return result if np.isfinite(result) else default
 

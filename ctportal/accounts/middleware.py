@@ -31,9 +31,7 @@ class IdleTimeoutMiddleware:
             if now - last_seen > settings.SESSION_IDLE_MINUTES * 60:
                 return self.end(request)
             # A write for each request would be wasted: a minute's precision is enough.
-            if POLL_HEADER not in request.headers and (
-                LAST_SEEN not in request.session or now - last_seen > 60
-            ):
+            if POLL_HEADER not in request.headers and (LAST_SEEN not in request.session or now - last_seen > 60):
                 request.session[LAST_SEEN] = now
         return self.get_response(request)
 

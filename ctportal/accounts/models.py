@@ -31,9 +31,7 @@ class Theme(models.TextChoices):
 
 class User(AbstractUser):
     email = models.EmailField("email address")
-    timezone = models.CharField(
-        "time zone", max_length=64, default="UTC", validators=[validate_timezone]
-    )
+    timezone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_timezone])
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.AUTO)
 
     class Meta(AbstractUser.Meta):
@@ -114,13 +112,9 @@ class Scope(models.TextChoices):
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def usable(self) -> Self:
-        return self.filter(
-            revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True
-        ).select_related("user")
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True).select_related("user")
 
-    def issue(
-        self, *, user: User, name: str, scopes: list[str], expires_at: datetime
-    ) -> tuple[ApiToken, str]:
+    def issue(self, *, user: User, name: str, scopes: list[str], expires_at: datetime) -> tuple[ApiToken, str]:
         """Returns the token and its secret, which is shown once and stored only as a hash."""
         secret = f"ctp_{secrets.token_urlsafe(32)}"
         token = self.create(
@@ -186,9 +180,10 @@ class IdempotentRequest(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "key"], name="idempotent_request_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotent_request_unique")]
+
+    def __str__(self) -> str:
+        return f"Idempotent request {self.pk}"
 
 
 class Action(models.TextChoices):
@@ -253,9 +248,7 @@ class Event(models.Model):
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} at {self.at:%Y-%m-%d %H:%M}"

@@ -48,7 +48,7 @@ def _system_account() -> pwd.struct_passwd:
     if entry is None and (useradd := shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")):
         command = [useradd, "--system", "--user-group", "--no-create-home"]
         command += ["--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", NAME]
-        subprocess.run(command, check=False, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=False, capture_output=True)
         entry = _find(NAME)
     entry = entry or _find("nobody")
     if entry is None:

@@ -79,7 +79,7 @@ def prepare(data: Path, *, account: Account, binaries: Binaries) -> None:
     command = [binaries.postgres / "initdb", "-D", draft, "-U", DATABASE, "--auth=trust"]
     command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
     command += ["--builtin-locale=C.UTF-8"]
-    made = subprocess.run(  # noqa: S603
+    made = subprocess.run(
         command,
         check=False,
         capture_output=True,

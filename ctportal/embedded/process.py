@@ -53,7 +53,7 @@ class Server:
         rotate(log)
         with log.open("ab") as output:
             self.log_start = output.tell()
-            self.process = subprocess.Popen(  # noqa: S603
+            self.process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -62,7 +62,7 @@ class Server:
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
                 umask=0o077,
                 start_new_session=True,  # Ctrl-C in a terminal is for the portal to hand on
-                preexec_fn=die_with_parent(stop_signal),  # noqa: PLW1509
+                preexec_fn=die_with_parent(stop_signal),
                 **account.popen_options(),  # type: ignore[call-overload]
             )
 
