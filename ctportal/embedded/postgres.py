@@ -53,9 +53,7 @@ def start_postgres(
         log=log,
         stop_signal=FAST_SHUTDOWN,
     )
-    server.wait_until(
-        lambda: _answers(sockets), seconds=120
-    )  # recovery after a power loss takes time
+    server.wait_until(lambda: _answers(sockets), seconds=120)  # recovery after a power loss takes time
     ensure_database(sockets)
     return server
 

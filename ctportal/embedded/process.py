@@ -81,9 +81,7 @@ class Server:
                 raise EmbeddedError(f"{self.name} did not start. {self.last_words()}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise EmbeddedError(
-                    f"{self.name} did not answer within {seconds:.0f} s. {self.last_words()}"
-                )
+                raise EmbeddedError(f"{self.name} did not answer within {seconds:.0f} s. {self.last_words()}")
             time.sleep(0.03)
 
     def stop(self, *, seconds: float = 60) -> None:
@@ -119,9 +117,7 @@ def end_leftover(pid_file: Path, *, program: str, stop_signal: signal.Signals) -
         return
     try:
         process = psutil.Process(pid)
-        if process.name() == program and any(
-            str(pid_file.parent) in part for part in process.cmdline()
-        ):
+        if process.name() == program and any(str(pid_file.parent) in part for part in process.cmdline()):
             process.send_signal(stop_signal)
             process.wait(60)
     except psutil.NoSuchProcess:

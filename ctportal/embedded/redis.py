@@ -34,9 +34,7 @@ def start_redis(
         return _start(data, socket, log, account, binaries, durable)
 
 
-def _start(
-    data: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool
-) -> Server:
+def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool) -> Server:
     settings = {
         "port": "0",
         "unixsocket": str(socket),
