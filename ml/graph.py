@@ -1,0 +1,104 @@
+"""The network as an OpenVINO graph, built straight from the artefact's arrays: a CPU worker needs no Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from ml.artifact import ArtifactError
+from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, Topology, walk
+
+
+class _GraphBuilder:
+    """Builds the topology from OpenVINO operations, batch norms folded into the convolutions before them."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._weights = weights
+
+    def _array(self, name: str) -> np.ndarray:
+        if name not in self._weights:
+            raise ArtifactError(f"The weights hold no {name}. Received: {len(self._weights)} arrays")
+        return self._weights[name]
+
+    def convolution(self, x: Any, name: str, *, filters: int, size: int, stride: int, padding: int) -> Any:
+        kernel, bias = self._folded(name)
+        if kernel.shape[:2] != (size, size) or kernel.shape[3] != filters:
+            raise ArtifactError(f"{name}_conv/kernel does not fit the network. Received: {kernel.shape}")
+        weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+        border = [padding, padding]
+        x = ops.convolution(x, weights, [stride, stride], border, border, [1, 1])
+        return ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
+
+    def _folded(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        norm = {key: self._array(f"{name}_bn/{key}") for key in ("gamma", "beta", "moving_mean", "moving_variance")}
+        scale = norm["gamma"] / np.sqrt(norm["moving_variance"] + BATCH_NORM_EPSILON)
+        kernel = self._array(f"{name}_conv/kernel") * scale
+        bias = (self._array(f"{name}_conv/bias") - norm["moving_mean"]) * scale + norm["beta"]
+        return kernel.astype(np.float32), bias.astype(np.float32)
+
+    def relu(self, x: Any) -> Any:
+        return ops.relu(x)
+
+    def add(self, x: Any, y: Any) -> Any:
+        return ops.add(x, y)
+
+    def max_pool(self, x: Any) -> Any:
+        # Its input is never negative, so padding with minus infinity equals Keras' padding with zero.
+        return ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+
+
+def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
+    """Build the network.
+
+    Args:
+        topology: which ResNet.
+        weights: `layer/variable` arrays as Keras lays them out, the head's among them.
+        height, width: size of the input in pixels.
+
+    Returns:
+        A model from `(N, 1, height, width)` float32, 0–255, to `features` `(N, F)` and `map` `(N, h, w)`; the mean
+        of the map is the logit.
+    """
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    outputs = walk(topology, _GraphBuilder(weights), centred)
+    head = np.asarray(weights["head/kernel"], np.float32).reshape(-1)
+    parts, maps, start = [], [], 0
+    finest = max(outputs[tap].get_output_partial_shape(0)[2].get_length() for tap in topology.taps)
+    for tap in topology.taps:
+        output, size = outputs[tap], topology.stage_filters(tap)
+        parts.append(ops.reduce_mean(output, ops.constant(np.array([2, 3])), False))
+        kernel = ops.constant(head[start : start + size].reshape(1, size, 1, 1))
+        part = ops.convolution(output, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        maps.append(_enlarge(part, finest // output.get_output_partial_shape(0)[2].get_length()))
+        start += size
+    total = maps[0]
+    for part in maps[1:]:
+        total = ops.add(total, part)
+    total = ops.add(total, ops.constant(np.asarray(weights["head/bias"], np.float32).reshape(1, 1, 1, 1)))
+    activation = ops.squeeze(total, ops.constant(np.array([1])))
+    features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
+    return _named(image, {"features": features, "map": activation})
+
+
+def _enlarge(x: Any, factor: int) -> Any:
+    if factor == 1:
+        return x
+    scales = ops.constant(np.array([factor, factor], np.float32))
+    return ops.interpolate(
+        x, scales, "nearest", "scales", axes=ops.constant(np.array([2, 3])), nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )  # fmt: skip
+
+
+def _named(image: Any, outputs: Mapping[str, Any]) -> ov.Model:
+    results = []
+    for name, node in outputs.items():
+        node = node.output(0) if hasattr(node, "output") else node
+        node.get_tensor().set_names({name})
+        results.append(ops.result(node))
+    return ov.Model(results, [image], "ctportal")

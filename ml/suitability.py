@@ -1,0 +1,82 @@
+"""Is this a chest CT like those the model knows? A score from the distribution of the network's features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Suitability:
+    """How far a picture's features lie from those of chest CT.
+
+    Features are centred, scaled and projected on the main directions of known chest CTs. Two distances follow:
+    Mahalanobis within these directions, and what they leave unexplained. The score falls from 1 through 0.5 (the
+    limit) to 0 as the larger of the two, each relative to its limit, grows.
+    Source: Lee et al. 2018, https://arxiv.org/abs/1807.03888; Wang et al. 2022, https://arxiv.org/abs/2203.10807.
+
+    Attributes:
+        mean, scale: float `(F,)`.
+        directions: float `(F, K)`, orthonormal.
+        deviations: float `(K,)`, standard deviation along each direction.
+        limits: float `(2,)`, distance within and left-over distance at which the score is 0.5.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    directions: np.ndarray
+    deviations: np.ndarray
+    limits: np.ndarray
+
+    def distances(self, features: np.ndarray) -> np.ndarray:
+        """`(N, 2)`: root mean squared distance within the directions, and outside of them."""
+        z = (np.asarray(features, np.float64) - self.mean) / self.scale
+        inside = z @ self.directions
+        rest = np.maximum((z**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0)
+        spare = max(1, z.shape[1] - inside.shape[1])
+        within = np.sqrt(((inside / self.deviations) ** 2).mean(axis=1))
+        return np.stack([within, np.sqrt(rest / spare)], axis=1)
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """Suitability, 0–1, of features `(N, F)`; 0.5 at the limit."""
+        ratio = (self.distances(features) / self.limits).max(axis=1)
+        return 1.0 / (1.0 + np.exp(np.clip(8.0 * (ratio - 1.0), -60, 60)))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {
+            "suitability/mean": self.mean,
+            "suitability/scale": self.scale,
+            "suitability/directions_half": self.directions,
+            "suitability/deviations": self.deviations,
+            "suitability/limits": self.limits,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Suitability:
+        names = ("mean", "scale", "directions_half", "deviations", "limits")
+        return cls(*(np.asarray(arrays[f"suitability/{name}"], np.float64) for name in names))
+
+
+def fit_suitability(features: np.ndarray, *, directions: int = 64) -> Suitability:
+    """Learn the distribution of chest CTs; the limits are set apart from it, by `set_limits`.
+
+    Args:
+        features: float `(N, F)` of known chest CTs.
+        directions: how many main directions to keep.
+    """
+    features = np.asarray(features, np.float64)
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    scale = np.maximum(scale, 1e-3 * scale.max() + 1e-9)
+    z = (features - mean) / scale
+    directions = min(directions, len(z) - 1, z.shape[1])
+    _, singular, basis = np.linalg.svd(z, full_matrices=False)
+    deviations = np.maximum(singular[:directions] / np.sqrt(len(z) - 1), 1e-6)
+    return Suitability(mean, scale, basis[:directions].T, deviations, np.ones(2))
+
+
+def set_limits(model: Suitability, known: np.ndarray, *, accepted: float = 0.995) -> Suitability:
+    """Set the limits so that `accepted` of held-out chest CTs pass each distance."""
+    limits = np.quantile(model.distances(known), accepted, axis=0)
+    return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)

@@ -1,0 +1,129 @@
+"""The ResNet family as one description that two builders walk: Keras for training, OpenVINO for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+Tensor = TypeVar("Tensor")
+
+BLOCKS = {
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+}
+# ImageNet's channel means in the order of the public weights (blue, green, red); a grey picture has their average.
+IMAGENET_MEANS = (103.939, 116.779, 123.68)
+NEUTRAL = sum(IMAGENET_MEANS) / 3
+BATCH_NORM_EPSILON = 1.001e-5
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Which ResNet, how deep, and which stages feed the pooled head.
+
+    Attributes:
+        architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution).
+        stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
+        taps: stages whose outputs are pooled side by side, e.g. `(3, 4)` for conv3 and conv4.
+        width: filters of conv2; 64 in every published ResNet, less in tests.
+    """
+
+    architecture: str = "resnet50"
+    stages: int = 3
+    taps: tuple[int, ...] = (4,)
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        if self.architecture not in BLOCKS:
+            raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
+        if self.stages not in (3, 4):
+            raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
+        if not self.taps or any(tap not in range(2, self.stages + 2) for tap in self.taps):
+            raise ValueError(f"Taps are stages from 2 to {self.stages + 1}. Received: {self.taps!r}")
+
+    @property
+    def kind(self) -> str:
+        return BLOCKS[self.architecture][0]
+
+    def stage_filters(self, stage: int) -> int:
+        """Channels that stage 2 to 5 puts out."""
+        return self.width * 2 ** (stage - 2) * (4 if self.kind == "bottleneck" else 1)
+
+    @property
+    def features(self) -> int:
+        """Length of the pooled feature vector."""
+        return sum(self.stage_filters(tap) for tap in self.taps)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "architecture": self.architecture,
+            "stages": self.stages,
+            "taps": list(self.taps),
+            "width": self.width,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Topology:
+        return cls(values["architecture"], values["stages"], tuple(values["taps"]), values.get("width", 64))
+
+
+class Builder(Protocol[Tensor]):
+    """What a framework must offer to build the network."""
+
+    def convolution(self, x: Tensor, name: str, *, filters: int, size: int, stride: int, padding: int) -> Tensor:
+        """Convolution `{name}_conv` with zero padding, followed by the batch norm `{name}_bn`."""
+
+    def relu(self, x: Tensor) -> Tensor: ...
+    def add(self, x: Tensor, y: Tensor) -> Tensor: ...
+    def max_pool(self, x: Tensor) -> Tensor:
+        """Zero padding of 1, then 3×3 maximum with stride 2."""
+
+
+def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, Tensor]:
+    """Build the network on `x` (grey level minus `NEUTRAL`) and return the output of every tapped stage.
+
+    Source: He et al. 2015, https://arxiv.org/abs/1512.03385; names as in Keras Applications.
+    """
+    x = builder.relu(builder.convolution(x, "conv1", filters=topology.width, size=7, stride=2, padding=3))
+    x = builder.max_pool(x)
+    outputs: dict[int, Tensor] = {}
+    for stage, repeats in _stages(topology):
+        filters = topology.width * 2 ** (stage - 2)
+        for block in range(1, repeats + 1):
+            stride = 2 if block == 1 and stage > 2 else 1
+            name = f"conv{stage}_block{block}"
+            build = _bottleneck if topology.kind == "bottleneck" else _basic
+            x = build(builder, x, name, filters, stride, block == 1 and not _same_shape(topology, stage))
+        if stage in topology.taps:
+            outputs[stage] = x
+    return outputs
+
+
+def _stages(topology: Topology) -> Iterator[tuple[int, int]]:
+    repeats = BLOCKS[topology.architecture][1]
+    return zip(range(2, topology.stages + 2), repeats, strict=False)
+
+
+def _same_shape(topology: Topology, stage: int) -> bool:
+    return topology.kind == "basic" and stage == 2
+
+
+def _bottleneck(builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride: int, project: bool) -> Tensor:
+    shortcut = x
+    if project:
+        shortcut = builder.convolution(x, f"{name}_0", filters=4 * filters, size=1, stride=stride, padding=0)
+    x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=1, stride=stride, padding=0))
+    x = builder.relu(builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=1, padding=1))
+    x = builder.convolution(x, f"{name}_3", filters=4 * filters, size=1, stride=1, padding=0)
+    return builder.relu(builder.add(shortcut, x))
+
+
+def _basic(builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride: int, project: bool) -> Tensor:
+    shortcut = x
+    if project:
+        shortcut = builder.convolution(x, f"{name}_0", filters=filters, size=1, stride=stride, padding=0)
+    x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=3, stride=stride, padding=1))
+    x = builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=1, padding=1)
+    return builder.relu(builder.add(shortcut, x))
