@@ -91,7 +91,7 @@ class Server:
         self.process.send_signal(self.stop_signal)
         try:
             self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.process.kill()
             self.process.wait()
 

@@ -5,7 +5,7 @@ import enum
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from ctportal.embedded.process import Server
 from ctportal.embedded.redis import start_redis
 
 LAYOUT = "1"
+POSTGRES, REDIS = "PostgreSQL", "Redis"
 
 
 class Profile(enum.Enum):
@@ -35,7 +36,8 @@ class Services:
     home: Path
     profile: Profile
     lock: IO[str]
-    servers: list[Server] = field(default_factory=list)
+    starters: Mapping[str, Callable[[], Server]] = field(default_factory=dict)
+    servers: dict[str, Server] = field(default_factory=dict)
 
     @property
     def database_url(self) -> str:
@@ -49,10 +51,17 @@ class Services:
     def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
+    def revive(self) -> list[str]:
+        """Start whatever does not run, in order; returns the names of what it started."""
+        down = [name for name in self.starters if name not in self.servers or not self.servers[name].alive]
+        for name in down:
+            self.servers[name] = self.starters[name]()
+        return down
+
     def stop(self) -> None:
         """Stop Redis, then PostgreSQL; a second call does nothing."""
         while self.servers:
-            self.servers.pop().stop()
+            self.servers.popitem()[1].stop()
         self.lock.close()
 
     def __enter__(self) -> Self:
@@ -76,7 +85,8 @@ def start(home: Path, *, profile: Profile = Profile.PORTAL) -> Services:
     folder = _make_folders(home)
     services = Services(home, profile, _take_lock(folder))
     try:
-        _start_servers(services, folder)
+        services.starters = _starters(home, folder, durable=profile is Profile.PORTAL)
+        services.revive()
     except BaseException:
         services.stop()
         raise
@@ -96,24 +106,29 @@ def running(home: Path) -> bool:
     return False
 
 
-def _start_servers(services: Services, folder: Path) -> None:
+def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Server]]:
     account = account_for(folder)
-    sockets = places.socket_folder(services.home)
-    _make_private(sockets, account)
-    common = {
-        "folder": folder,
-        "account": account,
-        "binaries": binaries.find(account),
-        "durable": services.profile is Profile.PORTAL,
+    sockets = places.socket_folder(home)
+    make_private(sockets, account)
+    programs = binaries.find(account)
+    return {
+        POSTGRES: lambda: start_postgres(
+            folder=folder,
+            sockets=sockets,
+            log=home / "log" / "postgres.log",
+            account=account,
+            binaries=programs,
+            durable=durable,
+        ),
+        REDIS: lambda: start_redis(
+            folder=folder,
+            socket=places.redis_socket(home),
+            log=home / "log" / "redis.log",
+            account=account,
+            binaries=programs,
+            durable=durable,
+        ),
     }
-    log = services.home / "log"
-    services.servers.append(
-        start_postgres(sockets=sockets, log=log / "postgres.log", **common)  # type: ignore[arg-type]
-    )
-    socket = places.redis_socket(services.home)
-    services.servers.append(
-        start_redis(socket=socket, log=log / "redis.log", **common)  # type: ignore[arg-type]
-    )
 
 
 def _make_folders(home: Path) -> Path:
@@ -151,7 +166,7 @@ def _make_services_folder(link: Path) -> None:
     account_for(folder).own(folder)
 
 
-def _make_private(folder: Path, account: Account) -> None:
+def make_private(folder: Path, account: Account) -> None:
     """The sockets' folder, which only the servers' account (and root) may enter."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

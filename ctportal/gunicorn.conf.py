@@ -1,0 +1,16 @@
+"""How the web server runs, on a machine and in a container alike."""
+
+import os
+
+wsgi_app = "ctportal.wsgi:application"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+preload_app = True
+timeout = 120
+graceful_timeout = 10
+control_socket_disable = True
+accesslog = "-"
+errorlog = "-"
+# The path without its query: searches carry patients' names.
+access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'

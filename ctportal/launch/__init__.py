@@ -1,0 +1,1 @@
+"""The whole portal on one machine, with one command."""

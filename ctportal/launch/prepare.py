@@ -1,0 +1,60 @@
+"""Bring database, static files, models and demonstration data up to date, before the portal starts.
+
+One process for all steps, because starting Django takes longer than most of them.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
+    django.setup()
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("Bringing the database up to date", migrate),
+        ("Collecting static files", collect_static_files),
+        ("Registering the shipped model", register_shipped_models),
+    ]
+    if "--demo" in sys.argv[1:]:
+        steps.append(("Looking after the demonstration users and cases", create_demo))
+    for title, step in steps:
+        started = time.monotonic()
+        print(f"{title} …", flush=True)
+        try:
+            step()
+        except CommandError as error:
+            print(f"{title} failed: {error}", file=sys.stderr)
+            return 1
+        if (seconds := time.monotonic() - started) > 2:
+            print(f"  took {seconds:.0f} s", flush=True)
+    return 0
+
+
+def migrate() -> None:
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def collect_static_files() -> None:
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def register_shipped_models() -> None:
+    from django.conf import settings
+
+    for card in sorted(Path(settings.BASE_DIR, "ml", "pretrained").glob("*/artifact.json")):
+        call_command("register_model", str(card.parent))
+
+
+def create_demo() -> None:
+    call_command("create_demo")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
