@@ -1,7 +1,7 @@
 """The true size of a compressed DICOM frame, read from its own header before any decoder sees it.
 
-A frame's codestream carries a size of its own, and decoders allocate by that one; a file whose DICOM header says
-512 × 512 may hide 60000 × 60000.
+A frame's codestream carries a size of its own, and decoders allocate by that one; a file whose
+DICOM header says 512 × 512 may hide 60000 × 60000.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from pydicom.uid import (
 
 JPEG_SYNTAXES = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1})
 JPEG_LS_SYNTAXES = frozenset({JPEGLSLossless, JPEGLSNearLossless})
-JPEG_2000_SYNTAXES = frozenset(
-    {JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K}
-)
+JPEG_2000_SYNTAXES = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K})
 
 _NOT_A_FRAME_HEADER = {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
@@ -60,28 +58,21 @@ def _jpeg_size(frame: bytes) -> tuple[int, int]:
         if marker in _WITHOUT_LENGTH:
             position += 2
             continue
-        if marker == _JPEG_LS_FRAME or (
-            0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME_HEADER
-        ):
+        if marker == _JPEG_LS_FRAME or (0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME_HEADER):
             height = int.from_bytes(frame[position + 5 : position + 7], "big")
             width = int.from_bytes(frame[position + 7 : position + 9], "big")
             return width, height
         if marker == _START_OF_SCAN:
             break
         position += 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
-    raise ValueError(
-        f"A JPEG frame must carry a frame header. Received: {len(frame)} bytes without one"
-    )
+    raise ValueError(f"A JPEG frame must carry a frame header. Received: {len(frame)} bytes without one")
 
 
 def _jpeg_2000_size(frame: bytes) -> tuple[int, int]:
     start = frame.find(b"\xff\x4f\xff\x51")
     if start < 0 or len(frame) < start + 24:
-        raise ValueError(
-            f"A JPEG 2000 frame must carry a SIZ marker. Received: {len(frame)} bytes without one"
-        )
+        raise ValueError(f"A JPEG 2000 frame must carry a SIZ marker. Received: {len(frame)} bytes without one")
     right, bottom, left, top = (
-        int.from_bytes(frame[start + offset : start + offset + 4], "big")
-        for offset in (8, 12, 16, 20)
+        int.from_bytes(frame[start + offset : start + offset + 4], "big") for offset in (8, 12, 16, 20)
     )
     return right - left, bottom - top

@@ -22,7 +22,8 @@ from pydicom.uid import (
 from ml.codestream import codestream_size
 from ml.images import MAX_PIXELS, ImageError, decode_raster, lung_window, stretch
 
-# pydicom quotes values that it finds odd in its warnings. They may be a patient's, and must not reach a log.
+# pydicom quotes values that it finds odd in its warnings. They may be a patient's: keep them from
+# the logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
@@ -35,7 +36,7 @@ _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether the bytes are a DICOM file: with the standard's preamble, or a bare data set as old archives write."""
+    """Whether the bytes are DICOM: with the preamble, or a bare data set as old archives write."""
     if data[128:132] == b"DICM":
         return True
     group, element = int.from_bytes(data[0:2], "little"), int.from_bytes(data[2:4], "little")
@@ -59,15 +60,14 @@ def to_views(data: bytes, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
     return [decode_raster(data, max_pixels=max_pixels)]
 
 
-def hounsfield_frames(
-    data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS
-) -> list[np.ndarray]:
+def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
     """Hounsfield units of every frame of a DICOM file.
 
-    The file's rescale (per frame where it has one) is applied to the stored values, padding becomes air (-1000 HU).
-    MONOCHROME1 asks for an inverted display and does not change HU; only where the values so found cannot be a CT
-    (no air, much of the picture above any bone) are the stored values taken to be inverted themselves. Without any
-    rescale, slope 1 and intercept 0 hold. Colour becomes luminance.
+    The file's rescale (per frame where it has one) is applied to the stored values; padding
+    becomes air (-1000 HU). MONOCHROME1 asks for an inverted display and does not change HU; only
+    where the values so found cannot be a CT (no air, much of the picture above any bone) are the
+    stored values taken to be inverted themselves. Without any rescale, slope 1 and intercept 0
+    hold. Colour becomes luminance.
 
     Args:
         data: a whole DICOM file, or a parsed data set with its pixel data.
@@ -77,12 +77,10 @@ def hounsfield_frames(
         ``float32`` arrays ``(H, W)`` in HU.
 
     Raises:
-        ImageError: not DICOM, without pixels, truncated, damaged, too large, or in an unknown compression.
+        ImageError: not DICOM, without pixels, truncated, damaged, too large, unknown compression.
     """
     dataset = read_dicom(data, max_pixels=max_pixels) if isinstance(data, bytes) else data
-    return [
-        _hounsfield(dataset, frame, stored) for frame, stored in _stored_frames(dataset, max_pixels)
-    ]
+    return [_hounsfield(dataset, frame, stored) for frame, stored in _stored_frames(dataset, max_pixels)]
 
 
 def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
@@ -99,10 +97,11 @@ def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) 
 
 
 def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
-    """Yield the view of one frame after another, so that a long file never lies decoded in memory as a whole.
+    """Yield one frame's view after another: a long file never lies decoded in memory as a whole.
 
-    CT in Hounsfield units goes through the lung window. Everything else (another modality, colour, an 8-bit screen
-    copy, values without a rescale) goes through the file's own window, or else its 0.5 to 99.5 percentiles.
+    CT in Hounsfield units goes through the lung window. Everything else (another modality, colour,
+    an 8-bit screen copy, values without a rescale) goes through the file's own window, or else its
+    0.5 to 99.5 percentiles.
     """
     for frame, stored in _stored_frames(dataset, max_pixels):
         if is_hounsfield(dataset, frame):
@@ -112,7 +111,7 @@ def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Ite
 
 
 def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
-    """Parse a DICOM file and check from its header that its pixels may be decoded. Nothing is decoded here.
+    """Parse a DICOM file and check by its header that it may be decoded; nothing is decoded here.
 
     Raises:
         ImageError: as :func:`hounsfield_frames`.
@@ -166,7 +165,7 @@ def number(dataset: pydicom.Dataset, keyword: str, default: float = 0) -> float:
         value = dataset.get(keyword)
         if isinstance(value, pydicom.multival.MultiValue):
             value = value[0] if value else None
-        result = float(value)  # type: ignore[arg-type]
+        result = float(value)
     except Exception:
         return default
     return result if np.isfinite(result) else default
@@ -219,9 +218,7 @@ def _parse(data: bytes) -> pydicom.Dataset:
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
     if not dataset.file_meta.get("TransferSyntaxUID"):
         implicit = dataset.original_encoding[0] is not False
-        dataset.file_meta.TransferSyntaxUID = (
-            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-        )
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
 
 
@@ -239,9 +236,7 @@ def _parse_deflated(data: bytes) -> pydicom.Dataset:
             "Export it again without compression.",
         )
     if not inflater.eof:
-        raise ImageError(
-            "truncated", "The deflated DICOM file ends too early.", "Copy or export it again."
-        )
+        raise ImageError("truncated", "The deflated DICOM file ends too early.", "Copy or export it again.")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     body = read_dataset(io.BytesIO(inflated), False, True)
     return pydicom.FileDataset(
@@ -262,7 +257,9 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
         if decoder.is_encapsulated:
             _check_codestreams(dataset, max_pixels)
         count = 0
-        for stored, _ in decoder.iter_array(dataset):
+        # Named, since other codecs that a machine may have abort the process on damaged frames.
+        plugin = "pylibjpeg" if decoder.is_encapsulated else ""
+        for stored, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
             if stored.ndim == 3:
                 stored = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
             yield count, stored
@@ -334,11 +331,7 @@ def _padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
     if "PixelPaddingValue" not in dataset or stored.dtype.kind == "f":
         return None
     first = _padding_number(dataset, "PixelPaddingValue")
-    last = (
-        _padding_number(dataset, "PixelPaddingRangeLimit")
-        if "PixelPaddingRangeLimit" in dataset
-        else first
-    )
+    last = _padding_number(dataset, "PixelPaddingRangeLimit") if "PixelPaddingRangeLimit" in dataset else first
     mask = (stored >= min(first, last)) & (stored <= max(first, last))
     return mask if mask.any() and not mask.all() else None
 
@@ -399,12 +392,7 @@ def _unknown_compression() -> ImageError:
 
 def _damaged(error: Exception) -> ImageError:
     text = str(error).lower()
-    if (
-        isinstance(error, EOFError)
-        or "less than expected" in text
-        or "end of file" in text
-        or "truncated" in text
-    ):
+    if isinstance(error, EOFError) or "less than expected" in text or "end of file" in text or "truncated" in text:
         return ImageError(
             "truncated",
             "The DICOM file ends too early; part of it is missing.",
@@ -412,6 +400,4 @@ def _damaged(error: Exception) -> ImageError:
         )
     if "missing dependencies" in text or "missing required dependencies" in text:
         return _unknown_compression()
-    return ImageError(
-        "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."
-    )
+    return ImageError("damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again.")

@@ -1,19 +1,22 @@
 """Image files to grey views: one decoder for upload, training and serving.
 
-A *view* is what the model and the reader see: a ``uint8`` array of shape ``(H, W)``, 0 black to 255 white. This module
-reads PNG, JPEG, TIFF and BMP; :mod:`ml.dicom` reads DICOM and :func:`ml.dicom.to_views` reads either.
+A *view* is what the model and the reader see: a ``uint8`` array of shape ``(H, W)``, 0 black to
+255 white. This module reads PNG, JPEG, TIFF and BMP; :mod:`ml.dicom` reads DICOM, and
+:func:`ml.dicom.to_views` reads either.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS: Final = 50_000_000
-"""Largest image decoded by default. Below Pillow's own alarm, so that its process-wide limit need not be touched."""
+"""Largest image decoded by default, below Pillow's own alarm, whose process-wide limit stays."""
 
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -24,6 +27,7 @@ _MAGIC: Final = (
     (b"MM\x00+", "TIFF"),
     (b"BM", "BMP"),
 )
+_PNG_ORIENTATION_MARKS: Final = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")
 _AIR_HU: Final = -1000.0
 _CERTAINLY_HU: Final = -500.0
 
@@ -52,8 +56,8 @@ def raster_format(data: bytes) -> str | None:
 def decode_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a PNG, JPEG, TIFF or BMP file to a grey view.
 
-    EXIF orientation is applied, transparency is laid over black (air), colour becomes luminance. Deeper than 8 bit:
-    see :func:`grey_view`.
+    EXIF orientation is applied, transparency is laid over black (air), colour becomes luminance.
+    Deeper than 8 bit: see :func:`grey_view`.
 
     Args:
         data: the whole file.
@@ -69,43 +73,43 @@ def decode_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def open_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode a PNG, JPEG, TIFF or BMP file to an upright Pillow image in the mode and depth of the file.
+    """Decode a PNG, JPEG, TIFF or BMP file to an upright Pillow image in the file's own depth.
 
     Raises:
         ImageError: as :func:`decode_raster`.
     """
-    name = raster_format(data)
-    if not data:
-        raise ImageError("empty", "The file is empty (0 bytes).", "Export the image again.")
-    if name is None:
-        raise ImageError(
-            "not-an-image",
-            "The file is not a PNG, JPEG, TIFF or BMP image.",
-            "Send the CT as DICOM, or export it as PNG.",
-        )
-    try:
-        image = Image.open(io.BytesIO(data), formats=[name])
-        _check_header(image, max_pixels)
+    name = _known_format(data)
+    with _pillow_errors(name, max_pixels):
+        image = _header(data, name, max_pixels)
         image.load()
         upright = ImageOps.exif_transpose(image)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels(max_pixels) from None
-    except Exception as error:  # Pillow raises nearly any type on hostile bytes
-        raise _unreadable(error, name) from error
-    if name == "TIFF" and image.mode.startswith("I;16") and _is_min_is_white(image):
-        return _inverted_16_bit(upright)
-    return upright
+        if name == "TIFF" and image.mode.startswith("I;16") and _is_min_is_white(image):
+            return _inverted_16_bit(upright)
+        return upright
+
+
+def raster_orientation(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int:
+    """Check an image's header and return its EXIF orientation, 1 to 8; 1 is upright.
+
+    Raises:
+        ImageError: as :func:`decode_raster`, as far as the header tells.
+    """
+    name = _known_format(data)
+    with _pillow_errors(name, max_pixels):
+        image = _header(data, name, max_pixels)
+        if name == "PNG" and not any(mark in data for mark in _PNG_ORIENTATION_MARKS):
+            return 1
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in range(1, 9) else 1
 
 
 def grey_view(image: Image.Image) -> np.ndarray:
     """Reduce a decoded Pillow image of any mode to a grey view.
 
-    Values deeper than 8 bit keep their order and are never cut to white: Hounsfield units (recognised by values at
-    or below -500) go through :func:`lung_window`; values that fill the 16-bit range are divided by 257; a range of
-    0 to 1 is stretched; 0 to 255 is taken as it is; anything else (12-bit values in 16, say) is stretched between
-    its 0.1 and 99.9 percentiles.
+    Values deeper than 8 bit are never cut to white. Hounsfield units (recognised by values at or
+    below -500) go through :func:`lung_window`; values that fill the 16-bit range are divided by
+    257; a range of 0 to 1 is stretched; 0 to 255 is taken as it is; anything else (12-bit values
+    in 16, say) is stretched between its 0.1 and 99.9 percentiles.
 
     Returns:
         ``uint8`` array ``(H, W)``.
@@ -130,7 +134,8 @@ def lung_window(hu: np.ndarray, *, center: float = -600, width: float = 1500) ->
         width: width of the window in HU, above 0.
 
     Returns:
-        ``uint8`` array of the same shape: 0 at ``center - width / 2`` and below, 255 at ``center + width / 2`` and above.
+        ``uint8`` array of the same shape: 0 at ``center - width / 2`` and below, 255 at
+        ``center + width / 2`` and above.
 
     Example:
         >>> lung_window(np.array([[-1350.0, -600.0, 150.0]])).tolist()
@@ -148,9 +153,7 @@ def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Map ``low`` to 0 and ``high`` to 255, linearly, as ``uint8``; all 0 when the range is empty."""
     if not high > low:
         return np.zeros(values.shape, dtype=np.uint8)
-    return np.asarray(
-        np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
-    )
+    return np.asarray(np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8))
 
 
 def _grey_of_deep(values: np.ndarray) -> np.ndarray:
@@ -170,31 +173,56 @@ def _grey_of_deep(values: np.ndarray) -> np.ndarray:
     return stretch(finite, low, high)
 
 
-def _check_header(image: ImageFile.ImageFile, max_pixels: int) -> None:
+def _known_format(data: bytes) -> str:
+    if not data:
+        raise ImageError("empty", "The file is empty (0 bytes).", "Export the image again.")
+    name = raster_format(data)
+    if name is None:
+        raise ImageError(
+            "not-an-image",
+            "The file is not a PNG, JPEG, TIFF or BMP image.",
+            "Send the CT as DICOM, or export it as PNG.",
+        )
+    return name
+
+
+@contextmanager
+def _pillow_errors(name: str, max_pixels: int) -> Iterator[None]:
+    try:
+        yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many_pixels(max_pixels) from None
+    except Exception as error:  # Pillow raises nearly any type on hostile bytes
+        raise _unreadable(error, name) from error
+
+
+def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
+    image = Image.open(io.BytesIO(data), formats=[name])
     width, height = image.size
-    if width < 1 or height < 1:
-        raise _unreadable(ValueError("no pixels"), str(image.format))
     if width * height > max_pixels:
         raise _too_many_pixels(max_pixels, width, height)
-    if image.format == "TIFF" and _has_second_page(image):
+    if name == "TIFF" and _has_second_page(image):
         raise ImageError(
             "multi-page",
             "The TIFF holds several pages.",
             "Save each page as an image of its own, or send the series as DICOM.",
         )
-    if image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
+    if name == "PNG" and getattr(image, "n_frames", 1) > 1:
         raise ImageError(
             "animated",
             "The image is animated.",
             "Export the slices as single images and send those.",
         )
+    return image
 
 
 def _has_second_page(image: ImageFile.ImageFile) -> bool:
     try:
         image.seek(1)
     except EOFError:
-        return False
+        return False  # Pillow stays on the first page
     return True
 
 
@@ -227,12 +255,7 @@ def _unreadable(error: Exception, name: str) -> ImageError:
             f"The {name} file hides far more data than an image needs.",
             "Export the image again.",
         )
-    if (
-        isinstance(error, EOFError)
-        or "truncated" in text
-        or "incomplete" in text
-        or "unexpected end" in text
-    ):
+    if isinstance(error, EOFError) or "truncated" in text or "incomplete" in text or "unexpected end" in text:
         return ImageError(
             "truncated",
             f"The {name} file ends too early; part of it is missing.",
@@ -244,6 +267,4 @@ def _unreadable(error: Exception, name: str) -> ImageError:
             f"The file begins like a {name} image but is not one.",
             "Export the image again.",
         )
-    return ImageError(
-        "damaged", f"The {name} file is damaged and cannot be decoded.", "Copy or export it again."
-    )
+    return ImageError("damaged", f"The {name} file is damaged and cannot be decoded.", "Copy or export it again.")

@@ -1,0 +1,24 @@
+"""What people send, turned into scans: checked, grouped, de-identified, with one refusal for each bad file.
+
+Pure: no database, no settings. `read_upload` is the only door.
+"""
+
+from cases.intake.contents import (
+    IncomingScan,
+    IncomingSlice,
+    Intake,
+    Limits,
+    Refusal,
+    SentFile,
+)
+from cases.intake.read_upload import read_upload
+
+__all__ = [
+    "IncomingScan",
+    "IncomingSlice",
+    "Intake",
+    "Limits",
+    "Refusal",
+    "SentFile",
+    "read_upload",
+]

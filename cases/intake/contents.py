@@ -1,0 +1,107 @@
+"""What goes into the intake and what comes out of it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal
+
+from cases.intake.spool import Spooled
+from ml.images import MAX_PIXELS, ImageError
+
+MIB = 1 << 20
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one upload may hold. Bytes are counted while reading, never taken from a header."""
+
+    max_file_bytes: int = 512 * MIB
+    max_pixels: int = MAX_PIXELS
+    max_files: int = 5000
+    max_archive_entries: int = 10_000
+    max_archive_bytes: int = 2048 * MIB
+    max_archive_ratio: int = 100
+    max_nesting: int = 2
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """One file as a browser or another system sent it; the name may hold a folder."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+    size: int
+
+
+@dataclass(frozen=True, repr=False)
+class IncomingSlice:
+    """One slice, ready to be stored.
+
+    `original` and `view_png` are read from disk each time they are asked for. Frames of one file
+    share one original: the same `original_sha256` means the same bytes, to be stored once.
+    `frame` counts from 0, and is None where the original holds one picture only.
+    """
+
+    key: str
+    media_type: str
+    width: int
+    height: int
+    frame: int | None
+    original_sha256: str
+    original: Spooled = Spooled()  # noqa: RUF009 - a descriptor, not a default
+    view_png: Spooled = Spooled()  # noqa: RUF009
+
+    def __repr__(self) -> str:
+        return f"IncomingSlice(key={self.key!r}, frame={self.frame!r})"
+
+
+@dataclass(frozen=True)
+class IncomingScan:
+    """One series or picture: its slices lie in anatomical order, from the head to the feet."""
+
+    kind: Literal["dicom", "image"]
+    series_key: str
+    slices: tuple[IncomingSlice, ...]
+    description: str
+    modality: str
+    pixel_spacing: float | None
+    slice_thickness: float | None
+    files: tuple[str, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file was not taken: its name as sent, a stable code, what is wrong, what to do."""
+
+    file: str
+    code: str
+    problem: str
+    remedy: str
+
+    @classmethod
+    def of(cls, file: str, error: ImageError) -> Refusal:
+        return cls(file, error.code, error.problem, error.remedy)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem} {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Intake:
+    """All that came out of one upload."""
+
+    scans: tuple[IncomingScan, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def shown_name(name: str) -> str:
+    """A file's name as a message may show it: one line, forward slashes, not endless."""
+    name = name.replace("\\", "/").lstrip("/")
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in name)
+    if len(visible) > _LONGEST_NAME:
+        visible = "…" + visible[-_LONGEST_NAME:]
+    return visible or "(no name)"
