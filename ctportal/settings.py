@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "csp",
@@ -63,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ctportal.pages.refusals.RefusalMiddleware",
     "pghistory.middleware.HistoryMiddleware",
 ]
 
@@ -120,6 +122,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-predictions": {
         "task": "inference.tasks.sweep_predictions",
         "schedule": schedule(timedelta(seconds=PREDICTION_SWEEP_SECONDS)),
+        "options": {"expires": PREDICTION_SWEEP_SECONDS},
     },
 }
 
@@ -129,6 +132,8 @@ MODEL_STORE = Path(env.str("MODEL_STORE", default=str(CTPORTAL_HOME / "models"))
 PREDICTION_BATCH_SCANS = env.int("PREDICTION_BATCH_SCANS", default=8)
 PREDICTION_BATCH_SLICES = env.int("PREDICTION_BATCH_SLICES", default=128)
 PREDICTION_LEASE_SECONDS = env.int("PREDICTION_LEASE_SECONDS", default=120)
+PREDICTION_RUN_SECONDS = env.int("PREDICTION_RUN_SECONDS", default=60)
+PREDICTION_LONGEST_SECONDS = env.int("PREDICTION_LONGEST_SECONDS", default=1800)
 PREDICTION_MAX_ATTEMPTS = env.int("PREDICTION_MAX_ATTEMPTS", default=3)
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
@@ -258,7 +263,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(CTPORTAL_HOME / "static"))).resolve()
 STATICFILES_DIRS = [BASE_DIR / "ctportal" / "static"]
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "ctportal.pages.rendering.PortalRenderer"
 
 LOGGING = {
     "version": 1,

@@ -10,3 +10,5 @@ urlpatterns = [
     path("api/v1/", include("ctportal.api.urls")),
     path("", include("ctportal.pages.urls")),
 ]
+
+handler400 = "ctportal.pages.refusals.bad_request"

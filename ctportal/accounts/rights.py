@@ -47,16 +47,31 @@ M = TypeVar("M", bound=models.Model)
 def rights_at(user: User | AnonymousUser, site: Site) -> frozenset[Right]:
     if not isinstance(user, User) or not user.is_active:
         return frozenset()
-    # The memberships are read once for each request's user object, not once for each question.
+    granted = set(SUPERUSER_RIGHTS) if user.is_superuser else set()
+    for role in _roles_by_site(user).get(site.pk, ()):
+        granted |= ROLE_RIGHTS[role]
+    return frozenset(granted)
+
+
+def rights_anywhere(user: User) -> frozenset[Right]:
+    """What the user may do at one site at least: enough to offer a way, not to go it."""
+    if not user.is_active:
+        return frozenset()
+    granted = set(SUPERUSER_RIGHTS) if user.is_superuser else set()
+    for roles in _roles_by_site(user).values():
+        for role in roles:
+            granted |= ROLE_RIGHTS[role]
+    return frozenset(granted)
+
+
+def _roles_by_site(user: User) -> dict[int, set[str]]:
+    """The memberships, read once for each request's user object, not once for each question."""
     if "_roles_by_site" not in user.__dict__:
         roles: dict[int, set[str]] = {}
         for site_id, role in user.memberships.values_list("site_id", "role"):
             roles.setdefault(site_id, set()).add(role)
         user.__dict__["_roles_by_site"] = roles
-    granted = set(SUPERUSER_RIGHTS) if user.is_superuser else set()
-    for role in user.__dict__["_roles_by_site"].get(site.pk, ()):
-        granted |= ROLE_RIGHTS[role]
-    return frozenset(granted)
+    return user.__dict__["_roles_by_site"]
 
 
 def require(user: User | AnonymousUser, site: Site, right: Right) -> None:

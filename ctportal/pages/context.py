@@ -1,8 +1,50 @@
+"""What the frame around every page shows."""
+
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from ctportal.accounts.models import User
+from ctportal.accounts.rights import Right, rights_anywhere
+
+
+@dataclass(frozen=True)
+class NavItem:
+    name: str
+    words: str
+    icon: str
+    keys: str
+    address: str
+    is_current: bool
+
+
+# URL name, words, icon, keyboard shortcut, the right that it takes at one site at least.
+NAVIGATION = [
+    ("worklist", "Worklist", "list-task", "g w", Right.VIEW),
+    ("patient-list", "Patients", "people", "g p", Right.VIEW),
+    ("labels", "Labelled set", "tags", "g l", Right.VIEW),
+    ("events", "Events", "clock-history", "g e", Right.MANAGE),
+    ("members", "Members", "person-gear", "g m", Right.MANAGE),
+]
 
 
 def chrome(request: HttpRequest) -> dict[str, Any]:
-    """What every page's frame shows."""
-    return {}
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {"navigation": [], "can_upload_somewhere": False}
+    rights = rights_anywhere(user)
+    return {
+        "navigation": [item for entry in NAVIGATION if entry[4] in rights and (item := _item(request, *entry[:4]))],
+        "can_upload_somewhere": Right.UPLOAD in rights,
+    }
+
+
+def _item(request: HttpRequest, name: str, words: str, icon: str, keys: str) -> NavItem | None:
+    try:
+        address = reverse(name)
+    except NoReverseMatch:
+        return None
+    here = request.path == address if address == "/" else request.path.startswith(address)
+    return NavItem(name=name, words=words, icon=icon, keys=keys, address=address, is_current=here)

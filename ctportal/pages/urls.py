@@ -1,3 +1,8 @@
-from django.urls import URLPattern, URLResolver
+"""The pages, one list of addresses per subject."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("ctportal.pages.urls_casework")),
+    path("", include("ctportal.pages.urls_reading")),
+]

@@ -1,0 +1,104 @@
+"""What the pages show of the model's answers: the words for each scan, or nothing where it is hidden from this user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from cases.models import Decision, Label, Scan
+from cases.reviews import hidden_scan_ids
+from ctportal.accounts.models import User
+from ctportal.accounts.rights import Right, rights_at
+from inference.answers import AnswerText, describe, words_for_model
+from inference.models import Prediction, SliceAnswer
+
+PLACES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """One scan's answer as this user may see it now."""
+
+    scan: Scan
+    prediction: Prediction | None = None
+    text: AnswerText | None = None
+    is_hidden: bool = False
+    can_retry: bool = False
+    slices: Sequence[SliceAnswer] = field(default=(), repr=False)
+
+    @property
+    def is_pending(self) -> bool:
+        return self.prediction is not None and self.prediction.is_pending
+
+    @property
+    def is_done(self) -> bool:
+        return self.prediction is not None and self.prediction.is_done and not self.is_hidden
+
+    @property
+    def has_failed(self) -> bool:
+        return self.prediction is not None and self.prediction.is_retriable
+
+    @property
+    def decision(self) -> str | None:
+        return self.prediction.decision if self.is_done and self.prediction else None
+
+    @property
+    def confirmable(self) -> Label | None:
+        """The label with which a reader would agree; none where the model has decided nothing."""
+        return Label(self.decision) if self.decision in (Decision.COVID, Decision.NON_COVID) else None
+
+
+def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
+    """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
+    hidden = hidden_scan_ids(user, scans)
+    current = _current_predictions(scans)
+    shown: dict[int, ShownAnswer] = {}
+    waiting = 0
+    for scan in scans:
+        prediction = current.get(scan.pk)
+        waiting += prediction is not None and prediction.is_waiting
+        shown[scan.pk] = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
+    return shown
+
+
+def shown_answer(user: User, scan: Scan) -> ShownAnswer:
+    """As `shown_answers`, with what the model says of each slice."""
+    shown = shown_answers(user, [scan])[scan.pk]
+    if not shown.is_done or shown.prediction is None:
+        return shown
+    slices = list(shown.prediction.slice_answers.select_related("slice").defer("map_png"))
+    return replace(shown, slices=slices, text=describe(shown.prediction, slices=slices))
+
+
+def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> ShownAnswer:
+    if prediction is None or (is_hidden and prediction.is_done):
+        return ShownAnswer(scan=scan, prediction=prediction, is_hidden=is_hidden)
+    prediction.scan = scan
+    return ShownAnswer(
+        scan=scan,
+        prediction=prediction,
+        text=_words(prediction, with_place=with_place),
+        is_hidden=is_hidden,
+        can_retry=prediction.is_retriable and scan.is_ready and _may_retry(user, scan),
+    )
+
+
+def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
+    if prediction.is_waiting and not with_place:
+        words = words_for_model(prediction.model_version)
+        return AnswerText("Waiting for the model", "The answer appears here by itself.", "", words, "")
+    return describe(prediction)
+
+
+def _may_retry(user: User, scan: Scan) -> bool:
+    return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})
+
+
+def _current_predictions(scans: Sequence[Scan]) -> dict[int, Prediction]:
+    """The answer that stands for each scan, or else the newest attempt at one."""
+    standing = {scan.prediction_id for scan in scans if scan.prediction_id}
+    rows = Prediction.objects.filter(scan__in=[scan.pk for scan in scans]).select_related("model_version")
+    current: dict[int, Prediction] = {}
+    for row in rows.order_by("queued_at", "pk"):
+        held = current.get(row.scan_id)
+        if held is None or held.pk not in standing:
+            current[row.scan_id] = row
+    return current

@@ -1,0 +1,52 @@
+"""Refusals of the house's rules, told to a person: 409, 422 and 413 with the message itself."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+
+from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+STATUS_OF = {WrongState: 409, DuplicateRecordNumber: 409, ReasonMissing: 422}
+
+
+class RefusalMiddleware:
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        status = STATUS_OF.get(type(error))
+        return refuse(request, str(error), status=status) if status else None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django itself refuses what is too large before any view sees it; say so in words."""
+    if isinstance(exception, TooManyFilesSent):
+        return refuse(
+            request,
+            f"Too many files in one upload: at most {settings.UPLOAD_MAX_FILES} fit. Nothing was stored. "
+            "Send the series one after the other, or as a zip.",
+            status=413,
+        )
+    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
+        limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        return refuse(request, f"The form is too large: its text may take {limit}. Shorten it.", status=413)
+    return refuse(request, "The request could not be understood. Go back, reload the page and try again.", status=400)
+
+
+def refuse(request: HttpRequest, words: str, *, status: int) -> HttpResponse:
+    """As a page, as the text of a toast (HTMX), or as JSON for the upload script."""
+    if request.headers.get("HX-Request"):
+        # The header tells portal.js to show the words as a toast and to leave the page as it is.
+        return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8", headers={"X-Refusal": "1"})
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"detail": words}, status=status)
+    return render(request, f"{status}.html", {"words": words}, status=status)

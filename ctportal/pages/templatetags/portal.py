@@ -1,0 +1,116 @@
+"""Small pieces of the pages: badges with a word beside their colour, icons, dates, names."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from cases.models import CaseStatus, Decision, Label, Priority
+from ctportal.accounts.models import User
+
+register = template.Library()
+
+# tone, icon: the tones are the classes badge-… of components.css
+DECISION_LOOKS = {
+    Decision.COVID: ("alarm", "exclamation-triangle-fill"),
+    Decision.UNCERTAIN: ("warn", "question-circle-fill"),
+    Decision.UNSUITABLE: ("odd", "slash-circle"),
+    Decision.NON_COVID: ("calm", "check-circle"),
+}
+LABEL_LOOKS = {
+    Label.COVID: ("alarm", "person-check-fill"),
+    Label.NON_COVID: ("calm", "person-check-fill"),
+    Label.CANNOT_TELL: ("odd", "person-check-fill"),
+}
+PRIORITY_LOOKS = {
+    Priority.EMERGENCY: ("emergency", "lightning-fill"),
+    Priority.URGENT: ("warn", "chevron-double-up"),
+    Priority.ROUTINE: ("quiet", "dash"),
+}
+STATUS_LOOKS = {
+    CaseStatus.OPEN: ("info", "circle"),
+    CaseStatus.IN_REVIEW: ("odd", "circle-half"),
+    CaseStatus.CLOSED: ("quiet", "check2"),
+}
+NOTICE_ICONS = {
+    "success": "check-circle",
+    "warning": "exclamation-triangle",
+    "error": "exclamation-octagon",
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A Bootstrap icon; always beside words, so never read out."""
+    return format_html('<i class="bi bi-{}" aria-hidden="true"></i>', name)
+
+
+@register.filter
+def notice_icon(level: str) -> str:
+    return NOTICE_ICONS.get(level, "info-circle")
+
+
+def _badge(words: Any, look: tuple[str, str]) -> dict[str, Any]:
+    return {"words": words, "tone": look[0], "icon_name": look[1]}
+
+
+@register.inclusion_tag("components/_badge.html")
+def badge(words: str, tone: str = "quiet", icon_name: str = "") -> dict[str, Any]:
+    """tone: alarm, emergency, warn, odd, calm, info, quiet."""
+    return _badge(words, (tone, icon_name))
+
+
+@register.inclusion_tag("components/_badge.html")
+def decision_badge(decision: str | None) -> dict[str, Any]:
+    """What the model says; no badge where it has not answered."""
+    return _badge(Decision(decision).label, DECISION_LOOKS[Decision(decision)]) if decision else {}
+
+
+@register.inclusion_tag("components/_badge.html")
+def label_badge(label: str | None) -> dict[str, Any]:
+    """What the readers decided; no badge before."""
+    return _badge(Label(label).label, LABEL_LOOKS[Label(label)]) if label else {}
+
+
+@register.inclusion_tag("components/_badge.html")
+def priority_badge(priority: str) -> dict[str, Any]:
+    return _badge(Priority(priority).label, PRIORITY_LOOKS[Priority(priority)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def status_badge(status: str) -> dict[str, Any]:
+    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def hidden_badge() -> dict[str, Any]:
+    """Stands in for the model's answer at a blinded site until the reader has decided."""
+    return _badge("Hidden until you decide", ("quiet", "eye-slash"))
+
+
+@register.inclusion_tag("components/_badge.html")
+def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
+    return _badge("Synthetic", ("synthetic", "cpu")) if is_synthetic else {}
+
+
+@register.simple_tag
+def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
+    """A moment in the user's zone, with the full instant for machines and on hover."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        date_format(local, "l j F Y, H:i:s T"),
+        date_format(local, form),
+    )
+
+
+@register.simple_tag
+def person(user: User | None, absent: str = "–") -> str:
+    return user.display_name if user is not None else absent

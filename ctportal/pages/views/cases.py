@@ -1,0 +1,18 @@
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+@login_required
+def create_case(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    return render(request, "help.html")
+
+
+@login_required
+def edit_case(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    return render(request, "help.html")
+
+
+@login_required
+def assign_case(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    return render(request, "help.html")

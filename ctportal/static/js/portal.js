@@ -1,0 +1,6 @@
+// What every page has. Pages add modules of their own in the block `scripts`.
+import "./confirm.js";
+import "./refusals.js";
+import "./rows.js";
+import "./shortcuts.js";
+import "./theme-choice.js";
