@@ -53,7 +53,7 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
     if prediction.status == PredictionStatus.FAILED:
         return AnswerText("The model could not answer", prediction.error, "", model, words_for_timing(prediction))
     return AnswerText(
-        headline=Decision(prediction.decision).label,
+        headline=str(prediction.get_decision_display()),
         explanation=_explanation(prediction),
         suitability=_suitability(prediction, slices),
         model=model,
@@ -130,10 +130,10 @@ def _explanation(prediction: Prediction) -> str:
         return f"{words}."
     low, high = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
     return {
-        Decision.COVID: f"{words}; from {high} it answers “likely”.",
-        Decision.NON_COVID: f"{words}; below {low} it answers “unlikely”.",
-        Decision.UNCERTAIN: f"{words}; between {low} and {high} it leaves the decision to the reader.",
-    }[Decision(prediction.decision)]
+        str(Decision.COVID): f"{words}; from {high} it answers “likely”.",
+        str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.",
+        str(Decision.UNCERTAIN): f"{words}; between {low} and {high} it leaves the decision to the reader.",
+    }[str(prediction.decision)]
 
 
 def _bounds(prediction: Prediction) -> tuple[float, float] | None:

@@ -1,69 +1,131 @@
 """Registering model artefacts and putting one into service."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from cases.errors import WrongState
 from cases.models import CaseStatus, Scan
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
-from inference.models import ModelStatus, ModelVersion
-from inference.queue import enqueue
-from ml.artifact import Artifact, load_artifact
+from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
+from inference.queue import active_model, enqueue, hold_model_in_service
+from inference.wake import wake_workers
+from ml.artifact import Artifact, ArtifactError, load_artifact
+
+logger = logging.getLogger(__name__)
 
 
 def register_model(folder: Path, *, user: User | None = None) -> tuple[ModelVersion, bool]:
-    """Checks the artefact, copies it into the store and records it. The same one twice is one."""
+    """Checks the artefact, copies it into the store and records it. The same one twice is one.
+
+    Raises ArtifactError for a folder that is no model, WrongState where the name and version are another's.
+    """
     artifact = load_artifact(folder)
+    namesake = ModelVersion.objects.filter(name=artifact.name, version=artifact.version).first()
+    if namesake is not None and namesake.sha256 != artifact.sha256:
+        raise _name_taken(artifact)
     store_artifact(artifact)
-    model, created = ModelVersion.objects.get_or_create(
-        sha256=artifact.sha256,
-        defaults={
-            "name": artifact.name,
-            "version": artifact.version,
-            "architecture": artifact.architecture,
-            "metrics": artifact.metrics,
-            "thresholds": artifact.thresholds,
-            "card": artifact.card,
-        },
-    )
-    if created:
-        record_event(Action.MODEL_REGISTERED, actor=user, subject=model)
+    try:
+        with transaction.atomic():
+            model, created = ModelVersion.objects.get_or_create(sha256=artifact.sha256, defaults=_facts(artifact))
+            if created:
+                record_event(Action.MODEL_REGISTERED, actor=user, subject=model)
+    except IntegrityError:  # another took the name meanwhile
+        raise _name_taken(artifact) from None
     return model, created
 
 
+def _facts(artifact: Artifact) -> dict[str, object]:
+    names = ("name", "version", "architecture", "metrics", "thresholds", "card")
+    return {name: getattr(artifact, name) for name in names}
+
+
+def _name_taken(artifact: Artifact) -> WrongState:
+    return WrongState(
+        f"Model {artifact.name} {artifact.version} is registered already with other content; "
+        "export this one under another version."
+    )
+
+
 def store_artifact(artifact: Artifact) -> None:
-    """Appears whole or not at all: copied beside its place, then moved into it."""
+    """Appears whole or not at all: copied beside its place, then moved into it. A damaged copy is replaced."""
     target = settings.MODEL_STORE / artifact.sha256
-    if target.exists():
+    if _is_intact(target, artifact.sha256):
         return
     settings.MODEL_STORE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.MODEL_STORE, prefix=".incoming-") as beside:
         copied = Path(shutil.copytree(artifact.folder, Path(beside) / "artifact"))
+        if target.exists():
+            target.rename(Path(beside) / "damaged")
         try:
             copied.rename(target)
-        except OSError:
-            if not target.exists():
+        except OSError:  # another process was faster
+            if not _is_intact(target, artifact.sha256):
                 raise
 
 
+def _is_intact(folder: Path, sha256: str) -> bool:
+    if not folder.exists():
+        return False
+    try:
+        return load_artifact(folder).sha256 == sha256
+    except ArtifactError as error:
+        logger.warning("The stored model %s is damaged: %s", sha256[:12], error)
+        return False
+
+
 def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
-    """One action: the old one leaves service, the new one enters, unanswered scans are queued."""
+    """One action: the old one leaves service, the new one enters and takes over what waits or has no answer.
+
+    Raises WrongState if the model serves already or its stored artefact cannot be read.
+    """
+    _require_intact(model)
     with transaction.atomic():
-        serving = ModelVersion.objects.select_for_update().filter(status=ModelStatus.ACTIVE)
-        for other in serving.exclude(pk=model.pk):
-            other.retire()
+        hold_model_in_service(alone=True)
         model.refresh_from_db()
+        retired = active_model()
+        if retired is not None and retired != model:
+            retired.retire()
         model.activate()
         record_event(Action.MODEL_ACTIVATED, actor=user, subject=model)
+        _take_over_waiting(model)
         enqueue(unanswered_scans(), model=model)
 
 
+def _require_intact(model: ModelVersion) -> None:
+    try:
+        load_artifact(model.folder)
+    except ArtifactError as error:
+        raise WrongState(f"Model {model} cannot enter service: {error} Register it again to restore it.") from error
+
+
+def _take_over_waiting(model: ModelVersion) -> None:
+    """Scans that wait for a retired model are asked of the new one, in their place of the queue.
+
+    What a worker has claimed already, the old model still answers.
+    """
+    waiting = Prediction.objects.waiting().filter(model_version__status=ModelStatus.RETIRED)
+    asked = Prediction.objects.filter(model_version=model).values("scan")
+    rows = waiting.exclude(scan__in=asked).select_for_update(of=("self",)).order_by("-pk")
+    one_for_each_scan = {row.scan_id: row.pk for row in rows}
+    Prediction.objects.filter(pk__in=one_for_each_scan.values()).update(
+        model_version=model, attempts=0, error="", retry_at=None
+    )
+    transaction.on_commit(wake_workers)
+
+
 def unanswered_scans() -> "list[Scan]":
-    """Scans of cases still in work that no model has been asked about."""
+    """Scans of cases still in work that no model has answered or is about to answer."""
+    hopeful = Prediction.objects.exclude(status=PredictionStatus.FAILED).values("scan")
     return list(
-        Scan.objects.ready().filter(predictions=None).exclude(case__status=CaseStatus.CLOSED).select_related("case")
+        Scan.objects.ready()
+        .exclude(pk__in=hopeful)
+        .exclude(case__status=CaseStatus.CLOSED)
+        .select_related("case")
+        .order_by("uploaded_at", "pk")
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from cases.errors import WrongState
@@ -55,6 +55,7 @@ class ModelVersion(models.Model):
         return self.status == ModelStatus.ACTIVE
 
     def activate(self) -> None:
+        """A retired one may come back. The caller retires the other first."""
         if self.is_active:
             raise WrongState(f"Model {self} is in service already.")
         self.status, self.activated_at = ModelStatus.ACTIVE, timezone.now()
@@ -65,6 +66,9 @@ class ModelVersion(models.Model):
             raise WrongState(f"Model {self} is not in service; there is nothing to retire.")
         self.status = ModelStatus.RETIRED
         self.save(update_fields=["status"])
+
+
+ERROR_LENGTH = 500
 
 
 class PredictionStatus(models.TextChoices):
@@ -79,6 +83,22 @@ class PredictionQuerySet(SiteScopedQuerySet):
 
     def waiting(self) -> PredictionQuerySet:
         return self.filter(status=PredictionStatus.QUEUED)
+
+    def due(self) -> PredictionQuerySet:
+        """Waiting, and not put off after a passing trouble."""
+        return self.waiting().filter(Q(retry_at=None) | Q(retry_at__lte=timezone.now()))
+
+    def with_place(self) -> PredictionQuerySet:
+        """Each row's place in the queue read along, which spares a list one query for each row that waits."""
+        urgent = Q(urgency__lt=OuterRef("urgency"))
+        earlier = Q(urgency=OuterRef("urgency"), queued_at__lt=OuterRef("queued_at"))
+        same = Q(urgency=OuterRef("urgency"), queued_at=OuterRef("queued_at"), pk__lte=OuterRef("pk"))
+        up_to_here = Prediction.objects.waiting().order_by().filter(urgent | earlier | same)
+        count = Func(F("pk"), function="COUNT", output_field=models.IntegerField())
+        place = Subquery(up_to_here.annotate(n=count).values("n"))
+        return self.annotate(
+            known_place=models.Case(models.When(status=PredictionStatus.QUEUED, then=place), default=None)
+        )
 
     def abandoned(self) -> PredictionQuerySet:
         """Running rows whose worker has let the lease run out."""
@@ -100,9 +120,10 @@ class Prediction(models.Model):
     claim = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     queued_at = models.DateTimeField(default=timezone.now)
+    retry_at = models.DateTimeField(null=True, help_text="Not before: set after a passing trouble, with its error.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=500, blank=True)
+    error = models.CharField(max_length=ERROR_LENGTH, blank=True)
     decision = models.CharField(max_length=12, choices=Decision, null=True)
     probability = models.FloatField(null=True)
     suitability = models.FloatField(null=True)
@@ -167,6 +188,8 @@ class Prediction(models.Model):
         """1 is next; nothing once it is no longer waiting."""
         if not self.is_waiting:
             return None
+        if "known_place" in self.__dict__:
+            return self.__dict__["known_place"]
         ahead = Q(urgency__lt=self.urgency) | Q(urgency=self.urgency, queued_at__lt=self.queued_at)
         same = Q(urgency=self.urgency, queued_at=self.queued_at, pk__lt=self.pk)
         return Prediction.objects.waiting().filter(ahead | same).count() + 1

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
+from cases.casework import lock_case
 from cases.errors import WrongState
 from cases.models import Priority, Scan
 from cases.summaries import record_answer
@@ -22,6 +23,7 @@ from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
 from ctportal.accounts.rights import Right, require, rights_at
 from inference.models import (
+    ERROR_LENGTH,
     ModelStatus,
     ModelVersion,
     Prediction,
@@ -29,6 +31,7 @@ from inference.models import (
     PredictionStatus,
     SliceAnswer,
 )
+from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ WORKER_LOST = (
     "Try again; if it fails once more, read the scan yourself and tell the administrator."
 )
 URGENCY = {Priority.EMERGENCY: 0, Priority.URGENT: 1, Priority.ROUTINE: 2}
+FIRST_PAUSE = timedelta(seconds=30)
+_SERVICE_LOCK = 0x6D6F64656C  # an advisory lock's key, "model" in ASCII
 
 
 @dataclass(frozen=True)
@@ -64,48 +69,57 @@ def active_model() -> ModelVersion | None:
     return ModelVersion.objects.filter(status=ModelStatus.ACTIVE).first()
 
 
+def hold_model_in_service(*, alone: bool = False) -> None:
+    """Until the transaction ends no model enters or leaves service; `alone`, nothing is queued either.
+
+    So a scan that arrives while models change is queued for one of them, and never for none.
+    """
+    function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [_SERVICE_LOCK])
+
+
 def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None) -> int:
-    """Queues the scans that the model has not answered; without a model in service, none."""
-    model = model or active_model()
-    if model is None:
-        return 0
+    """Queues the scans for the model (the one in service), unless it was asked before. Returns how many are new."""
+    with transaction.atomic():
+        hold_model_in_service()
+        model = model or active_model()
+        if model is None:
+            return 0
+        waiting = [scan for scan in scans if scan.is_ready]
+        new = sum(_enqueue_some(waiting[at : at + 1000], model) for at in range(0, len(waiting), 1000))
+        if new:
+            transaction.on_commit(wake_workers)
+    return new
+
+
+def _enqueue_some(scans: list[Scan], model: ModelVersion) -> int:
+    asked = set(Prediction.objects.filter(model_version=model, scan__in=scans).values_list("scan_id", flat=True))
     rows = [
         Prediction(scan=scan, model_version=model, urgency=URGENCY[Priority(scan.case.priority)])
         for scan in scans
-        if scan.is_ready
+        if scan.pk not in asked
     ]
     Prediction.objects.bulk_create(rows, ignore_conflicts=True)
-    if rows:
-        transaction.on_commit(wake_workers)
     return len(rows)
-
-
-def wake_workers() -> None:
-    """A lost wake-up only delays: the sweep sends another."""
-    from inference.tasks import run_queued_predictions
-
-    try:
-        run_queued_predictions.apply_async(retry=False)
-    except Exception as error:  # the broker is away; the rows wait for the sweep
-        logger.warning("No wake-up sent: %s", type(error).__name__)
 
 
 def claim() -> list[Prediction]:
     """Takes a batch for one model. A row that was tried before is taken alone, so that a scan
     which kills its worker cannot use up the attempts of its neighbours."""
     with transaction.atomic():
-        waiting = (
-            Prediction.objects.waiting()
+        due = (
+            Prediction.objects.due()
             .select_for_update(skip_locked=True, of=("self",))
             .select_related("model_version", "scan")
             .order_by("urgency", "queued_at", "pk")
         )
-        first = waiting.first()
+        first = due.first()
         if first is None:
             return []
         batch = [first]
         if first.attempts == 0:
-            fellows = waiting.filter(model_version=first.model_version, attempts=0)
+            fellows = due.filter(model_version=first.model_version, attempts=0)
             batch += _within_slice_budget(fellows.exclude(pk=first.pk), first.scan.slice_count)
         return _lease(batch)
 
@@ -128,6 +142,7 @@ def _lease(batch: list[Prediction]) -> list[Prediction]:
         lease_until=now + lease_length(),
         attempts=F("attempts") + 1,
         started_at=now,
+        retry_at=None,
     )
     for row in batch:
         row.status, row.claim, row.started_at = PredictionStatus.RUNNING, token, now
@@ -148,6 +163,7 @@ def renew_lease(token: uuid.UUID) -> None:
 def store_answer(prediction: Prediction, answer: Answer) -> bool:
     """False, and nothing stored, if the row is no longer ours to answer."""
     with transaction.atomic():
+        lock_case(prediction.scan.case_id)
         stored = _held(prediction).update(
             status=PredictionStatus.DONE,
             finished_at=timezone.now(),
@@ -178,18 +194,55 @@ def store_failure(prediction: Prediction, message: str) -> bool:
         _held(prediction).update(
             status=PredictionStatus.FAILED,
             finished_at=timezone.now(),
-            error=message,
+            error=message[:ERROR_LENGTH],
             lease_until=None,
         )
     )
 
 
-def give_back(prediction: Prediction, message: str) -> None:
-    """After a passing trouble: tried again, until the attempts are used up."""
+def put_off(prediction: Prediction, message: str) -> bool:
+    """After a passing trouble with this scan: tried again later, until the attempts are used up."""
     if prediction.attempts >= settings.PREDICTION_MAX_ATTEMPTS:
-        store_failure(prediction, message)
-    else:
-        _held(prediction).update(status=PredictionStatus.QUEUED, claim=None, lease_until=None)
+        return store_failure(prediction, f"{message} Try again later, or tell the administrator.")
+    pause = FIRST_PAUSE * 4 ** (prediction.attempts - 1)
+    return bool(
+        _held(prediction).update(
+            status=PredictionStatus.QUEUED,
+            claim=None,
+            lease_until=None,
+            error=message[:ERROR_LENGTH],
+            retry_at=timezone.now() + pause,
+        )
+    )
+
+
+def give_back(predictions: Sequence[Prediction], message: str = "") -> int:
+    """Untouched, since the worker stops or cannot work at all: it costs the scans no attempt.
+
+    With a message (what the worker lacks, for people to see) they are not claimed again at once.
+    """
+    return Prediction.objects.filter(
+        pk__in=[row.pk for row in predictions],
+        claim__in={row.claim for row in predictions},
+        status=PredictionStatus.RUNNING,
+    ).update(
+        status=PredictionStatus.QUEUED,
+        claim=None,
+        lease_until=None,
+        started_at=None,
+        attempts=F("attempts") - 1,
+        error=message[:ERROR_LENGTH],
+        retry_at=timezone.now() + FIRST_PAUSE if message else None,
+    )
+
+
+def hold_waiting(model: ModelVersion, message: str) -> int:
+    """The model cannot be loaded: its waiting scans say so and are tried again later, at no cost."""
+    return (
+        Prediction.objects.due()
+        .filter(model_version=model)
+        .update(error=message[:ERROR_LENGTH], retry_at=timezone.now() + FIRST_PAUSE)
+    )
 
 
 def sweep() -> int:
@@ -204,28 +257,23 @@ def sweep() -> int:
     healed = abandoned.update(status=PredictionStatus.QUEUED, claim=None, lease_until=None)
     if spent or healed:
         logger.warning("Sweep: %d predictions queued again, %d given up", healed, spent)
-    if Prediction.objects.waiting().exists():
+    if Prediction.objects.due().exists():
         wake_workers()
     return healed + spent
 
 
 def retry(*, prediction: Prediction, user: User) -> None:
-    """By button or API: a failed prediction is tried again from the start."""
+    """By button or API: a failed prediction is tried again from the start, by the model in service."""
     if not rights_at(user, prediction.site) & {Right.UPLOAD, Right.REVIEW}:
         require(user, prediction.site, Right.UPLOAD)
     prediction.scan.require_ready()
     with transaction.atomic():
-        queued = Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.FAILED).update(
-            status=PredictionStatus.QUEUED,
-            attempts=0,
-            claim=None,
-            error="",
-            queued_at=timezone.now(),
-            started_at=None,
-            finished_at=None,
-        )
-        if not queued:
+        hold_model_in_service()
+        failed = Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.FAILED)
+        if failed.select_for_update().first() is None:
             raise WrongState(f"{prediction} has not failed; there is nothing to try again.")
+        if not queue_failed(failed) and not enqueue([prediction.scan]):
+            raise WrongState(f"{prediction} is of a model out of service; see what the present one says of the scan.")
         record_event(
             Action.PREDICTION_REQUESTED,
             actor=user,
@@ -233,8 +281,26 @@ def retry(*, prediction: Prediction, user: User) -> None:
             case_id=prediction.scan.case_id,
             subject=prediction,
         )
-        transaction.on_commit(wake_workers)
     prediction.refresh_from_db()
+
+
+def queue_failed(predictions: PredictionQuerySet) -> int:
+    """Those that failed with the model in service are tried again from the start. Returns how many."""
+    queued = predictions.filter(
+        Q(model_version__status=ModelStatus.ACTIVE), status=PredictionStatus.FAILED, scan__in=Scan.objects.ready()
+    ).update(
+        status=PredictionStatus.QUEUED,
+        attempts=0,
+        claim=None,
+        error="",
+        queued_at=timezone.now(),
+        retry_at=None,
+        started_at=None,
+        finished_at=None,
+    )
+    if queued:
+        transaction.on_commit(wake_workers)
+    return queued
 
 
 def _held(prediction: Prediction) -> PredictionQuerySet:
@@ -242,9 +308,13 @@ def _held(prediction: Prediction) -> PredictionQuerySet:
 
 
 def _speaks_for_scan(prediction: Prediction) -> bool:
-    """An older model that finishes late never replaces the answer of a newer one."""
-    return (
-        prediction.model_version_id
-        == ModelVersion.objects.filter(status=ModelStatus.ACTIVE).values_list("pk", flat=True).first()
-        or prediction.scan.prediction_id is None
-    )
+    """An older model that finishes late never replaces the answer of a newer one; a candidate never speaks.
+
+    The case is locked, so what another worker stored meanwhile is seen.
+    """
+    model = ModelVersion.objects.get(pk=prediction.model_version_id)
+    if model.status != ModelStatus.RETIRED:
+        return model.is_active
+    answered = Scan.objects.filter(pk=prediction.scan_id).values("prediction_id")
+    rival = ModelVersion.objects.filter(predictions__in=answered).first()
+    return rival is None or (rival.activated_at or timezone.now()) <= (model.activated_at or timezone.now())

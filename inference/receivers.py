@@ -1,14 +1,32 @@
-"""A received scan is queued for the model in service, in the transaction that stored it."""
+"""What happens to cases and scans, and what it means for the queue."""
 
+from collections.abc import Collection
 from typing import Any
 
+from django.db import transaction
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from cases.models import Scan
+from cases.models import Case, Priority, Scan
 from cases.signals import scans_received
-from inference.queue import enqueue
+from inference.models import Prediction
+from inference.queue import URGENCY, enqueue
 
 
 @receiver(scans_received)
 def queue_received_scans(sender: type, scans: list[Scan], **kwargs: Any) -> None:
+    """In the transaction that stored them."""
     enqueue(scans)
+
+
+@receiver(post_save, sender=Case)
+def follow_priority(
+    sender: type, instance: Case, created: bool, update_fields: Collection[str] | None, **kwargs: Any
+) -> None:
+    """A case that becomes an emergency takes its waiting scans with it."""
+    if created or (update_fields is not None and "priority" not in update_fields):
+        return
+    with transaction.atomic():
+        waiting = Prediction.objects.waiting().filter(scan__case=instance)
+        rows = waiting.select_for_update(of=("self",)).order_by("pk")
+        waiting.filter(pk__in=[row.pk for row in rows]).update(urgency=URGENCY[Priority(instance.priority)])
