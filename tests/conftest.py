@@ -51,3 +51,28 @@ def _take_own_redis_database(worker: str) -> None:
         os.environ["REDIS_URL"] = f"{address}?db={number}"
     else:
         os.environ["REDIS_URL"] = urlsplit(address)._replace(path=f"/{number}").geturl()
+
+
+def chromium() -> str | None:
+    """The browser for the browser tests: CHROMIUM, or the one on the path."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    """Playwright drives the system's Chromium; root has no sandbox there."""
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": chromium(), "args": arguments}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if chromium() is None:
+        for item in items:
+            if "browser" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason="there is no Chromium on this machine"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if chromium() is None:
+        terminalreporter.write_line("*** NO CHROMIUM: THE BROWSER TESTS WERE SKIPPED ***", red=True, bold=True)

@@ -8,12 +8,12 @@ from ctportal.launch.supervisor import Program
 
 FRONT, WORKERS = 0, 1  # stages of stopping: who takes or makes new work stops first
 BELOW_INFERENCE = 10
-WEB_SERVER_SETTINGS = Path(__file__).resolve().parents[1] / "gunicorn.conf.py"
+WEB_SERVER_SETTINGS = "python:ctportal.gunicorn_settings"
 
 
 def portal_programs(listener: int, *, home: Path) -> list[Program]:
     """Web server on the given listening socket, scheduler, and one worker for each queue."""
-    web = [sys.executable, "-m", "gunicorn", "--config", str(WEB_SERVER_SETTINGS), "--bind", f"fd://{listener}"]
+    web = [sys.executable, "-m", "gunicorn", "--config", WEB_SERVER_SETTINGS, "--bind", f"fd://{listener}"]
     beat = _celery("beat", "--schedule", str(home / "celerybeat-schedule"), "--pidfile=")
     return [
         Program("web", web, stage=FRONT, pass_fds=(listener,)),

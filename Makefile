@@ -1,0 +1,52 @@
+# Thin names over real commands; `make help` lists them.
+
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3 || echo python3)
+RUN := .venv/bin/python
+MODEL ?= $(lastword $(sort $(wildcard ml/pretrained/*)))
+DATA ?= $(CTPORTAL_DATA_DIR)/sars-cov-2-ct
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo-data test lint train model bench lock clean portal-environment dev-environment
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: portal-environment ## Start the portal (PORT=8000, HOST=127.0.0.1, DEMO_PASSWORD=...); Ctrl-C stops it
+	@exec $(RUN) -m ctportal.launch
+
+demo-data: portal-environment ## Load real scans from CTPORTAL_DATA_DIR beside the demonstration cases
+	@exec $(RUN) -m ctportal.embedded exec -- $(RUN) manage.py create_demo --real
+
+test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)
+	@sh tests/chromium.sh
+	@exec sh tests/run.sh $(TESTS)
+
+lint: dev-environment ## Check format, style, types, templates, imports, migrations, settings, containers
+	@exec sh .ci/lint
+
+train: portal-environment ## Train a model (DATA=folder with manifest.csv); see docs/model-card.md
+	@exec $(RUN) -m ml train $(DATA)
+
+model: portal-environment ## Say what the shipped model is and how well it does
+	@exec $(RUN) -m ml card $(MODEL)
+
+bench: portal-environment ## Measure the shipped model's speed on this machine
+	@exec $(RUN) -m ml bench $(MODEL)
+
+lock: dev-environment ## Pin the dependencies again
+	@exec sh requirements/lock.sh
+
+clean: ## Remove the environment, caches and built files; data in var/ stay
+	@rm -rf .venv build staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+portal-environment: python
+	@exec $(PYTHON) requirements/environment.py portal
+
+dev-environment: python
+	@exec $(PYTHON) requirements/environment.py dev
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed; this machine has no $(PYTHON)." >&2; exit 1; }
