@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.artifact import Artifact
 from ml.decision import Decision, Rules
-from ml.preprocess import Framing, Preprocessing, prepare, register
+from ml.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.suitability import Suitability
 from ml.topology import Topology
 
@@ -58,8 +58,8 @@ class Network(Protocol):
 
     name: str
 
-    def run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """From uint8 `(N, height, width)` to features `(N, F)` and maps `(N, h, w)` whose mean is the logit."""
+    def run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """From pixels and lungs, uint8 `(N, height, width)`, to features `(N, F)` and maps whose mean is the logit."""
 
 
 class Engine:
@@ -91,10 +91,13 @@ class Engine:
         outputs: list[list[_SliceOutput]] = [[] for _ in scans]
         failures: dict[int, ScanFailure] = {}
         for batch in _batches(self._prepared(scans, failures), self.batch):
-            features, maps = self.network.run(np.stack([pixels for _, _, pixels in batch]))
+            features, maps = self.network.run(
+                np.stack([prepared.pixels for _, prepared in batch]),
+                np.stack([prepared.lungs for _, prepared in batch]),
+            )
             suitability = self._suitability.score(features)
-            for (number, framing, _), map_, score in zip(batch, maps, suitability, strict=True):
-                shown = register(np.maximum(map_, 0.0), framing, long_side=MAP_SIDE)
+            for (number, prepared), map_, score in zip(batch, maps, suitability, strict=True):
+                shown = register(np.maximum(map_, 0.0), prepared.framing, long_side=MAP_SIDE)
                 outputs[number].append(_SliceOutput(float(map_.mean()), float(score), shown))
         return [
             failures[number] if number in failures else self._answer(slices) for number, slices in enumerate(outputs)
@@ -102,7 +105,7 @@ class Engine:
 
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]
-    ) -> Iterator[tuple[int, Framing, np.ndarray]]:
+    ) -> Iterator[tuple[int, Prepared]]:
         for number, views in enumerate(scans):
             if not len(views):
                 failures[number] = ScanFailure("The scan holds no slices; upload it again.")
@@ -112,7 +115,7 @@ class Engine:
                 except (ValueError, TypeError) as error:
                     failures[number] = ScanFailure(f"Slice {position} cannot be read. {error}")
                     break
-                yield number, prepared.framing, prepared.pixels
+                yield number, prepared
 
     def _answer(self, slices: list[_SliceOutput]) -> ScanAnswer:
         logits = np.array([s.logit for s in slices])
@@ -159,10 +162,13 @@ class OpenVinoNetwork:
             "INFERENCE_NUM_THREADS": threads or available_cpus(),
         }
         self.name = "openvino-cpu"
+        self._preprocessing = preprocessing
+        self._grid = topology.grid(preprocessing.height, preprocessing.width)
         self._compiled = ov.Core().compile_model(graph, "CPU", settings)
 
-    def run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        result = self._compiled([pixels[:, None].astype(np.float32)])
+    def run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share = attention(lungs, self._grid, self._preprocessing)
+        result = self._compiled([pixels[:, None].astype(np.float32), share])
         return result["features"].copy(), result["map"].copy()
 
 
@@ -174,13 +180,17 @@ class KerasNetwork:
 
         from ml.resnet import build_resnet, load_weights
 
+        self._preprocessing = preprocessing
+        self._grid = topology.grid(preprocessing.height, preprocessing.width)
         self._model = build_resnet(topology, height=preprocessing.height, width=preprocessing.width)
         load_weights(self._model, weights, need_head=True)
         device = keras.distribution.list_devices()[0].split(":")[0]
         self.name = f"keras-{keras.backend.backend()}-{device}"
 
-    def run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        result: dict[str, Any] = self._model.predict_on_batch(pixels[..., None].astype(np.float32))
+    def run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share = attention(lungs, self._grid, self._preprocessing)
+        inputs = {"image": pixels[..., None].astype(np.float32), "attention": share}
+        result: dict[str, Any] = self._model.predict_on_batch(inputs)
         return np.asarray(result["features"]), np.asarray(result["map"])
 
 

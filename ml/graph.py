@@ -60,45 +60,60 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
         height, width: size of the input in pixels.
 
     Returns:
-        A model from `(N, 1, height, width)` float32, 0–255, to `features` `(N, F)` and `map` `(N, h, w)`; the mean
-        of the map is the logit.
+        A model from `image` `(N, 1, height, width)` float32, 0–255, and `attention` `(N, h, w)`, sum 1, to `features`
+        `(N, F)` and `map` `(N, h, w)`, whose mean is the logit; see `ml.resnet.build_resnet`.
     """
+    rows, columns = topology.grid(height, width)
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
+    share = ops.unsqueeze(attention, ops.constant(np.array([1])))
     centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
     outputs = walk(topology, _GraphBuilder(weights), centred)
     head = np.asarray(weights["head/kernel"], np.float32).reshape(-1)
-    parts, maps, start = [], [], 0
-    finest = max(outputs[tap].get_output_partial_shape(0)[2].get_length() for tap in topology.taps)
+    parts, total, start = [], None, 0
     for tap in topology.taps:
-        output, size = outputs[tap], topology.stage_filters(tap)
-        parts.append(ops.reduce_mean(output, ops.constant(np.array([2, 3])), False))
+        factor, size = 2 ** (tap - min(topology.taps)), topology.stage_filters(tap)
+        weighted = ops.multiply(outputs[tap], _gathered(share, factor))
+        parts.append(ops.reduce_sum(weighted, ops.constant(np.array([2, 3])), False))
         kernel = ops.constant(head[start : start + size].reshape(1, size, 1, 1))
-        part = ops.convolution(output, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
-        maps.append(_enlarge(part, finest // output.get_output_partial_shape(0)[2].get_length()))
+        part = _repeated(ops.convolution(outputs[tap], kernel, [1, 1], [0, 0], [0, 0], [1, 1]), factor)
+        total = part if total is None else ops.add(total, part)
         start += size
-    total = maps[0]
-    for part in maps[1:]:
-        total = ops.add(total, part)
+    total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))
     total = ops.add(total, ops.constant(np.asarray(weights["head/bias"], np.float32).reshape(1, 1, 1, 1)))
     activation = ops.squeeze(total, ops.constant(np.array([1])))
     features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
-    return _named(image, {"features": features, "map": activation})
+    return _named([image, attention], {"features": features, "map": activation})
 
 
-def _enlarge(x: Any, factor: int) -> Any:
+def _gathered(share: Any, factor: int) -> Any:
+    """Sum the shares of each coarse cell's fine cells."""
+    if factor == 1:
+        return share
+    square = [factor, factor]
+    mean = ops.avg_pool(share, square, [0, 0], [0, 0], square, exclude_pad=False)
+    return ops.multiply(mean, ops.constant(np.float32(factor * factor)))
+
+
+def _repeated(x: Any, factor: int) -> Any:
+    """Enlarge a map by repeating its cells."""
     if factor == 1:
         return x
-    scales = ops.constant(np.array([factor, factor], np.float32))
     return ops.interpolate(
-        x, scales, "nearest", "scales", axes=ops.constant(np.array([2, 3])), nearest_mode="floor",
+        x,
+        ops.constant(np.array([factor, factor], np.float32)),
+        "nearest",
+        "scales",
+        axes=ops.constant(np.array([2, 3])),
+        nearest_mode="floor",
         coordinate_transformation_mode="asymmetric",
-    )  # fmt: skip
+    )
 
 
-def _named(image: Any, outputs: Mapping[str, Any]) -> ov.Model:
+def _named(inputs: list[Any], outputs: Mapping[str, Any]) -> ov.Model:
     results = []
     for name, node in outputs.items():
         node = node.output(0) if hasattr(node, "output") else node
         node.get_tensor().set_names({name})
         results.append(ops.result(node))
-    return ov.Model(results, [image], "ctportal")
+    return ov.Model(results, inputs, "ctportal")

@@ -9,7 +9,7 @@ Three steps, each meant to take away what tells the scanner rather than the dise
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +32,7 @@ class Preprocessing:
         levels: `anchored` maps lung air to 60 and soft tissue to 200; `as_is` keeps the grey levels.
         margin: added around the lungs, as a share of their size.
         padding: `edge` repeats the border, `neutral` fills with the network's zero.
+        pooling: which cells the network's pooling counts: those of the `lungs`, or `everything`.
     """
 
     height: int = 224
@@ -41,6 +42,7 @@ class Preprocessing:
     levels: Literal["anchored", "as_is"] = "anchored"
     margin: float = 0.04
     padding: Literal["edge", "neutral"] = "edge"
+    pooling: Literal["lungs", "everything"] = "lungs"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -61,9 +63,17 @@ class Framing:
 
 @dataclass(frozen=True)
 class Prepared:
-    """`pixels` is the input, uint8 `(height, width)`; `lung_share` the part of the view that is lung, 0–1."""
+    """The network's input and where it came from.
+
+    Attributes:
+        pixels: uint8 `(height, width)`.
+        lungs: uint8 `(height, width)`, 255 inside the lungs; all 255 where none were found.
+        framing: where the input lies in the view.
+        lung_share: part of the view that is lung, 0–1.
+    """
 
     pixels: np.ndarray
+    lungs: np.ndarray
     framing: Framing
     lung_share: float
 
@@ -89,7 +99,29 @@ def prepare(view: np.ndarray, settings: Preprocessing) -> Prepared:
         frame = _widen(frame, view.shape, settings.width / settings.height)
     pixels = _levelled(view, lungs) if settings.levels == "anchored" else view
     pixels = _cut(pixels, frame, settings)
-    return Prepared(pixels, Framing(view.shape, frame, lungs.box is not None), lungs.share)
+    mask = np.full(pixels.shape, 255, np.uint8)
+    if lungs.box is not None:
+        grown = Image.fromarray(lungs.mask.astype(np.uint8) * 255).resize(view.shape[::-1], Image.Resampling.BILINEAR)
+        mask = _cut(np.asarray(grown), frame, replace(settings, padding="neutral"), outside=0)
+    return Prepared(pixels, mask, Framing(view.shape, frame, lungs.box is not None), lungs.share)
+
+
+def attention(lungs: np.ndarray, grid: tuple[int, int], settings: Preprocessing) -> np.ndarray:
+    """How much each cell of the network's last map counts in pooling.
+
+    Args:
+        lungs: uint8 `(N, height, width)` from `prepare`.
+        grid: rows and columns of the map.
+
+    Returns:
+        float32 `(N, rows, columns)`, each summing to 1.
+    """
+    rows, columns = grid
+    if settings.pooling == "everything":
+        return np.full((len(lungs), rows, columns), 1.0 / (rows * columns), np.float32)
+    cells = lungs.reshape(len(lungs), rows, lungs.shape[1] // rows, columns, lungs.shape[2] // columns)
+    share = cells.mean(axis=(2, 4), dtype=np.float32) / 255 + 1e-5
+    return share / share.sum(axis=(1, 2), keepdims=True)
 
 
 def register(map_: np.ndarray, framing: Framing, *, long_side: int = 64) -> np.ndarray:
@@ -155,16 +187,16 @@ def _levelled(view: np.ndarray, lungs: LungMask) -> np.ndarray:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def _cut(view: np.ndarray, box: Box, settings: Preprocessing) -> np.ndarray:
+def _cut(view: np.ndarray, box: Box, settings: Preprocessing, *, outside: int = round(NEUTRAL)) -> np.ndarray:
     top, left, bottom, right = box
-    outside = (-top, bottom - view.shape[0], -left, right - view.shape[1])
-    above, below, before, after = (max(0, int(np.ceil(v))) for v in outside)
+    beyond = (-top, bottom - view.shape[0], -left, right - view.shape[1])
+    above, below, before, after = (max(0, int(np.ceil(v))) for v in beyond)
     if above or below or before or after:
         border = ((above, below), (before, after))
         if settings.padding == "edge":
             view = np.pad(view, border, mode="edge")
         else:
-            view = np.pad(view, border, constant_values=round(NEUTRAL))
+            view = np.pad(view, border, constant_values=outside)
     source = (
         max(0.0, left + before), max(0.0, top + above),
         min(right + before, view.shape[1]), min(bottom + above, view.shape[0]),

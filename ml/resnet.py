@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from ml.artifact import ArtifactError, read_weights
-from ml.topology import BATCH_NORM_EPSILON, IMAGENET_MEANS, NEUTRAL, Topology, walk
+from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, Topology, fold_grey, walk
 
 
 class _KerasBuilder:
@@ -32,6 +32,55 @@ class _KerasBuilder:
         return keras.layers.MaxPooling2D(3, strides=2)(keras.layers.ZeroPadding2D(1)(x))
 
 
+@keras.saving.register_keras_serializable("ctportal")
+class PooledHead(keras.layers.Layer):
+    """Weighted average pooling of the tapped stages and one linear unit, with its exact class-activation map.
+
+    Because the unit is linear, applying it before or after pooling is the same; before, it yields the map
+    (Zhou et al. 2016, https://arxiv.org/abs/1512.04150).
+    """
+
+    def __init__(
+        self, taps: tuple[int, ...], sizes: tuple[int, ...], dropout: float = 0.0, seed: int = 0, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.taps, self.sizes, self.rate = tuple(taps), tuple(sizes), dropout
+        self.noise = keras.random.SeedGenerator(seed)
+
+    def build(self, maps_shape: Any, attention_shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(sum(self.sizes), 1), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+
+    def call(self, maps: list[Any], attention: Any, training: bool = False) -> dict[str, Any]:
+        ops = keras.ops
+        attention = ops.cast(attention, "float32")
+        parts, total, start = [], 0.0, 0
+        for tap, size, output in zip(self.taps, self.sizes, maps, strict=True):
+            output = ops.cast(output, "float32")
+            factor = 2 ** (tap - min(self.taps))
+            share = _gather(attention, factor)
+            parts.append(ops.einsum("nhwc,nhw->nc", output, share))
+            part = ops.einsum("nhwc,c->nhw", output, self.kernel[start : start + size, 0])
+            total = total + ops.repeat(ops.repeat(part, factor, axis=1), factor, axis=2)
+            start += size
+        features = ops.concatenate(parts, axis=-1)
+        kept = keras.random.dropout(features, self.rate, seed=self.noise) if training and self.rate else features
+        cells = int(attention.shape[1]) * int(attention.shape[2])
+        logit = ops.matmul(kept, self.kernel) + self.bias
+        return {"features": features, "logit": logit, "map": total * attention * cells + self.bias}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "taps": self.taps, "sizes": self.sizes, "dropout": self.rate}
+
+
+def _gather(share: Any, factor: int) -> Any:
+    """Sum the shares of each coarse cell's fine cells."""
+    if factor == 1:
+        return share
+    rows, columns = int(share.shape[1]) // factor, int(share.shape[2]) // factor
+    return keras.ops.sum(keras.ops.reshape(share, (-1, rows, factor, columns, factor)), axis=(2, 4))
+
+
 def build_resnet(topology: Topology, *, height: int, width: int, dropout: float = 0.0, seed: int = 0) -> keras.Model:
     """Build the network with random weights.
 
@@ -39,35 +88,24 @@ def build_resnet(topology: Topology, *, height: int, width: int, dropout: float 
         topology: which ResNet.
         height, width: size of the input in pixels, multiples of 32.
         dropout: rate on the pooled features while training.
-        seed: of the head's and the backbone's initial weights.
+        seed: of the initial weights and the dropout.
 
     Returns:
-        A model from `(N, height, width, 1)` float32, 0–255, to a dictionary: `features` `(N, F)`, `logit` `(N, 1)`
-        and `map` `(N, h, w)`, the class-activation map: the head applied before pooling. Its mean is the logit
-        (Zhou et al. 2016, https://arxiv.org/abs/1512.04150).
+        A model with two inputs, `image` `(N, height, width, 1)` float32, 0–255, and `attention` `(N, h, w)`, how much
+        each cell counts in pooling, sum 1 (all cells alike is global average pooling). It returns a dictionary:
+        `features` `(N, F)`, `logit` `(N, 1)` and `map` `(N, h, w)`, the class-activation map, whose mean is the logit.
     """
     if height % 32 or width % 32:
         raise ValueError(f"Height and width are multiples of 32 pixels. Received: {height}×{width}")
     keras.utils.set_random_seed(seed)
     image = keras.Input((height, width, 1), name="image")
+    attention = keras.Input(topology.grid(height, width), name="attention")
     centred = keras.layers.Rescaling(1.0, offset=-NEUTRAL, name="centre")(image)
     outputs = walk(topology, _KerasBuilder(), centred)
-    joined = _side_by_side(outputs, topology)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(joined)
-    head = keras.layers.Dense(1, name="head", dtype="float32")
-    logit = head(keras.layers.Dropout(dropout, seed=seed)(features) if dropout else features)
-    activation = keras.ops.squeeze(head(joined), axis=-1)
-    return keras.Model(image, {"features": features, "logit": logit, "map": activation}, name=topology.architecture)
-
-
-def _side_by_side(outputs: Mapping[int, Any], topology: Topology) -> Any:
-    """Bring the tapped stages to the finest one's size by repetition, which keeps every mean, and join them."""
-    finest = max(int(outputs[tap].shape[1]) for tap in topology.taps)
-    maps = []
-    for tap in topology.taps:
-        factor = finest // int(outputs[tap].shape[1])
-        maps.append(keras.layers.UpSampling2D(factor)(outputs[tap]) if factor > 1 else outputs[tap])
-    return maps[0] if len(maps) == 1 else keras.layers.Concatenate()(maps)
+    sizes = tuple(topology.stage_filters(tap) for tap in topology.taps)
+    head = PooledHead(topology.taps, sizes, dropout, seed, name="head", dtype="float32")
+    answer = head([outputs[tap] for tap in topology.taps], attention)
+    return keras.Model({"image": image, "attention": attention}, answer, name=topology.architecture)
 
 
 def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray], *, need_head: bool = False) -> None:
@@ -85,7 +123,8 @@ def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray], *, need_
     for layer in model.layers:
         if not layer.weights or (layer.name == "head" and not need_head and "head/kernel" not in weights):
             continue
-        layer.set_weights([_array(weights, f"{layer.name}/{v.name}", v.shape) for v in layer.weights])
+        for variable in _stored(layer):
+            variable.assign(_array(weights, f"{layer.name}/{variable.name}", variable.shape))
 
 
 def read_model_weights(model: keras.Model) -> dict[str, np.ndarray]:
@@ -93,8 +132,7 @@ def read_model_weights(model: keras.Model) -> dict[str, np.ndarray]:
     return {
         f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
         for layer in model.layers
-        for variable in layer.weights
-        if variable.name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+        for variable in _stored(layer)
     }
 
 
@@ -110,20 +148,10 @@ def initial_weights(model: keras.Model, topology: Topology, source: str) -> None
     load_weights(model, {key: value for key, value in weights.items() if not key.startswith("head/")})
 
 
-def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fold blue, green and red of the first kernel, and ImageNet's means, into one grey channel.
-
-    Exact for a grey picture: `sum_c k_c * (g - mean_c) = (sum_c k_c) * (g - NEUTRAL) + sum_c k_c (NEUTRAL - mean_c)`,
-    and the second term goes into the bias. The picture's zero padding then stands for neutral grey.
-    """
-    folded = dict(weights)
-    kernel = folded.get("conv1_conv/kernel")
-    if kernel is None or kernel.ndim != 4 or kernel.shape[2] != 3:
-        return folded
-    offsets = NEUTRAL - np.asarray(IMAGENET_MEANS, np.float32)
-    folded["conv1_conv/kernel"] = kernel.sum(axis=2, keepdims=True)
-    folded["conv1_conv/bias"] = folded["conv1_conv/bias"] + np.einsum("hwco,c->o", kernel, offsets)
-    return folded
+def _stored(layer: keras.layers.Layer) -> list[Any]:
+    """The variables that make the network, without a dropout's random state."""
+    names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+    return [variable for variable in layer.variables if variable.name in names]
 
 
 def _array(weights: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:

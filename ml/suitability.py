@@ -76,7 +76,7 @@ def fit_suitability(features: np.ndarray, *, directions: int = 64) -> Suitabilit
     return Suitability(mean, scale, basis[:directions].T, deviations, np.ones(2))
 
 
-def set_limits(model: Suitability, known: np.ndarray, *, accepted: float = 0.995) -> Suitability:
-    """Set the limits so that `accepted` of held-out chest CTs pass each distance."""
-    limits = np.quantile(model.distances(known), accepted, axis=0)
+def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.995) -> Suitability:
+    """Set the limits so that `accepted` of held-out chest CTs, whose distances `(N, 2)` are given, pass each."""
+    limits = np.quantile(distances, accepted, axis=0)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 Tensor = TypeVar("Tensor")
 
@@ -50,6 +52,11 @@ class Topology:
     def stage_filters(self, stage: int) -> int:
         """Channels that stage 2 to 5 puts out."""
         return self.width * 2 ** (stage - 2) * (4 if self.kind == "bottleneck" else 1)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the finest tapped stage for an input of this size."""
+        stride = 2 ** min(self.taps)
+        return height // stride, width // stride
 
     @property
     def features(self) -> int:
@@ -127,3 +134,19 @@ def _basic(builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride:
     x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=3, stride=stride, padding=1))
     x = builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=1, padding=1)
     return builder.relu(builder.add(shortcut, x))
+
+
+def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fold blue, green and red of the first kernel, and ImageNet's means, into one grey channel.
+
+    Exact for a grey picture: `sum_c k_c * (g - mean_c) = (sum_c k_c) * (g - NEUTRAL) + sum_c k_c (NEUTRAL - mean_c)`,
+    and the second term goes into the bias. The picture's zero padding then stands for neutral grey.
+    """
+    folded = dict(weights)
+    kernel = folded.get("conv1_conv/kernel")
+    if kernel is None or kernel.ndim != 4 or kernel.shape[2] != 3:
+        return folded
+    offsets = NEUTRAL - np.asarray(IMAGENET_MEANS, np.float32)
+    folded["conv1_conv/kernel"] = kernel.sum(axis=2, keepdims=True)
+    folded["conv1_conv/bias"] = folded["conv1_conv/bias"] + np.einsum("hwco,c->o", kernel, offsets)
+    return folded

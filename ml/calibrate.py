@@ -1,0 +1,143 @@
+"""Probabilities, operating point and abstention band, fitted on groups that the model was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ml.decision import Aggregation, Calibration, Rules
+from ml.metrics import threshold_at
+
+FALSE_NEGATIVE_COST = 3.0
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
+    """Slope (one over the temperature) and offset that make `sigmoid(slope · logit + offset)` honest.
+
+    Args:
+        logits: float `(N,)`, of held-out images or scans.
+        labels: int `(N,)`, 0 or 1.
+        weights: float `(N,)`, importance; None: equal.
+
+    Returns:
+        slope > 0 and offset, the maximum-likelihood fit with Platt's smoothed targets.
+
+    Source: Platt 1999; Guo et al. 2017, https://arxiv.org/abs/1706.04599.
+    """
+    labels = np.asarray(labels, float)
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, float)
+    spread = float(np.std(logits)) or 1.0
+    z = np.stack([np.asarray(logits, float) / spread, np.ones(len(labels))], axis=1)
+    positives, negatives = labels.sum(), (1 - labels).sum()
+    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    theta = np.zeros(2)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(z @ theta, -40, 40)))
+        gradient = z.T @ (weights * (p - target)) + 1e-6 * theta
+        curvature = (z * (weights * p * (1 - p))[:, None]).T @ z + 1e-6 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return max(float(theta[0]) / spread, 1e-6), float(theta[1])
+
+
+def fit_calibration(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    specificity: float = 0.9,
+    abstain: float = 0.1,
+    parts: np.ndarray | None = None,
+) -> Calibration:
+    """Fit everything from held-out logits.
+
+    Args:
+        logits, labels: held-out, `(N,)`.
+        specificity: the operating point keeps at least this share of the negatives right.
+        abstain: share of the answers that the band "uncertain" may take.
+        parts: which held-out stretch each row belongs to. The operating point is then the highest that any single
+            stretch asks for, so that the specificity holds on the worst of them. None: all rows together.
+    """
+    slope, offset = fit_temperature(logits, labels)
+    calibration = Calibration(slope, offset)
+    probabilities = calibration.probability(logits)
+    point = _operating_point(probabilities, labels, specificity, parts)
+    low, high = abstention_band(probabilities, labels, point, abstain=abstain)
+    return replace(calibration, operating_point=point, low=low, high=high)
+
+
+def abstention_band(
+    probabilities: np.ndarray, labels: np.ndarray, point: float, *, abstain: float, cost: float = FALSE_NEGATIVE_COST
+) -> tuple[float, float]:
+    """The band around the operating point that holds `abstain` of the answers and the dearest errors.
+
+    A missed infection weighs `cost` false alarms.
+    """
+    order = np.sort(probabilities)
+    room = round(abstain * len(order))
+    split = int(np.searchsorted(order, point))
+    best, band = -1.0, (point, point)
+    for below in range(min(room, split) + 1):
+        above = min(room - below, len(order) - split)
+        low = order[split - below] if below else point
+        high = order[split + above] if split + above < len(order) else 1.0
+        high = max(high, point) if above else point
+        inside = (probabilities >= low) & (probabilities < high)
+        missed = (inside & (probabilities < point) & (labels == 1)).sum()
+        alarms = (inside & (probabilities >= point) & (labels == 0)).sum()
+        if cost * missed + alarms > best:
+            best, band = cost * missed + alarms, (float(low), float(high))
+    return band
+
+
+def fit_rules(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    aggregation: Aggregation | None = None,
+    parts: np.ndarray | None = None,
+    specificity: float = 0.9,
+    abstain: float = 0.1,
+) -> Rules:
+    """Calibrate single slices and whole scans from held-out slice logits.
+
+    Args:
+        logits, labels, groups: held-out slices, `(N,)` each.
+        aggregation: how slices make a scan.
+        parts: stretch of each slice, for the operating point; see `fit_calibration`.
+        specificity, abstain: see `fit_calibration`.
+    """
+    aggregation = aggregation or Aggregation()
+    scan_logits, scan_labels, members = aggregate_groups(logits, labels, groups, aggregation)
+    scan_parts = None if parts is None else np.array([parts[m[0]] for m in members])
+    options = {"specificity": specificity, "abstain": abstain}
+    return Rules(
+        slice=fit_calibration(logits, labels, parts=parts, **options),
+        scan=fit_calibration(scan_logits, scan_labels, parts=scan_parts, **options),
+        aggregation=aggregation,
+    )
+
+
+def aggregate_groups(
+    logits: np.ndarray, labels: np.ndarray, groups: np.ndarray, aggregation: Aggregation
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Scan logits, scan labels and the rows of each scan, one scan for each group."""
+    _, number = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
+    scores = np.array([aggregation.score(logits[m]) for m in members])
+    return scores, np.array([labels[m[0]] for m in members]), members
+
+
+def _operating_point(
+    probabilities: np.ndarray, labels: np.ndarray, specificity: float, parts: np.ndarray | None
+) -> float:
+    chosen = np.zeros(len(labels), int) if parts is None else np.unique(parts, return_inverse=True)[1]
+    points = [
+        threshold_at(probabilities[(chosen == part) & (labels == 0)], specificity)
+        for part in np.unique(chosen)
+        if ((chosen == part) & (labels == 0)).any()
+    ]
+    return float(np.nextafter(max(points), 2.0))

@@ -1,0 +1,126 @@
+"""Pooled features of a fixed backbone, extracted once and kept on disk image by image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ml.data import Image
+from ml.dicom import to_views
+from ml.engine import OpenVinoNetwork
+from ml.perturb import Change
+from ml.preprocess import Preprocessing, prepare
+from ml.progress import Progress
+from ml.topology import Topology, fold_grey
+
+_BATCH = 16
+
+
+def read_view(image: Image) -> np.ndarray:
+    """The view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
+    return to_views(image.path.read_bytes())[0]
+
+
+class Backbone:
+    """A frozen network that turns views into features, with a store on disk that survives a kill.
+
+    Args:
+        topology: which ResNet.
+        weights: its arrays; a head is not needed.
+        preprocessing: how views become inputs.
+        store: folder for the features; None keeps nothing.
+        threads: of the engine; 0 takes all cores.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        weights: Mapping[str, np.ndarray],
+        preprocessing: Preprocessing,
+        *,
+        store: Path | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.topology, self.preprocessing, self.store = topology, preprocessing, store
+        self.weights = {k: v for k, v in fold_grey(weights).items() if not k.startswith(("head/", "suitability/"))}
+        self._threads, self._network = threads, None
+        self._key = self._digest()
+
+    def features(
+        self,
+        images: Sequence[Image],
+        *,
+        change: Change | None = None,
+        changed_by: str = "",
+        quiet: bool = False,
+        title: str = "features",
+    ) -> np.ndarray:
+        """Features of images, float32 `(N, F)`.
+
+        Args:
+            images: to read.
+            change: done to each view first, e.g. a rotation for the robustness table.
+            changed_by: names the change in the store.
+            quiet: no progress.
+        """
+        folder = self.store / self._key[:16] if self.store else None
+        paths = [
+            folder / f"{image.sha256}{changed_by and '-' + changed_by}.npy" if folder else None for image in images
+        ]
+        found: dict[int, np.ndarray] = {}
+        for position, path in enumerate(paths):
+            if path is not None and path.is_file():
+                found[position] = np.load(path, allow_pickle=False)
+        missing = [position for position in range(len(images)) if position not in found]
+        progress = Progress(title, len(missing), quiet=quiet)
+        for start in range(0, len(missing), _BATCH):
+            chunk = missing[start : start + _BATCH]
+            views = [read_view(images[position]) for position in chunk]
+            rows = self.of_views([change(view) for view in views] if change else views)
+            for position, row in zip(chunk, rows, strict=True):
+                found[position] = row
+                _keep(paths[position], row)
+            progress.advance(len(chunk))
+        return np.stack([found[position] for position in range(len(images))]).astype(np.float32)
+
+    def of_views(self, views: Sequence[np.ndarray]) -> np.ndarray:
+        """Features of views, float32 `(N, F)`."""
+        parts = []
+        for start in range(0, len(views), _BATCH):
+            prepared = [prepare(view, self.preprocessing) for view in views[start : start + _BATCH]]
+            features, _ = self._run(np.stack([p.pixels for p in prepared]), np.stack([p.lungs for p in prepared]))
+            parts.append(features)
+        return np.concatenate(parts)
+
+    def _run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._network is None:
+            head = {
+                "head/kernel": np.zeros((self.topology.features, 1), np.float32),
+                "head/bias": np.zeros(1, np.float32),
+            }
+            weights = {**self.weights, **head}
+            self._network = OpenVinoNetwork(self.topology, weights, self.preprocessing, threads=self._threads)
+        return self._network.run(pixels, lungs)
+
+    def _digest(self) -> str:
+        hasher = hashlib.sha256()
+        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json()}
+        hasher.update(json.dumps(settings, sort_keys=True).encode())
+        for name in sorted(self.weights):
+            hasher.update(name.encode() + np.ascontiguousarray(self.weights[name], np.float32).tobytes())
+        return hasher.hexdigest()
+
+
+def _keep(path: Path | None, row: np.ndarray) -> None:
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as out:
+        np.save(out, row.astype(np.float32), allow_pickle=False)
+    os.replace(partial, path)
