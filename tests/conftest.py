@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytest_plugins = ["tests.cast"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("version", 0) or config.getoption("help", False):
@@ -24,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     settings.DATABASES  # noqa: B018 - pytest-django sets Django up once the settings are read
+    # No collectstatic before the tests: addresses of static files carry no hash.
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
 def _start_services(config: pytest.Config) -> None:
