@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -20,19 +21,20 @@ from pydicom.uid import (
 )
 
 from ml.codestream import codestream_size
-from ml.images import MAX_PIXELS, ImageError, decode_raster, lung_window, stretch
+from ml.dicom_header import frame_count, number
+from ml.hounsfield import display_view, hounsfield, is_hounsfield
+from ml.images import MAX_PIXELS, ImageError, decode_raster, lung_window
 
 # pydicom quotes values that it finds odd in its warnings. They may be a patient's: keep them from
 # the logs.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 MAX_FRAMES: Final = 4096
 MAX_INFLATED_BYTES: Final = 1 << 30
-AIR_HU: Final = -1000.0
 
 _PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
 
 
 def is_dicom(data: bytes) -> bool:
@@ -80,7 +82,7 @@ def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PI
         ImageError: not DICOM, without pixels, truncated, damaged, too large, unknown compression.
     """
     dataset = read_dicom(data, max_pixels=max_pixels) if isinstance(data, bytes) else data
-    return [_hounsfield(dataset, frame, stored) for frame, stored in _stored_frames(dataset, max_pixels)]
+    return [hounsfield(dataset, frame, stored) for frame, stored in _stored_frames(dataset, max_pixels)]
 
 
 def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
@@ -105,9 +107,9 @@ def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Ite
     """
     for frame, stored in _stored_frames(dataset, max_pixels):
         if is_hounsfield(dataset, frame):
-            yield lung_window(_hounsfield(dataset, frame, stored))
+            yield lung_window(hounsfield(dataset, frame, stored))
         else:
-            yield _display_view(dataset, frame, stored)
+            yield display_view(dataset, frame, stored)
 
 
 def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
@@ -157,56 +159,6 @@ def check_pixels(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> N
         )
     if number(dataset, "SamplesPerPixel", 1) not in (1, 3):
         raise _damaged(ValueError("samples per pixel"))
-
-
-def number(dataset: pydicom.Dataset, keyword: str, default: float = 0) -> float:
-    """A finite number from an attribute; the default where it is missing, empty or no number."""
-    try:
-        value = dataset.get(keyword)
-        if isinstance(value, pydicom.multival.MultiValue):
-            value = value[0] if value else None
-        result = float(value)
-    except Exception:
-        return default
-    return result if np.isfinite(result) else default
-
-
-def frame_count(dataset: pydicom.Dataset) -> int:
-    """Number of frames, at least 1."""
-    return max(1, int(number(dataset, "NumberOfFrames", 1)))
-
-
-def frame_group(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dataset:
-    """The data set that describes one frame: an item of the enhanced file's functional groups, else the file's own.
-
-    Args:
-        dataset: the file.
-        frame: from 0.
-        macro: keyword of the functional group, for example ``"PlanePositionSequence"``.
-    """
-    for keyword, position in (
-        ("PerFrameFunctionalGroupsSequence", frame),
-        ("SharedFunctionalGroupsSequence", 0),
-    ):
-        try:
-            return dataset[keyword].value[position][macro].value[0]
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            continue
-    return dataset
-
-
-def is_hounsfield(dataset: pydicom.Dataset, frame: int = 0) -> bool:
-    """Whether the rescaled values of a frame are Hounsfield units: a CT, grey, deeper than a screen copy."""
-    group = frame_group(dataset, frame, "PixelValueTransformationSequence")
-    modality = str(dataset.get("Modality", "CT") or "CT").strip()
-    kind = str(group.get("RescaleType", "HU") or "HU").strip()
-    if modality != "CT" or not (kind.startswith("HU") or kind == "US"):
-        return False
-    if str(dataset.get("PhotometricInterpretation", "")).strip() not in _MONOCHROME:
-        return False
-    if _rescale(dataset, frame) == (1.0, 0.0):
-        return number(dataset, "PixelRepresentation") == 1 and number(dataset, "BitsStored", 8) > 8
-    return True
 
 
 def _parse(data: bytes) -> pydicom.Dataset:
@@ -281,97 +233,6 @@ def _check_codestreams(dataset: pydicom.Dataset, max_pixels: int) -> None:
             raise _too_many_pixels(size[1], size[0], max_pixels)
         if size is not None and size != (columns, rows):
             raise _damaged(ValueError("codestream of another size"))
-
-
-def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
-    group = frame_group(dataset, frame, "PixelValueTransformationSequence")
-    return number(group, "RescaleSlope", 1) or 1.0, number(group, "RescaleIntercept", 0)
-
-
-def _hounsfield(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
-    slope, intercept = _rescale(dataset, frame)
-    values = stored.astype(np.float32)
-    hu = values * np.float32(slope) + np.float32(intercept)
-    padding = _padding(dataset, stored)
-    if str(dataset.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1":
-        hu = _upright_hounsfield(dataset, values, hu, padding, slope, intercept)
-    if padding is not None:
-        hu[padding] = AIR_HU
-    return hu
-
-
-def _upright_hounsfield(
-    dataset: pydicom.Dataset,
-    values: np.ndarray,
-    hu: np.ndarray,
-    padding: np.ndarray | None,
-    slope: float,
-    intercept: float,
-) -> np.ndarray:
-    """Undo stored inversion where the plain reading of a MONOCHROME1 file cannot be a CT."""
-    inside = hu if padding is None else hu[~padding]
-    if inside.size == 0 or (inside > 1500).mean() <= max(0.05, (inside < -500).mean()):
-        return hu
-    signed = number(dataset, "PixelRepresentation") == 1
-    bits = number(dataset, "BitsStored", 16)
-    kept = values if padding is None else values[~padding]
-    for white in (
-        -1.0 if signed else 2.0**bits - 1,
-        float(kept.max() + kept.min()),
-        float(kept.max()),
-    ):
-        candidate = (np.float32(white) - values) * np.float32(slope) + np.float32(intercept)
-        if -1250 <= np.percentile(candidate, 1) <= -850:
-            return candidate
-    return hu
-
-
-def _padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
-    """Mask of the pixels outside the scanner's field, or None."""
-    if "PixelPaddingValue" not in dataset or stored.dtype.kind == "f":
-        return None
-    first = _padding_number(dataset, "PixelPaddingValue")
-    last = _padding_number(dataset, "PixelPaddingRangeLimit") if "PixelPaddingRangeLimit" in dataset else first
-    mask = (stored >= min(first, last)) & (stored <= max(first, last))
-    return mask if mask.any() and not mask.all() else None
-
-
-def _padding_number(dataset: pydicom.Dataset, keyword: str) -> float:
-    """The padding attribute, reread with the sign of the pixels: files write 63536 and mean -2000."""
-    value = number(dataset, keyword)
-    bits = number(dataset, "BitsAllocated", 16)
-    if number(dataset, "PixelRepresentation") == 1:
-        return value - 2**bits if value >= 2 ** (bits - 1) else value
-    return value + 2**bits if value < 0 else value
-
-
-def _display_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
-    slope, intercept = _rescale(dataset, frame)
-    values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    padding = _padding(dataset, stored)
-    low, high = _display_window(dataset, frame, values, padding)
-    view = stretch(values, low, high)
-    if str(dataset.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1":
-        view = 255 - view
-    if padding is not None:
-        view[padding] = 0
-    return view
-
-
-def _display_window(
-    dataset: pydicom.Dataset, frame: int, values: np.ndarray, padding: np.ndarray | None
-) -> tuple[float, float]:
-    window = frame_group(dataset, frame, "FrameVOILUTSequence")
-    center, width = number(window, "WindowCenter", np.nan), number(window, "WindowWidth")
-    if width > 0 and np.isfinite(center):
-        return center - width / 2, center + width / 2
-    if number(dataset, "BitsAllocated", 16) == 8 and _rescale(dataset, frame) == (1.0, 0.0):
-        return 0.0, 255.0
-    inside = values if padding is None else values[~padding]
-    low, high = np.percentile(inside, (0.5, 99.5))
-    if not high > low:
-        low, high = inside.min(), inside.max()
-    return float(low), float(high)
 
 
 def _too_many_pixels(rows: float, columns: float, limit: int) -> ImageError:

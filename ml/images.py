@@ -157,7 +157,7 @@ def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _grey_of_deep(values: np.ndarray) -> np.ndarray:
-    finite = np.nan_to_num(values, posinf=np.nan, neginf=np.nan, nan=0.0)
+    finite = np.where(np.isfinite(values), values, np.float32(0))
     low, high = float(finite.min()), float(finite.max())
     if low <= _CERTAINLY_HU and high <= 65535:
         return lung_window(np.where(np.isfinite(values), values, _AIR_HU))

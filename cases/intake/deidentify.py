@@ -32,7 +32,7 @@ from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from cases.intake.metadata import strip_jpeg, strip_jpeg_2000
 from ml.codestream import JPEG_2000_SYNTAXES, JPEG_LS_SYNTAXES, JPEG_SYNTAXES
-from ml.dicom import frame_count, number
+from ml.dicom_header import frame_count, number
 from ml.images import ImageError
 
 METHOD: Final = "PS3.15 Basic Profile, table E.1-1 (2026c), and free text removed"

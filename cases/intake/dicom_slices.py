@@ -21,7 +21,8 @@ from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.raster import view_digest, view_png
 from cases.intake.spool import Spool
-from ml.dicom import frame_count, frame_group, iter_views, number, read_dicom
+from ml.dicom import iter_views, read_dicom
+from ml.dicom_header import frame_count, frame_group, number
 from ml.images import ImageError
 
 _CT_CLASSES: Final = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
