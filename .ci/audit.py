@@ -31,7 +31,7 @@ def audit(lock: Path) -> bool:
     for package in vulnerable:
         names = ", ".join(entry["id"] for entry in package["vulns"])
         print(f"{lock.name}: {package['name']} {package['version']} has known vulnerabilities: {names}")
-    if not vulnerable:
+    if not vulnerable and len(skipped) < len(packages):
         print(f"{lock.name}: nothing known against {len(packages) - len(skipped)} packages")
     return bool(vulnerable)
 

@@ -52,7 +52,7 @@ def launch(home: Path) -> None:
         os.environ["CTPORTAL_HOME"] = str(home)
         services = start_services(home, stack)
         prepare(demo=wants_demo(embedded=services is not None))
-        programs = portal_programs(listener.fileno(), home=home)
+        programs = portal_programs(listener.fileno())
         supervisor = Supervisor(programs, log_folder=home / "log", say=say)
         asyncio.run(run(supervisor, services, host=host, port=port))
         handle_interrupts()  # the event loop has put its own handlers away
@@ -82,7 +82,9 @@ def wants_demo(*, embedded: bool) -> bool:
 
 
 def prepare(*, demo: bool) -> None:
-    command = [sys.executable, "-m", "ctportal.launch.prepare", *(["--demo"] if demo else [])]
+    command = [sys.executable, "-m", "ctportal.launch.prepare", "database", "static", "models"]
+    if demo:
+        command.append("demo")
     arm = die_with_parent(signal.SIGTERM)
     if subprocess.run(command, check=False, start_new_session=True, preexec_fn=arm).returncode:
         raise GroundError("a step of the preparation failed, as said above; nothing was lost.")

@@ -1,7 +1,11 @@
-"""When the portal answers, and under which address."""
+"""When the portal answers, and under which address.
+
+`python -m ctportal.launch.front` asks once, for a container's health check.
+"""
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 
 ASK_EVERY_SECONDS = 0.3
@@ -21,7 +25,7 @@ async def announce(host: str, port: int, *, say: Callable[[str], None]) -> None:
     say("Starting the web server, the workers and the scheduler …")
     clock = asyncio.get_running_loop().time
     said = clock()
-    while not await _answers(host, port):
+    while not await answers(host, port):
         if clock() - said > SAY_EVERY_SECONDS:
             say("The web server does not answer yet; still waiting …")
             said = clock()
@@ -31,7 +35,7 @@ async def announce(host: str, port: int, *, say: Callable[[str], None]) -> None:
         say("Only requests to localhost are answered: name this machine in ALLOWED_HOSTS.")
 
 
-async def _answers(host: str, port: int) -> bool:
+async def answers(host: str, port: int) -> bool:
     """Whether /healthz says 200."""
     named = (os.environ.get("ALLOWED_HOSTS") or "localhost").split(",")[0].strip().lstrip(".")
     request = f"GET /healthz HTTP/1.0\r\nHost: {'localhost' if named == '*' else named}\r\n\r\n"
@@ -46,3 +50,7 @@ async def _answers(host: str, port: int) -> bool:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+
+
+if __name__ == "__main__":
+    sys.exit(not asyncio.run(answers("127.0.0.1", int(os.environ.get("PORT") or "8000"))))

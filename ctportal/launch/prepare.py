@@ -1,6 +1,6 @@
 """Bring database, static files, models and demonstration data up to date, before the portal starts.
 
-One process for all steps, because starting Django takes longer than most of them.
+`python -m ctportal.launch.prepare STEP …` in one process, since starting Django takes longer than most steps.
 """
 
 import os
@@ -14,17 +14,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 
-def main() -> int:
+def main(names: list[str]) -> int:
+    if unknown := set(names) - set(STEPS):
+        sys.exit(f"There is no step {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
     django.setup()
-    steps: list[tuple[str, Callable[[], None]]] = [
-        ("Bringing the database up to date", migrate),
-        ("Collecting static files", collect_static_files),
-        ("Registering the shipped model", register_shipped_models),
-    ]
-    if "--demo" in sys.argv[1:]:
-        steps.append(("Looking after the demonstration users and cases", create_demo))
-    for title, step in steps:
+    for name in names:
+        title, step = STEPS[name]
         started = time.monotonic()
         print(f"{title} …", flush=True)
         try:
@@ -56,5 +52,12 @@ def create_demo() -> None:
     call_command("create_demo")
 
 
+STEPS: dict[str, tuple[str, Callable[[], None]]] = {
+    "database": ("Bringing the database up to date", migrate),
+    "static": ("Collecting static files", collect_static_files),
+    "models": ("Registering the shipped model", register_shipped_models),
+    "demo": ("Looking after the demonstration users and cases", create_demo),
+}
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
