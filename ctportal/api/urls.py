@@ -1,3 +1,40 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from ctportal.api.cases import CaseViews
+from ctportal.api.model_versions import ModelVersionViews
+from ctportal.api.patients import PatientViews
+from ctportal.api.predictions import PredictionViews
+from ctportal.api.problem_views import NothingHere
+from ctportal.api.reviews import ReviewViews
+from ctportal.api.scans import ScanViews
+from ctportal.api.schema_views import DocsPage, SchemaDocument
+from ctportal.api.sites import CallerViews, SiteViews
+from ctportal.api.slices import SliceViews
+from ctportal.api.uploads import CaseScanViews, ScanReviewViews
+
+app_name = "api"
+
+router = SimpleRouter(use_regex_path=False)
+router.register("sites", SiteViews, basename="site")
+router.register("patients", PatientViews, basename="patient")
+router.register("cases", CaseViews, basename="case")
+router.register("scans", ScanViews, basename="scan")
+router.register("slices", SliceViews, basename="slice")
+router.register("predictions", PredictionViews, basename="prediction")
+router.register("reviews", ReviewViews, basename="review")
+router.register("models", ModelVersionViews, basename="model")
+
+v1: list[URLPattern | URLResolver] = [
+    path("me/", CallerViews.as_view({"get": "retrieve"}), name="me"),
+    path("cases/<int:pk>/scans/", CaseScanViews.as_view({"post": "create"}), name="case-scans"),
+    path("scans/<int:pk>/reviews/", ScanReviewViews.as_view({"post": "create"}), name="scan-reviews"),
+    path("", include(router.urls)),
+    path("schema/", SchemaDocument.as_view(), name="schema"),
+    path("docs/", DocsPage.as_view(), name="docs"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(v1)),
+    re_path(r"^", NothingHere.as_view(), name="nothing"),
+]

@@ -1,0 +1,30 @@
+"""Who calls: a token that belongs to a user, or the session of somebody who uses the pages."""
+
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from ctportal.accounts.models import ApiToken, User
+
+REALM = 'Bearer realm="ctportal"'
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer ctp_…`; the database knows only the hash of the secret."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = ApiToken.objects.usable().filter(digest=ApiToken.digest_of(secret.strip())).first()
+        if token is None:
+            raise AuthenticationFailed(
+                "This token is unknown, expired or revoked; make a new one on your profile page.", code="invalid_token"
+            )
+        token.touch()
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> Any:
+        return f'{REALM}, error="invalid_token"' if "Authorization" in request.headers else REALM

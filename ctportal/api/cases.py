@@ -1,0 +1,192 @@
+"""Cases: opened for a patient, filled with scans, read, closed."""
+
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
+from cases.models import Case, Decision, Patient
+from cases.reading import note_view
+from ctportal.api.case_filters import CaseFilter, hidden_case_ids
+from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
+from ctportal.api.filters import LARGEST_ID
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.permissions import REVIEW, UPLOAD, require_scope
+from ctportal.api.resource import Resource, caller, require_unchanged
+from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
+
+CASES = Case.objects.select_related("patient__site", "assigned_reader")
+FACTS = ["accession_number", "reason", "priority", "assigned_reader"]
+
+
+class PatientOfCase(serializers.ModelSerializer):
+    class Meta:
+        model = Patient
+        fields = ["id", "record_number", "name", "birth_date", "sex", "is_synthetic"]
+
+
+class CaseSerializer(serializers.ModelSerializer):
+    site = NameOnly("slug")
+    patient = PatientOfCase(read_only=True)
+    assigned_reader = NameOnly("username", allow_null=True)
+    decision = serializers.ChoiceField(
+        choices=Decision.choices, read_only=True, allow_null=True, help_text="The gravest answer to any of its scans."
+    )
+    answer_hidden = serializers.SerializerMethodField(
+        help_text="This reader decides on its scans before the model's answers show."
+    )
+
+    class Meta:
+        model = Case
+        fields = [
+            "id",
+            "site",
+            "patient",
+            *FACTS,
+            "status",
+            "needs_review",
+            "decision",
+            "answer_hidden",
+            "final_label",
+            "created_at",
+            "closed_at",
+        ]
+
+    def to_representation(self, case: Case) -> dict[str, Any]:
+        shown = super().to_representation(case)
+        if self.get_answer_hidden(case):
+            shown["decision"] = None
+        return shown
+
+    def get_answer_hidden(self, case: Case) -> bool:
+        return case.pk in self.context["hidden_cases"]
+
+
+class CaseDetailSerializer(CaseSerializer):
+    scans = serializers.SerializerMethodField()
+
+    class Meta(CaseSerializer.Meta):
+        fields = [*CaseSerializer.Meta.fields, "scans"]
+
+    @extend_schema_field(ScanSerializer(many=True))
+    def get_scans(self, case: Case) -> Any:
+        return shown_scans(list(SCANS.filter(case=case)), self.context["request"])
+
+
+class CaseFacts(StrictSerializer, serializers.ModelSerializer):
+    assigned_reader = ColleagueField(required=False, allow_null=True, help_text="A user name, or null for nobody.")
+
+    class Meta:
+        model = Case
+        fields = FACTS
+
+
+class NewCase(CaseFacts):
+    patient = serializers.IntegerField(min_value=1, max_value=LARGEST_ID, help_text="The patient's number.")
+
+    class Meta(CaseFacts.Meta):
+        fields = ["patient", *FACTS]
+
+    def validate_patient(self, pk: int) -> Patient:
+        patient = Patient.objects.visible_to(self.context["request"].user).select_related("site").filter(pk=pk).first()
+        if patient is None:
+            raise serializers.ValidationError("There is no such patient at your sites.", code="does_not_exist")
+        return patient
+
+
+EXAMPLE = OpenApiExample(
+    "An urgent case",
+    value={
+        "patient": 41,
+        "accession_number": "ACC-7001",
+        "reason": "Fever and dyspnoea for three days",
+        "priority": "urgent",
+    },
+    request_only=True,
+)
+
+
+class CaseViews(Resource):
+    """An examination of one patient: its scans, what the model says of them, what the readers decided."""
+
+    queryset = CASES.order_by("-pk")
+    serializer_class = CaseSerializer
+    filterset_class = CaseFilter
+    scopes = {"create": UPLOAD, "partial_update": UPLOAD | REVIEW, "close": REVIEW, "reopen": REVIEW}
+
+    @extend_schema(summary="List cases")
+    def list(self, request: Request) -> Response:
+        rows = self.page()
+        context = self.context(hidden_cases=hidden_case_ids(caller(request), rows))
+        return self.get_paginated_response(CaseSerializer(rows, many=True, context=context).data)
+
+    @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        case = self.fetch()
+        note_view(case, caller(request))
+        return Response(self._shown(case))
+
+    @extend_schema(summary="Open a case", request=NewCase, responses={201: CaseDetailSerializer}, examples=[EXAMPLE])
+    def create(self, request: Request) -> Response:
+        return once(request, work=self._open, answer=self._opened)
+
+    @extend_schema(
+        summary="Amend a case",
+        description="A token with the scope `review` alone may only assign the reader.",
+        request=CaseFacts,
+        responses=CaseDetailSerializer,
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        case = self.fetch()
+        sent = CaseFacts(data=request.data, partial=True, context=self.context())
+        sent.is_valid(raise_exception=True)
+        if not set(sent.validated_data) <= {"assigned_reader"}:
+            require_scope(request, UPLOAD)
+        with transaction.atomic():
+            require_unchanged(request, lambda: self._shown(lock_case(case.pk)))
+            amend_case(case=case, user=caller(request), **sent.validated_data)
+        return Response(self._shown(self.fetch()))
+
+    @extend_schema(summary="Close a case", request=None, responses=CaseDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._close, answer=self._moved)
+
+    @extend_schema(summary="Reopen a closed case", request=ReasonSerializer, responses=CaseDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._reopen, answer=self._moved)
+
+    def _open(self) -> Receipt:
+        sent = NewCase(data=self.request.data, context=self.context())
+        sent.is_valid(raise_exception=True)
+        return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
+
+    def _opened(self, receipt: Receipt) -> Response:
+        case = CASES.get(pk=receipt["case"])
+        address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
+        return Response(self._shown(case), status=201, headers={"Location": address})
+
+    def _close(self) -> Receipt:
+        close_case(case=self.fetch(), user=caller(self.request))
+        return {}
+
+    def _reopen(self) -> Receipt:
+        case = self.fetch()
+        sent = ReasonSerializer(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        reopen_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
+        return {}
+
+    def _moved(self, receipt: Receipt) -> Response:
+        return Response(self._shown(self.fetch()))
+
+    def _shown(self, case: Case) -> Any:
+        context = self.context(hidden_cases=hidden_case_ids(caller(self.request), [case]))
+        return CaseDetailSerializer(case, context=context).data

@@ -1,0 +1,63 @@
+"""What the resources' serializers share."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ctportal.accounts.models import Site, User
+
+
+class StrictSerializer(serializers.Serializer):
+    """For what callers send: an unknown field is a mistake that they want to hear of."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        unknown = sorted(set(data) - known) if hasattr(data, "keys") else []
+        if unknown:
+            message = f"There is no such field to send; there are: {', '.join(sorted(known))}."
+            raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
+        return super().to_internal_value(data)
+
+
+class NameOnly(serializers.SlugRelatedField):
+    """A related object shown by its name."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(slug_field=name, read_only=True, **kwargs)
+
+
+class NamedField(serializers.SlugRelatedField):
+    """An object by a name that people know, among those that the caller may know of."""
+
+    default_error_messages = {
+        "does_not_exist": "There is none of this name, or it is not yours to see.",
+        "invalid": "Send the name as a string.",
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class SiteField(NamedField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(slug_field="slug", **kwargs)
+
+    def get_queryset(self) -> Any:
+        return Site.objects.visible_to(self.context["request"].user)
+
+
+class ColleagueField(NamedField):
+    """A person of a site of the caller's; whether a reader of the right one, the domain decides."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(slug_field="username", **kwargs)
+
+    def get_queryset(self) -> Any:
+        sites = Site.objects.visible_to(self.context["request"].user)
+        return User.objects.filter(memberships__site__in=sites, is_active=True).distinct()
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=500, help_text="Why; it stays on record.")

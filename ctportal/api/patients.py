@@ -1,0 +1,123 @@
+"""Patients of the caller's sites."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.casework import amend_patient, register_patient
+from cases.models import Patient
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, Site, User
+from ctportal.accounts.rights import Right, sites_with
+from ctportal.api.fields import NameOnly, SiteField, StrictSerializer
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.permissions import UPLOAD
+from ctportal.api.problems import INVALID, Problem
+from ctportal.api.resource import Resource, caller, require_unchanged
+
+FACTS = ["record_number", "name", "birth_date", "sex"]
+
+
+class PatientSerializer(serializers.ModelSerializer):
+    site = NameOnly("slug")
+
+    class Meta:
+        model = Patient
+        fields = ["id", "site", *FACTS, "is_synthetic", "created_at"]
+
+
+class PatientFacts(StrictSerializer, serializers.ModelSerializer):
+    class Meta:
+        model = Patient
+        fields = FACTS
+        validators: list[Any] = []
+
+
+class NewPatient(PatientFacts):
+    site = SiteField(required=False, help_text="Its slug. May be left out by who uploads at one site only.")
+
+    class Meta(PatientFacts.Meta):
+        fields = ["site", *FACTS]
+
+
+class PatientFilter(django_filters.FilterSet):
+    site = django_filters.CharFilter(field_name="site__slug", label="The slug of a site.")
+    record_number = django_filters.CharFilter(lookup_expr="iexact", label="The whole medical record number.")
+    search = django_filters.CharFilter(
+        method="matching", max_length=200, label="A part of the name or of the medical record number."
+    )
+
+    class Meta:
+        model = Patient
+        fields: list[str] = []
+
+    def matching(self, queryset: Any, name: str, text: str) -> Any:
+        return queryset.matching(text)
+
+
+EXAMPLE = OpenApiExample(
+    "A patient",
+    value={"record_number": "MRN-2041", "name": "Example, Erika", "birth_date": "1961-04-12", "sex": "F"},
+    request_only=True,
+)
+
+
+@extend_schema_view(list=extend_schema(summary="List patients, the newest first"))
+class PatientViews(ListModelMixin, Resource):
+    """People whose scans are read. A medical record number is unique in its site."""
+
+    queryset = Patient.objects.select_related("site").order_by("-pk")
+    serializer_class = PatientSerializer
+    filterset_class = PatientFilter
+    scopes = {"create": UPLOAD, "partial_update": UPLOAD}
+
+    @extend_schema(summary="Read a patient")
+    def retrieve(self, request: Request, pk: int) -> Response:
+        patient = self.fetch()
+        record_event(Action.PATIENT_VIEWED, actor=caller(request), site=patient.site, subject=patient)
+        return Response(self.get_serializer(patient).data)
+
+    @extend_schema(
+        summary="Register a patient",
+        request=NewPatient,
+        responses={201: PatientSerializer},
+        examples=[EXAMPLE],
+        description="A record number that the site has already is answered with 409 and the `existing` patient.",
+    )
+    def create(self, request: Request) -> Response:
+        return once(request, work=self._register, answer=self._registered)
+
+    @extend_schema(summary="Amend a patient", request=PatientFacts, responses=PatientSerializer)
+    def partial_update(self, request: Request, pk: int) -> Response:
+        patient = self.fetch(right=Right.UPLOAD)
+        require_unchanged(request, lambda: self.get_serializer(patient).data)
+        facts = PatientFacts(data=request.data, partial=True)
+        facts.is_valid(raise_exception=True)
+        amend_patient(patient=patient, user=caller(request), **facts.validated_data)
+        return Response(self.get_serializer(patient).data)
+
+    def _register(self) -> Receipt:
+        sent = NewPatient(data=self.request.data, context=self.context())
+        sent.is_valid(raise_exception=True)
+        facts = dict(sent.validated_data)
+        site = facts.pop("site", None) or _only_site(caller(self.request))
+        return {"patient": register_patient(site=site, user=caller(self.request), **facts).pk}
+
+    def _registered(self, receipt: Receipt) -> Response:
+        patient = self.get_queryset().get(pk=receipt["patient"])
+        address = reverse("api:patient-detail", kwargs={"pk": patient.pk}, request=self.request)
+        return Response(self.get_serializer(patient).data, status=201, headers={"Location": address})
+
+
+def _only_site(user: User) -> Site:
+    sites = list(sites_with(user, Right.UPLOAD)[:2] or Site.objects.visible_to(user)[:2])
+    if len(sites) != 1:
+        wrong = {"pointer": "#/site", "code": "required", "detail": "Name the site by its slug."}
+        raise Problem(INVALID, "The site is missing.", errors=[wrong])
+    return sites[0]

@@ -1,0 +1,174 @@
+"""What the model says of a scan: waiting, running, done or failed; shown to whom it may be shown."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import django_filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.models import Scan
+from cases.reading import note_view
+from cases.reviews import hidden_scan_ids
+from ctportal.accounts.models import User
+from ctportal.api.filters import IdFilter
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.model_versions import ModelNameSerializer
+from ctportal.api.permissions import REVIEW, UPLOAD
+from ctportal.api.resource import Resource, caller
+from inference.answers import DISCLAIMER, describe
+from inference.models import Prediction, PredictionStatus, SliceAnswer
+from inference.queue import retry
+
+HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
+
+
+class Sight:
+    """Which scans' answers the caller must not see yet. Every serializer of an answer asks for one."""
+
+    def __init__(self, user: User, scans: Iterable[Scan]) -> None:
+        self.hidden = hidden_scan_ids(user, scans)
+
+    def hides(self, scan_id: int) -> bool:
+        return scan_id in self.hidden
+
+
+class PredictionSerializer(serializers.ModelSerializer):
+    model = ModelNameSerializer(source="model_version", read_only=True)
+    place_in_queue = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="1 is next; null once it no longer waits."
+    )
+    headline = serializers.SerializerMethodField(help_text="The decision, or the state, in words.")
+    explanation = serializers.SerializerMethodField()
+    disclaimer = serializers.SerializerMethodField()
+    answer_hidden = serializers.SerializerMethodField(
+        help_text="The answer is there, but this reader decides first: the site reads blinded."
+    )
+
+    ANSWER: ClassVar = ("decision", "probability", "suitability")
+
+    class Meta:
+        model = Prediction
+        fields = [
+            "id",
+            "scan",
+            "status",
+            "place_in_queue",
+            "decision",
+            "probability",
+            "suitability",
+            "headline",
+            "explanation",
+            "disclaimer",
+            "answer_hidden",
+            "model",
+            "engine",
+            "duration_ms",
+            "error",
+            "queued_at",
+            "started_at",
+            "finished_at",
+        ]
+
+    def to_representation(self, prediction: Prediction) -> dict[str, Any]:
+        shown = super().to_representation(prediction)
+        if self._is_hidden(prediction):
+            shown |= dict.fromkeys(self.ANSWER)
+        return shown
+
+    def get_headline(self, prediction: Prediction) -> str:
+        return "Hidden until you decide" if self._is_hidden(prediction) else describe(prediction).headline
+
+    def get_explanation(self, prediction: Prediction) -> str:
+        return HIDDEN if self._is_hidden(prediction) else describe(prediction).explanation
+
+    def get_disclaimer(self, prediction: Prediction) -> str:
+        return DISCLAIMER
+
+    def get_answer_hidden(self, prediction: Prediction) -> bool:
+        return self._is_hidden(prediction)
+
+    def _is_hidden(self, prediction: Prediction) -> bool:
+        sight: Sight = self.context["sight"]
+        return prediction.is_done and sight.hides(prediction.scan_id)
+
+
+class SliceAnswerSerializer(serializers.ModelSerializer):
+    position = serializers.IntegerField(source="slice.position", read_only=True)
+    map = serializers.SerializerMethodField(help_text="The class-activation map, a small grey PNG over the whole view.")
+
+    class Meta:
+        model = SliceAnswer
+        fields = ["slice", "position", "probability", "weight", "suitability", "map"]
+
+    @extend_schema_field({"type": "string", "format": "uri"})
+    def get_map(self, answer: SliceAnswer) -> str:
+        url = reverse("api:slice-map", kwargs={"pk": answer.slice_id}, request=self.context["request"])
+        return f"{url}?prediction={answer.prediction_id}"
+
+
+class PredictionDetailSerializer(PredictionSerializer):
+    slices = SliceAnswerSerializer(source="slice_answers", many=True, read_only=True)
+
+    class Meta(PredictionSerializer.Meta):
+        fields = [*PredictionSerializer.Meta.fields, "slices"]
+
+    def to_representation(self, prediction: Prediction) -> dict[str, Any]:
+        shown = super().to_representation(prediction)
+        if self._is_hidden(prediction):
+            shown["slices"] = []
+        return shown
+
+
+class PredictionFilter(django_filters.FilterSet):
+    scan = IdFilter(field_name="scan_id", label="The number of a scan.")
+    case = IdFilter(field_name="scan__case_id", label="The number of a case.")
+    status = django_filters.ChoiceFilter(choices=PredictionStatus.choices, label="The state.")
+
+    class Meta:
+        model = Prediction
+        fields: list[str] = []
+
+
+PREDICTIONS = Prediction.objects.select_related("model_version", "scan__case__patient__site").with_place()
+
+
+class PredictionViews(Resource):
+    """One model's answer to one scan. Poll with `If-None-Match`: 304 means that nothing has changed."""
+
+    queryset = PREDICTIONS.order_by("-pk")
+    serializer_class = PredictionSerializer
+    filterset_class = PredictionFilter
+    scopes = {"retry": UPLOAD | REVIEW}
+
+    @extend_schema(summary="List predictions, the newest first")
+    def list(self, request: Request) -> Response:
+        rows = self.page()
+        return self.get_paginated_response(self._shown(rows, PredictionSerializer, many=True))
+
+    @extend_schema(summary="Read a prediction, slice by slice", responses=PredictionDetailSerializer)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        prediction = self.fetch()
+        note_view(prediction.scan.case, caller(request))
+        return Response(self._shown([prediction], PredictionDetailSerializer))
+
+    @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._retry, answer=self._retried)
+
+    def _retry(self) -> Receipt:
+        prediction = self.fetch()
+        retry(prediction=prediction, user=caller(self.request))
+        return {}
+
+    def _retried(self, receipt: Receipt) -> Response:
+        return Response(self._shown([self.fetch()], PredictionDetailSerializer), status=200)
+
+    def _shown(self, rows: Sequence[Prediction], serializer: type[PredictionSerializer], *, many: bool = False) -> Any:
+        context = self.context(sight=Sight(caller(self.request), [row.scan for row in rows]))
+        return serializer(rows if many else rows[0], many=many, context=context).data

@@ -1,0 +1,199 @@
+"""Every refusal and failure as an RFC 9457 problem document, without a patient's data in it."""
+
+import logging
+import traceback
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import exceptions as django
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.signals import got_request_exception
+from django.db import OperationalError
+from django.http import Http404
+from rest_framework import exceptions as rest
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+ErrorItem = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def uri(self) -> str:
+        return f"urn:ctportal:problem:{self.slug}"
+
+
+MALFORMED = Kind("malformed", 400, "The request cannot be read")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "Who calls is not known")
+FORBIDDEN = Kind("forbidden", 403, "Not allowed")
+NOT_FOUND = Kind("not-found", 404, "Not found")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
+NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No such representation")
+WRONG_STATE = Kind("wrong-state", 409, "The object's state does not allow this")
+DUPLICATE_RECORD_NUMBER = Kind("duplicate-record-number", 409, "The record number is taken")
+REQUEST_IN_PROGRESS = Kind("request-in-progress", 409, "The same request is still being worked on")
+CHANGED_MEANWHILE = Kind("changed-meanwhile", 412, "The object has changed meanwhile")
+TOO_LARGE = Kind("too-large", 413, "The request is too large")
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The media type is not supported")
+INVALID = Kind("invalid", 422, "The values are not valid")
+UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
+KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
+THROTTLED = Kind("throttled", 429, "Too many calls")
+UNEXPECTED = Kind("unexpected", 500, "The portal failed")
+UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
+
+KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
+    (rest.ParseError, MALFORMED),
+    (rest.NotAuthenticated, UNAUTHENTICATED),
+    (rest.AuthenticationFailed, UNAUTHENTICATED),
+    (rest.PermissionDenied, FORBIDDEN),
+    (rest.NotFound, NOT_FOUND),
+    (rest.MethodNotAllowed, METHOD_NOT_ALLOWED),
+    (rest.NotAcceptable, NOT_ACCEPTABLE),
+    (rest.UnsupportedMediaType, UNSUPPORTED_MEDIA_TYPE),
+    (rest.Throttled, THROTTLED),
+]
+NOTHING_HERE = "There is nothing at this address, or it is not yours to see."
+
+
+class Problem(Exception):
+    """Raised where an answer other than the wished one is due."""
+
+    def __init__(self, kind: Kind, detail: str, *, errors: list[ErrorItem] | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.kind, self.detail, self.errors, self.members = kind, detail, errors or [], members
+        self.headers: dict[str, str] = {}
+
+    def response(self) -> Response:
+        body = {"type": self.kind.uri, "title": self.kind.title, "status": self.kind.status, "detail": self.detail}
+        if self.errors:
+            body["errors"] = self.errors
+        return Response(body | self.members, status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> Response:
+    """Django REST framework's exception handler."""
+    request: Request = context["request"]
+    found = as_problem(error, request) or _unexpected(error, request, context["view"])
+    return found.response()
+
+
+def as_problem(error: Exception, request: Request) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, rest.ValidationError):
+        return invalid(list(_flatten(error.detail, in_query=request.method in ("GET", "HEAD"))))
+    if isinstance(error, rest.APIException):
+        return _of_rest(error)
+    if isinstance(error, django.ValidationError):
+        return invalid(list(_flatten_django(error)))
+    if isinstance(error, Http404):
+        return Problem(NOT_FOUND, NOTHING_HERE)
+    if isinstance(error, django.PermissionDenied):
+        return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
+    return _of_domain(error, request) or _of_transport(error)
+
+
+def invalid(errors: list[ErrorItem]) -> Problem:
+    count = "One value is" if len(errors) == 1 else f"{len(errors)} values are"
+    return Problem(INVALID, f"{count} not valid; “errors” says which and why.", errors=errors)
+
+
+def _of_domain(error: Exception, request: Request) -> Problem | None:
+    if isinstance(error, DuplicateRecordNumber):
+        url = reverse("api:patient-detail", kwargs={"pk": error.existing.pk}, request=request)
+        return Problem(
+            DUPLICATE_RECORD_NUMBER,
+            f"{error} Open the case for that patient.",
+            errors=[{"pointer": "#/record_number", "code": "unique", "detail": str(error)}],
+            existing={"id": error.existing.pk, "url": url},
+        )
+    if isinstance(error, ReasonMissing):
+        return Problem(INVALID, str(error), errors=[{"pointer": "#/reason", "code": "required", "detail": str(error)}])
+    if isinstance(error, WrongState):
+        return Problem(WRONG_STATE, str(error))
+    return None
+
+
+def _of_transport(error: Exception) -> Problem | None:
+    if isinstance(error, RequestDataTooBig | TooManyFilesSent):
+        return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
+    if isinstance(error, SuspiciousOperation):
+        return Problem(MALFORMED, "The request cannot be read; check how it is put together.")
+    if isinstance(error, OperationalError):
+        logger.error("The database does not answer: %s", type(error).__name__)
+        unavailable = Problem(UNAVAILABLE, "The database does not answer; try again in some seconds.")
+        unavailable.headers["Retry-After"] = "5"
+        return unavailable
+    return None
+
+
+def _of_rest(error: rest.APIException) -> Problem:
+    kind = next((kind for cls, kind in KINDS_OF_REST if isinstance(error, cls)), None)
+    if kind is None:
+        kind = Kind(str(error.default_code).replace("_", "-"), error.status_code, "The request failed")
+    detail = NOTHING_HERE if isinstance(error, rest.NotFound) and _is_default(error) else str(error.detail)
+    problem = Problem(kind, detail)
+    if header := getattr(error, "auth_header", None):
+        problem.headers["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        problem.headers["Retry-After"] = f"{int(wait) + 1}"
+    return problem
+
+
+def _is_default(error: rest.APIException) -> bool:
+    return str(error.detail) == str(error.default_detail)
+
+
+def _unexpected(error: Exception, request: Request, view: object) -> Problem:
+    """The log gets the place but not the error's words, which may quote a patient's data."""
+    got_request_exception.send(sender=type(view), request=request._request)
+    reference = uuid.uuid4().hex[:12]
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("Failure %s: %s at %s %s\n%s", reference, type(error).__name__, request.method, request.path, place)
+    return Problem(
+        UNEXPECTED,
+        "Try again; if it fails once more, tell the administrator and name the reference.",
+        reference=reference,
+    )
+
+
+def _flatten(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Iterator[ErrorItem]:
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            here = path if name in ("non_field_errors", "__all__") else (*path, str(name))
+            yield from _flatten(inner, in_query=in_query, path=here)
+    elif isinstance(detail, list):
+        for position, inner in enumerate(detail):
+            nested = isinstance(inner, dict | list)
+            yield from _flatten(inner, in_query=in_query, path=(*path, str(position)) if nested else path)
+    else:
+        code = str(getattr(detail, "code", "invalid"))
+        where = {"parameter": ".".join(path)} if in_query else {"pointer": pointer_to(*path)}
+        yield {**where, "code": code, "detail": str(detail)}
+
+
+def _flatten_django(error: django.ValidationError) -> Iterator[ErrorItem]:
+    by_field = getattr(error, "error_dict", None) or {"__all__": error.error_list}
+    for name, inner in by_field.items():
+        path = () if name == "__all__" else (name,)
+        for one in inner:
+            yield {"pointer": pointer_to(*path), "code": one.code or "invalid", "detail": " ".join(one.messages)}
+
+
+def pointer_to(*path: str) -> str:
+    """A JSON pointer (RFC 6901) as a URI fragment."""
+    return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

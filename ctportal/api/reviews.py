@@ -1,0 +1,145 @@
+"""What readers decide: never edited, only superseded by the same reader."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.models import Label, Review
+from cases.reading import decide, note_view
+from ctportal.api.fields import NameOnly, StrictSerializer
+from ctportal.api.filters import LARGEST_ID, IdFilter
+from ctportal.api.predictions import Sight
+from ctportal.api.resource import Resource, caller
+
+REVIEWS = Review.objects.select_related("scan__case__patient__site", "reader", "superseded_by")
+
+
+class ReviewSerializer(serializers.ModelSerializer):
+    case = serializers.IntegerField(source="scan.case_id", read_only=True)
+    reader = NameOnly("username")
+    prediction = serializers.IntegerField(
+        source="prediction_id", read_only=True, allow_null=True, help_text="The answer there was at the time."
+    )
+    is_current = serializers.SerializerMethodField(help_text="Not superseded by the reader's own later review.")
+    answer_hidden = serializers.SerializerMethodField(
+        help_text="What tells of the model's answer is left out until this reader has decided."
+    )
+
+    # A reason argues with the model, so it tells of its answer too.
+    TELLING: ClassVar = ("reason", "agrees", "model_decision", "model_probability")
+
+    class Meta:
+        model = Review
+        fields = [
+            "id",
+            "scan",
+            "case",
+            "reader",
+            "label",
+            "reason",
+            "agrees",
+            "was_blinded",
+            "prediction",
+            "model_decision",
+            "model_probability",
+            "supersedes",
+            "is_current",
+            "answer_hidden",
+            "created_at",
+        ]
+        extra_kwargs = {"reason": {"allow_null": True}}
+
+    def to_representation(self, review: Review) -> dict[str, Any]:
+        shown = super().to_representation(review)
+        if self.get_answer_hidden(review):
+            shown |= dict.fromkeys(self.TELLING)
+        return shown
+
+    def get_is_current(self, review: Review) -> bool:
+        return not hasattr(review, "superseded_by")
+
+    def get_answer_hidden(self, review: Review) -> bool:
+        sight: Sight = self.context["sight"]
+        return sight.hides(review.scan_id)
+
+
+class NewReview(StrictSerializer):
+    label = serializers.ChoiceField(choices=Label.choices)  # type: ignore[assignment]  # a Field's own name
+    reason = serializers.CharField(
+        max_length=2000, required=False, allow_blank=True, default="", help_text="Needed to override or change."
+    )
+    prediction = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LARGEST_ID,
+        help_text="The answer that the reader saw. If the model has answered anew since, nothing is recorded (409).",
+    )
+    close = serializers.BooleanField(default=False, help_text="Close the case too, if nothing in it is left to decide.")
+
+
+class ReviewFilter(django_filters.FilterSet):
+    scan = IdFilter(field_name="scan_id", label="The number of a scan.")
+    case = IdFilter(field_name="scan__case_id", label="The number of a case.")
+    reader = django_filters.CharFilter(field_name="reader__username", label="A user name.")
+    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.")
+
+    class Meta:
+        model = Review
+        fields: list[str] = []
+
+
+EXAMPLES = [
+    OpenApiExample("Confirm", value={"label": "covid", "prediction": 12}, request_only=True),
+    OpenApiExample(
+        "Override", value={"label": "non_covid", "reason": "Motion artefact, no opacity."}, request_only=True
+    ),
+]
+
+
+class ReviewViews(Resource):
+    """Decisions are sent to `/scans/{id}/reviews/`."""
+
+    queryset = REVIEWS.order_by("-pk")
+    serializer_class = ReviewSerializer
+    filterset_class = ReviewFilter
+
+    @extend_schema(summary="List reviews, the newest first")
+    def list(self, request: Request) -> Response:
+        rows = self.page()
+        return self.get_paginated_response(shown_reviews(rows, request))
+
+    @extend_schema(summary="Read a review")
+    def retrieve(self, request: Request, pk: int) -> Response:
+        review = self.fetch()
+        note_view(review.scan.case, caller(request))
+        return Response(shown_reviews([review], request)[0])
+
+
+def shown_reviews(reviews: list[Review], request: Request) -> Any:
+    sight = Sight(caller(request), [review.scan for review in reviews])
+    return ReviewSerializer(reviews, many=True, context={"request": request, "sight": sight}).data
+
+
+def review_created(pk: int, request: Request) -> Response:
+    review = REVIEWS.get(pk=pk)
+    address = reverse("api:review-detail", kwargs={"pk": pk}, request=request)
+    return Response(shown_reviews([review], request)[0], status=201, headers={"Location": address})
+
+
+def record_sent_review(scan: Any, request: Request) -> Review:
+    sent = NewReview(data=request.data)
+    sent.is_valid(raise_exception=True)
+    facts = sent.validated_data
+    return decide(
+        scan=scan,
+        reader=caller(request),
+        label=facts["label"],
+        reason=facts["reason"],
+        seen_prediction=facts.get("prediction", scan.prediction_id),
+        close=facts["close"],
+    ).review

@@ -1,0 +1,133 @@
+"""Scans: sent to a case, answered by the model, decided by readers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from cases.casework import withdraw_scan
+from cases.models import Scan, ScanKind, ScanStatus
+from cases.reading import note_view
+from ctportal.api.fields import NameOnly, ReasonSerializer
+from ctportal.api.filters import IdFilter
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.permissions import UPLOAD
+from ctportal.api.predictions import PREDICTIONS, PredictionSerializer, Sight
+from ctportal.api.resource import Resource, caller
+from inference.models import ModelStatus, Prediction
+
+SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
+
+
+class ScanSerializer(serializers.ModelSerializer):
+    uploaded_by = NameOnly("username")
+    prediction = serializers.SerializerMethodField(help_text="The newest; null until a model has been asked.")
+    slices = serializers.SerializerMethodField(help_text="Where its slices are listed.")
+
+    class Meta:
+        model = Scan
+        fields = [
+            "id",
+            "case",
+            "status",
+            "kind",
+            "modality",
+            "description",
+            "pixel_spacing",
+            "slice_thickness",
+            "slice_count",
+            "is_synthetic",
+            "uploaded_at",
+            "uploaded_by",
+            "withdrawn_reason",
+            "final_label",
+            "prediction",
+            "slices",
+        ]
+
+    @extend_schema_field(PredictionSerializer(allow_null=True))
+    def get_prediction(self, scan: Scan) -> Any:
+        prediction = self.context["predictions"].get(scan.pk)
+        return None if prediction is None else PredictionSerializer(prediction, context=self.context).data
+
+    @extend_schema_field({"type": "string", "format": "uri"})
+    def get_slices(self, scan: Scan) -> str:
+        return f"{reverse('api:slice-list', request=self.context['request'])}?scan={scan.pk}"
+
+
+def newest_predictions(scans: Iterable[Scan]) -> dict[int, Prediction]:
+    """Of each scan, by the model that came into service last; a candidate is not asked in the scan's name."""
+    of_served_models = PREDICTIONS.filter(scan__in=list(scans)).exclude(model_version__status=ModelStatus.CANDIDATE)
+    newest = of_served_models.order_by("scan_id", "-model_version__activated_at", "-pk").distinct("scan_id")
+    return {prediction.scan_id: prediction for prediction in newest}
+
+
+def shown_scans(scans: list[Scan], request: Request) -> Any:
+    """The scans as this caller may see them, in a number of queries that does not grow with them."""
+    context = {
+        "request": request,
+        "sight": Sight(caller(request), scans),
+        "predictions": newest_predictions(scans),
+    }
+    return ScanSerializer(scans, many=True, context=context).data
+
+
+class ScanFilter(django_filters.FilterSet):
+    case = IdFilter(field_name="case_id", label="The number of a case.")
+    patient = IdFilter(field_name="case__patient_id", label="The number of a patient.")
+    status = django_filters.ChoiceFilter(choices=ScanStatus.choices, label="Ready, or withdrawn.")
+    kind = django_filters.ChoiceFilter(choices=ScanKind.choices, label="DICOM or images.")
+
+    class Meta:
+        model = Scan
+        fields: list[str] = []
+
+
+class ScanViews(Resource):
+    """One series or picture each. Scans are sent to `/cases/{id}/scans/`."""
+
+    queryset = SCANS.order_by("-pk")
+    serializer_class = ScanSerializer
+    filterset_class = ScanFilter
+    scopes = {"withdraw": UPLOAD}
+
+    @extend_schema(summary="List scans, the newest first")
+    def list(self, request: Request) -> Response:
+        rows = self.page()
+        return self.get_paginated_response(shown_scans(rows, request))
+
+    @extend_schema(
+        summary="Read a scan with the model's newest answer",
+        description="The one address to poll after an upload. Send `If-None-Match` with the `ETag` of the last "
+        "answer: 304 without a body means that nothing has changed.",
+    )
+    def retrieve(self, request: Request, pk: int) -> Response:
+        scan = self.fetch()
+        note_view(scan.case, caller(request))
+        return Response(shown_scans([scan], request)[0])
+
+    @extend_schema(
+        summary="Withdraw a scan that was sent by mistake",
+        request=ReasonSerializer,
+        responses=ScanSerializer,
+        examples=[OpenApiExample("A slip", value={"reason": "Belongs to another patient."}, request_only=True)],
+    )
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._withdraw, answer=self._withdrawn)
+
+    def _withdraw(self) -> Receipt:
+        scan = self.fetch()
+        sent = ReasonSerializer(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        withdraw_scan(scan=scan, user=caller(self.request), reason=sent.validated_data["reason"])
+        return {}
+
+    def _withdrawn(self, receipt: Receipt) -> Response:
+        return Response(shown_scans([self.fetch()], self.request)[0])

@@ -1,0 +1,169 @@
+"""What is sent into a case or onto a scan: files, and readers' decisions."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cases.intake import Refusal, SentFile
+from cases.uploads import receive_upload
+from ctportal.accounts.rights import Right
+from ctportal.api.cases import CASES
+from ctportal.api.fields import StrictSerializer
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.permissions import REVIEW, UPLOAD
+from ctportal.api.problems import UPLOAD_REFUSED, Problem
+from ctportal.api.resource import Resource, caller
+from ctportal.api.reviews import NewReview, ReviewSerializer, record_sent_review, review_created
+from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
+
+
+class SentFiles(StrictSerializer):
+    files = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True),
+        allow_empty=False,
+        help_text="PNG, JPEG, TIFF, BMP, DICOM, or zips of them. Repeat the field for each file.",
+    )
+    together = serializers.BooleanField(default=False, help_text="Loose images become one scan, not one each.")
+    accept_any_modality = serializers.BooleanField(
+        default=False, help_text="Take DICOM of another modality than CT, knowingly."
+    )
+
+
+class RefusalSerializer(serializers.Serializer):
+    file = serializers.CharField(help_text="Its name as it was sent.")
+    code = serializers.CharField()
+    problem = serializers.CharField()
+    remedy = serializers.CharField()
+
+
+class UploadSerializer(serializers.Serializer):
+    scans = ScanSerializer(many=True)
+    refusals = RefusalSerializer(many=True)
+
+
+EXAMPLE = OpenApiExample(
+    "Two pictures, one of them broken",
+    description="The good one is stored and queued; the other is refused and says why.",
+    value={
+        "scans": [{"id": 93, "case": 57, "status": "ready", "slice_count": 1, "prediction": {"status": "queued"}}],
+        "refusals": [
+            {
+                "file": "slice-2.png",
+                "code": "truncated",
+                "problem": "The file ends before its picture does.",
+                "remedy": "Send it again from where it is whole.",
+            }
+        ],
+    },
+    response_only=True,
+    status_codes=["201"],
+)
+
+
+class CaseScanViews(Resource):
+    queryset = CASES
+    serializer_class = UploadSerializer
+    parser_classes = [MultiPartParser]
+    pagination_class = None
+    scopes = {"create": UPLOAD}
+
+    @extend_schema(
+        operation_id="cases_scans_create",
+        tags=["scans"],
+        summary="Upload files to a case",
+        description="Answers 201 as soon as anything is stored: `scans` holds what was, each queued for the model, "
+        "and `refusals` says of every other file what is wrong and what to do. If nothing could be stored, the "
+        "answer is 422 and `errors` holds the refusals. Poll `/scans/{id}/` for the model's answer.",
+        request={"multipart/form-data": SentFiles},
+        responses={201: UploadSerializer},
+        examples=[EXAMPLE],
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._receive, answer=self._received, atomic=False)
+
+    def _receive(self) -> Receipt:
+        case = self.fetch(right=Right.UPLOAD)
+        case.require_not_closed()
+        sent = SentFiles(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        options = dict(sent.validated_data)
+        files = [_sent_file(file) for file in options.pop("files")]
+        upload = receive_upload(case=case, user=caller(self.request), files=files, **options)
+        if not upload.scans:
+            raise Problem(
+                UPLOAD_REFUSED,
+                "Nothing was stored; “errors” says of each file what is wrong and what to do.",
+                errors=[_error_item(refusal) for refusal in upload.refusals],
+            )
+        self.refusals = upload.refusals
+        names = [file.name for file in files]
+        return {
+            "scans": [scan.pk for scan in upload.scans],
+            "refusals": [_kept(refusal, names) for refusal in upload.refusals],
+        }
+
+    def _received(self, receipt: Receipt) -> Response:
+        scans = list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk"))
+        fresh: list[Refusal] | None = getattr(self, "refusals", None)
+        refusals = fresh if fresh is not None else self._remembered(receipt)
+        body = {
+            "scans": shown_scans(scans, self.request),
+            "refusals": RefusalSerializer(refusals, many=True).data,
+        }
+        return Response(body, status=201)
+
+    def _remembered(self, receipt: Receipt) -> list[Refusal]:
+        """Names are not kept: the request that is repeated brings them again."""
+        names = [file.name or "" for file in self.request.FILES.getlist("files")]
+        return [Refusal(**kept | {"file": names[kept["file"]]}) for kept in receipt["refusals"]]
+
+
+class ScanReviewViews(Resource):
+    queryset = SCANS
+    serializer_class = ReviewSerializer
+    pagination_class = None
+    scopes = {"create": REVIEW}
+
+    @extend_schema(
+        operation_id="scans_reviews_create",
+        tags=["reviews"],
+        summary="Decide on a scan",
+        description="Confirms the model's answer, overrides it (needs a reason), or supersedes the reader's own "
+        "earlier decision (needs a reason too).",
+        request=NewReview,
+        responses={201: ReviewSerializer},
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._record, answer=self._recorded)
+
+    def _record(self) -> Receipt:
+        scan = self.fetch(right=Right.REVIEW)
+        return {"review": record_sent_review(scan, self.request).pk}
+
+    def _recorded(self, receipt: Receipt) -> Response:
+        return review_created(receipt["review"], self.request)
+
+
+def _sent_file(file: UploadedFile) -> SentFile:
+    opened: Any = file.open
+    return SentFile(name=file.name or "", open=opened, size=file.size or 0)
+
+
+def _error_item(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "pointer": "#/files",
+        "file": refusal.file,
+        "code": refusal.code,
+        "detail": f"{refusal.problem} {refusal.remedy}",
+    }
+
+
+def _kept(refusal: Refusal, names: list[str]) -> dict[str, Any]:
+    """Which of the sent files it was, by number; what lay in an archive is remembered as the archive."""
+    number = next((n for n, name in enumerate(names) if name and refusal.file.startswith(name)), 0)
+    return {"file": number, "code": refusal.code, "problem": refusal.problem, "remedy": refusal.remedy}
