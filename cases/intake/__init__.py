@@ -11,7 +11,7 @@ from cases.intake.contents import (
     Refusal,
     SentFile,
 )
-from cases.intake.read_upload import read_upload
+from cases.intake.upload import read_upload
 
 __all__ = [
     "IncomingScan",

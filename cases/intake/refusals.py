@@ -131,6 +131,10 @@ def entry_damaged() -> ImageError:
     return ImageError("archive-damaged", "This file is damaged inside the zip.", _AGAIN)
 
 
+def archive_empty() -> ImageError:
+    return ImageError("archive-empty", "There is no image in the zip.", "Pack the DICOM series and send that.")
+
+
 def archive_encrypted(count: int) -> ImageError:
     files = "A file" if count == 1 else f"{count} files"
     return ImageError(

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import BinaryIO, Final
 
 from cases.intake import refusals
 from cases.intake.archive import Budget, Unpacked, unpack
@@ -112,7 +112,7 @@ class _Reader:
             if is_zip(head):
                 if sent.size > self.limits.max_archive_bytes:
                     raise refusals.too_large(sent.size, self.limits.max_archive_bytes)
-                yield from unpack(name, stream, self.budget)
+                yield from self._unpacked(name, stream)
                 return
             limit = self.limits.max_file_bytes
             data = head + stream.read(max(0, limit + 1 - len(head)))
@@ -120,6 +120,14 @@ class _Reader:
                 yield Unpacked(name, data)
             elif not is_system_file(name):
                 raise refusals.too_large(max(sent.size, len(data)), limit)
+
+    def _unpacked(self, name: str, stream: BinaryIO) -> Iterator[Unpacked | Refusal]:
+        is_empty = True
+        for found in unpack(name, stream, self.budget):
+            is_empty = is_empty and isinstance(found, Unpacked) and is_system_file(found.name)
+            yield found
+        if is_empty:
+            raise refusals.archive_empty()
 
     def _take_one(self, found: Unpacked, taken: _Taken) -> None:
         name, data = found.name, found.data
