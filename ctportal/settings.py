@@ -232,18 +232,22 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "ctportal.api.pagination.CursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["ctportal.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["ctportal.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.str("API_RATE", default="1200/min")},
     "EXCEPTION_HANDLER": "ctportal.api.problems.problem_details",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "ctportal",
     "DESCRIPTION": "Case management for chest CT read by a model and decided by doctors. "
-    "Research use; not for diagnosis.",
+    "Research use; not for diagnosis.\n\n"
+    "Errors are problem documents (RFC 9457). Lists come in pages: follow `next`. "
+    "Everything is seen only inside the caller's own sites.",
     "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -252,7 +256,34 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "LICENSE": {"name": "Apache-2.0"},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ctportal.api.schema.tell_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "CaseStatus": "cases.models.CaseStatus",
+        "Decision": "cases.models.Decision",
+        "Label": "cases.models.Label",
+        "ModelStatus": "inference.models.ModelStatus",
+        "PredictionStatus": "inference.models.PredictionStatus",
+        "Priority": "cases.models.Priority",
+        "ScanKind": "cases.models.ScanKind",
+        "ScanStatus": "cases.models.ScanStatus",
+        "Sex": "cases.models.Sex",
+    },
+    "TAGS": [
+        {"name": "me", "description": "Who calls, and with which token."},
+        {"name": "sites", "description": "Hospital departments: the border that no patient's data crosses."},
+        {"name": "patients", "description": "People whose scans are read."},
+        {"name": "cases", "description": "Examinations: opened, read, closed."},
+        {"name": "scans", "description": "Series and pictures; the address to poll for the model's answer."},
+        {"name": "slices", "description": "The pictures of a scan, their originals and the model's maps."},
+        {"name": "predictions", "description": "What a model says of a scan."},
+        {"name": "reviews", "description": "What readers decide."},
+        {"name": "labels", "description": "The labelled set that the readers' decisions make."},
+        {"name": "models", "description": "The registered models and their measured quality."},
+    ],
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 
 # --- Language, time, static files, logs --------------------------------------------------------

@@ -7,7 +7,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
-    path("api/v1/", include("ctportal.api.urls")),
+    path("api/", include("ctportal.api.urls")),
     path("", include("ctportal.pages.urls")),
 ]
 
