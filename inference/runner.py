@@ -144,7 +144,7 @@ class Batch:
         except Interrupted:
             raise
         except Exception as error:
-            logger.warning("Model %s failed on %d scans: %s", self.model, len(readings), error, exc_info=True)
+            logger.warning("Model %s failed on %d scans", self.model, len(readings), exc_info=True)
             if len(readings) == 1:
                 self._blame(readings[0].prediction, error)
                 return
