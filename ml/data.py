@@ -144,7 +144,13 @@ def _by_block(collection: Collection) -> list[Fold]:
     names = sorted(set(blocks) - {""})
     if len(names) < 2:
         raise DataError(f"A split by blocks needs a block column with two values or more. Received: {collection.name}")
-    return [Fold(f"block {name}", np.flatnonzero(blocks != name), np.flatnonzero(blocks == name)) for name in names]
+    return [leave_out(collection, np.flatnonzero(blocks == name), f"block {name}") for name in names]
+
+
+def leave_out(collection: Collection, test: np.ndarray, name: str) -> Fold:
+    """Train on what neither is in the test rows nor shares a group with them: a group may straddle two blocks."""
+    shared = np.isin(collection.groups, collection.groups[test])
+    return Fold(name, np.flatnonzero(~shared), test)
 
 
 def _by_group(collection: Collection, count: int, seed: int) -> list[Fold]:

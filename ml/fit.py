@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.artifact import read_weights
 from ml.calibrate import fit_rules
-from ml.data import Collection, DataError, Fold, Image, folds
+from ml.data import Collection, DataError, Fold, Image, folds, leave_out
 from ml.decision import Rules
 from ml.features import Backbone
 from ml.head import LinearHead, fit_ridge, sample_weights
@@ -103,15 +103,14 @@ def inner_folds(collection: Collection, seed: int) -> list[Fold]:
     blocks = collection.blocks
     result = []
     for name in sorted(set(blocks) - {""}):
-        result.append(Fold(name, np.flatnonzero(blocks != name), np.flatnonzero(blocks == name)))
+        result.append(leave_out(collection, np.flatnonzero(blocks == name), name))
     rest = np.flatnonzero(blocks == "")
     if len(rest):
         count = min(INNER_FOLDS, *(len(set(collection.groups[rest][collection.labels[rest] == k])) for k in (0, 1)))
         if count < 2:
             raise DataError(f"Thresholds need two groups of each label at least. Received: {collection.name}")
         for fold in folds(collection.take(rest), "patients", count=count, seed=seed):
-            test = rest[fold.test]
-            result.append(Fold("patients", np.setdiff1d(np.arange(len(blocks)), test), test))
+            result.append(leave_out(collection, rest[fold.test], "patients"))
     return result
 
 

@@ -1,0 +1,316 @@
+"""What each command does: options in, text and a JSON value out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ml import runs
+from ml.artifact import load_artifact, save_artifact
+from ml.baselines import FROZEN, HISTOGRAM
+from ml.crossval import PREPROCESSED_HISTOGRAM, baselines
+from ml.data import LEAKS, Collection, read_collections
+from ml.dicom import to_views
+from ml.engine import Engine, ScanFailure, load_engine
+from ml.evaluate import run_model, summarise
+from ml.features import Backbone
+from ml.head import LinearHead
+from ml.images import ImageError
+from ml.metrics import auc
+from ml.options import make_recipe
+from ml.preprocess import Preprocessing
+from ml.report import write_report
+from ml.robustness import robustness_table
+from ml.suitability import Suitability
+from ml.topology import Topology
+
+Result = tuple[str, Any]
+_SHOWN = ("false_negatives", "false_positives", "sensitivity", "specificity", "accuracy", "auc", "ece")
+
+
+def train(options: argparse.Namespace) -> Result:
+    figures = runs.train_run(
+        make_recipe(options),
+        _collection(options),
+        options.out,
+        split=options.split,
+        fold=options.fold,
+        name=options.name,
+        version=options.version,
+        quiet=options.quiet,
+    )
+    return (
+        f"{figures['measured_on']} {figures.get('note', '')}\n{_lines(figures)}\nmodel: {options.out / 'model'}",
+        figures,
+    )
+
+
+def crossval(options: argparse.Namespace) -> Result:
+    extra = read_collections(options.extra) if options.extra else None
+    report = runs.crossval_run(
+        make_recipe(options),
+        _collection(options),
+        options.out,
+        split=options.split,
+        extra=extra,
+        count=options.folds,
+        quiet=options.quiet,
+    )
+    note = f"\n{LEAKS}" if options.split == "random" else ""
+    return crossval_text(report) + note, report
+
+
+def evaluate(options: argparse.Namespace) -> Result:
+    engine = _engine(options)
+    collection = _collection(options)
+    answers = run_model(engine, collection, quiet=options.quiet)
+    figures = summarise(collection, answers, engine.rules)
+    if options.train_data:
+        figures["baselines"] = baselines(
+            read_collections(options.train_data), collection, _backbone(engine), quiet=options.quiet
+        )
+    figures["model"] = {"name": engine.artifact.name, "sha256": engine.artifact.sha256, "engine": engine.name}
+    figures["data"] = {"name": collection.name, "sha256": collection.digest()}
+    if options.report:
+        title = f"{engine.artifact.name} {engine.artifact.version} on {collection.name}"
+        write_report(options.report, figures, collection, answers, title=title)
+    return _lines(figures), figures
+
+
+def predict(options: argparse.Namespace) -> Result:
+    engine = _engine(options)
+    names, scans = _scans(options.files, options.together)
+    rows = []
+    for name, answer in zip(names, engine.predict(scans), strict=True):
+        if isinstance(answer, ScanFailure):
+            rows.append({"scan": name, "error": answer.message})
+            continue
+        slices = [
+            {"probability": s.probability, "weight": s.weight, "suitability": s.suitability} for s in answer.slices
+        ]
+        row = {"scan": name, "decision": answer.decision, "probability": answer.probability}
+        rows.append({**row, "suitability": answer.suitability, "slices": slices})
+        if options.maps:
+            _write_maps(options.maps, name, [s.map for s in answer.slices])
+    text = "\n".join(
+        f"{row['scan']}: {row.get('error') or '{decision}, probability {probability:.2f}'.format(**row)}"
+        for row in rows
+    )
+    model = {"name": engine.artifact.name, "version": engine.artifact.version, "sha256": engine.artifact.sha256}
+    return text, {"model": model, "engine": engine.name, "scans": rows}
+
+
+def export(options: argparse.Namespace) -> Result:
+    source = load_artifact(options.source / "model" if (options.source / "model").is_dir() else options.source)
+    description = {
+        "name": options.name or source.name,
+        "version": options.version or source.version,
+        "architecture": source.architecture,
+        "network": source.network,
+        "preprocessing": source.preprocessing,
+        "thresholds": source.thresholds,
+        "metrics": source.metrics,
+        "card": source.card,
+    }
+    artifact = save_artifact(options.out, description=description, weights=source.weights())
+    if options.openvino:
+        import openvino as ov
+
+        from ml.graph import build_graph
+
+        settings = Preprocessing.from_json(artifact.preprocessing)
+        topology = Topology.from_json(artifact.network)
+        graph = build_graph(topology, artifact.weights(), height=settings.height, width=settings.width)
+        ov.save_model(graph, options.openvino, compress_to_fp16=True)
+    value = {"name": artifact.name, "version": artifact.version, "sha256": artifact.sha256, "folder": str(options.out)}
+    return f"{artifact.name} {artifact.version} ({artifact.sha256[:12]}) in {options.out}", value
+
+
+def compare(options: argparse.Namespace) -> Result:
+    collection = _collection(options)
+    rows, probabilities = [], []
+    for folder in options.model:
+        engine = load_engine(load_artifact(folder), device=options.device)
+        answers = run_model(engine, collection, quiet=options.quiet)
+        probabilities.append(answers.probabilities)
+        figures = summarise(collection, answers, engine.rules)
+        rows.append({"model": engine.artifact.name, "version": engine.artifact.version, **figures})
+        rows[-1]["sha256"] = engine.artifact.sha256
+        rows[-1]["auc_difference_to_first"] = _paired_difference(collection, probabilities[0], probabilities[-1])
+    rows.sort(key=lambda row: (-row["sensitivity_at_90_specificity"], row["false_negatives"]))
+    lines = [f"{'model':<28}{'missed':>8}{'alarms':>8}{'AUC':>8}{'sens. at 90 %':>15}{'scans AUC':>11}  AUC − first's"]
+    for row in rows:
+        low, high = row["auc_difference_to_first"]
+        lines.append(
+            f"{row['model'] + ' ' + row['version']:<28}{row['false_negatives']:>8}{row['false_positives']:>8}"
+            f"{row['auc']:>8.3f}{row['sensitivity_at_90_specificity']:>15.3f}{row['groups']['auc']:>11.3f}"
+            f"  {low:+.3f} to {high:+.3f}"
+        )
+    return "\n".join(lines), {"data": collection.digest(), "models": rows}
+
+
+def sweep(options: argparse.Namespace) -> Result:
+    collection, base = _collection(options), make_recipe(options)
+    rows = []
+    for depth in options.depths:
+        for size in options.sizes:
+            for batch in options.batches:
+                for epochs in options.epoch_counts:
+                    recipe = _swept(base, depth, size, batch, epochs)
+                    name = f"resnet{depth}-{size}px-batch{batch}-epochs{epochs}"
+                    figures = runs.train_run(
+                        recipe, collection, options.out / name, split=options.split, fold=options.fold,
+                        store=options.out / "features", quiet=options.quiet,
+                    )  # fmt: skip
+                    kept = {key: figures[key] for key in (*_SHOWN, "sensitivity_at_90_specificity", "n", "positives")}
+                    missed = round((1 - kept["sensitivity_at_90_specificity"]) * kept["positives"])
+                    rows.append({"run": name, "false_negatives_at_90_specificity": missed, **kept})
+    rows.sort(key=lambda row: (row["false_negatives_at_90_specificity"], -row["auc"]))
+    lines = [f"{'run':<40}{'missed at 90 % specificity':>28}{'AUC':>8}{'ECE':>8}"]
+    for row in rows:
+        lines.append(
+            f"{row['run']:<40}{row['false_negatives_at_90_specificity']:>28}{row['auc']:>8.3f}{row['ece']:>8.3f}"
+        )
+    note = LEAKS if options.split == "random" else ""
+    return "\n".join([*lines, note]).strip(), {"split": options.split, "note": note, "runs": rows}
+
+
+def robustness(options: argparse.Namespace) -> Result:
+    engine, collection = _engine(options), _collection(options)
+    if len(collection.images) > options.limit:
+        collection = collection.take(np.linspace(0, len(collection.images) - 1, options.limit).astype(int))
+    weights = engine.artifact.weights()
+    head = LinearHead(weights["head/kernel"][:, 0].astype(float), float(weights["head/bias"][0]))
+    suitability = Suitability.from_arrays(weights)
+    rows = robustness_table(_backbone(engine), head, engine.rules, suitability, collection, quiet=options.quiet)
+    return robustness_text(rows), {"data": collection.digest(), "changes": rows}
+
+
+def model(options: argparse.Namespace) -> Result:
+    from ml.shipped import build_model
+
+    return build_model(
+        make_recipe(options),
+        options.data,
+        out=options.out,
+        work=options.work,
+        version=options.version,
+        quiet=options.quiet,
+    )
+
+
+def crossval_text(report: dict[str, Any]) -> str:
+    """One line for each fold and the mean, the baselines below."""
+    names = f"{'fold':<24}{'missed':>8}{'of':>6}{'AUC':>8}{'at 90 %':>9}{'spec.':>8}{'ECE':>8}"
+    lines = [f"{names}{'scans AUC':>11}{'at 90 %':>9}"]
+    for part in report["folds"]:
+        m = part["model"]
+        lines.append(
+            f"{part['fold']:<24}{m['false_negatives']:>8}{m['positives']:>6}{m['auc']:>8.3f}"
+            f"{m['sensitivity_at_90_specificity']:>9.3f}{m['specificity']:>8.3f}{m['ece']:>8.3f}"
+            f"{m['groups']['auc']:>11.3f}{m['groups']['sensitivity_at_90_specificity']:>9.3f}"
+        )
+    mean = report["mean"]
+    lines.append(
+        f"{'mean':<24}{mean['total_false_negatives']:>8}{'':>6}{mean['auc']:>8.3f}"
+        f"{mean['sensitivity_at_90_specificity']:>9.3f}{mean['specificity']:>8.3f}{mean['ece']:>8.3f}"
+        f"{mean['groups_auc']:>11.3f}{mean['groups_sensitivity_at_90_specificity']:>9.3f}"
+    )
+    for name in (HISTOGRAM, PREPROCESSED_HISTOGRAM, FROZEN):
+        rows = [part["baselines"][name] for part in report["folds"] if "baselines" in part]
+        if rows:
+            areas = " / ".join(f"{row['auc']:.3f}" for row in rows)
+            lines.append(f"{name}: AUC {areas}, mean {np.mean([row['auc'] for row in rows]):.3f}")
+    return "\n".join(lines)
+
+
+def robustness_text(rows: Iterable[dict[str, Any]]) -> str:
+    lines = [f"{'change':<34}{'accuracy':>10}{'AUC':>8}{'missed':>8}{'alarms':>8}{'unsuitable':>12}"]
+    for row in rows:
+        lines.append(
+            f"{row['change']:<34}{row['accuracy']:>10.3f}{row['auc']:>8.3f}{row['false_negatives']:>8}"
+            f"{row['false_positives']:>8}{row['unsuitable']:>12.1%}"
+        )
+    return "\n".join(lines)
+
+
+def _collection(options: argparse.Namespace) -> Collection:
+    return read_collections(options.data, check=options.check)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    return load_engine(load_artifact(options.model), device=options.device)
+
+
+def _backbone(engine: Engine) -> Backbone:
+    artifact = engine.artifact
+    return Backbone(Topology.from_json(artifact.network), artifact.weights(), engine.preprocessing)
+
+
+def _swept(base: Any, depth: int, size: int, batch: int, epochs: int) -> Any:
+    settings = base.preprocessing
+    width = round(size * settings.width / settings.height / 32) * 32
+    architecture = f"resnet{depth}"
+    taps = base.topology.taps if architecture == base.topology.architecture else (base.topology.stages + 1,)
+    return replace(
+        base,
+        topology=Topology(architecture, base.topology.stages, taps),
+        preprocessing=replace(settings, height=size, width=width),
+        finetuning=replace(base.finetuning, batch=batch, epochs=epochs),
+    )
+
+
+def _scans(paths: list[Path], together: bool) -> tuple[list[str], list[list[np.ndarray]]]:
+    """Read files as scans: one for each file, one for each folder, or one for all."""
+    names, scans = [], []
+    for path in paths:
+        files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        try:
+            views = [view for file in files for view in to_views(file.read_bytes())]
+        except ImageError as error:
+            raise ValueError(f"{error} Received: {path.name}") from error
+        names.append(path.name)
+        scans.append(views)
+    if together:
+        return ["all files"], [[view for scan in scans for view in scan]]
+    return names, scans
+
+
+def _write_maps(folder: Path, name: str, maps: list[np.ndarray]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, map_ in enumerate(maps, start=1):
+        Image.fromarray(map_).save(folder / f"{Path(name).stem}-{number:03}.png")
+
+
+def _lines(figures: dict[str, Any]) -> str:
+    if "n" not in figures:
+        return "not measured"
+    groups = figures["groups"]
+    rows = [f"{'':<34}{'per image':>12}{'per scan':>12}"]
+    names = (*_SHOWN[:6], "sensitivity_at_90_specificity", "sensitivity_at_95_specificity", "f1", "brier", "ece")
+    for name in ("n", "positives", *names):
+        cells = [part[name] for part in (figures, groups)]
+        shown = [f"{c:>12}" if isinstance(c, int) else f"{c:>12.3f}" for c in cells]
+        rows.append(f"{name.replace('_', ' '):<34}{''.join(shown)}")
+    for name, row in figures.get("baselines", {}).items():
+        rows.append(f"{name}: AUC {row['auc']:.3f}, at 90 % specificity {row['sensitivity_at_90_specificity']:.3f}")
+    return "\n".join(rows)
+
+
+def _paired_difference(collection: Collection, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the second's AUC minus the first's, whole groups drawn with replacement."""
+    rng = np.random.default_rng(0)
+    _, number = np.unique(collection.groups, return_inverse=True)
+    members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
+    labels = collection.labels
+    draws = []
+    for _ in range(1000):
+        rows = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
+        draws.append(auc(labels[rows], second[rows]) - auc(labels[rows], first[rows]))
+    return float(np.nanquantile(draws, 0.025)), float(np.nanquantile(draws, 0.975))

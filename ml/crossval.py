@@ -1,0 +1,176 @@
+"""Cross-validation of a recipe: every fold fits, calibrates and chooses without its test side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.artifact import finite
+from ml.baselines import FROZEN, HISTOGRAM, forest_scores, histograms, svm_scores
+from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds
+from ml.evaluate import mean_figures, summarise_logits
+from ml.features import Backbone
+from ml.fit import fit_head
+from ml.metrics import auc, sensitivity_at
+from ml.progress import say
+from ml.recipe import Recipe
+
+FitAndScore = Callable[[Recipe, Collection, Collection, bool], dict[str, Any]]
+PREPROCESSED_HISTOGRAM = "grey histogram after preprocessing + forest"
+
+
+class HeadTrial:
+    """Fits a head on a fold's training side and scores its test side."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+
+    def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
+        fitted = fit_head(recipe, self.backbone, train, quiet=quiet)
+        features = self.backbone.features(test.images, quiet=quiet)
+        return {
+            "logits": fitted.head.logits(features),
+            "suitability": fitted.suitability.score(features),
+            "rules": fitted.rules,
+            "penalty": fitted.held_out.penalty,
+        }
+
+
+def cross_validate(
+    recipe: Recipe,
+    collection: Collection,
+    trial: FitAndScore,
+    *,
+    split: str,
+    extra: Collection | None = None,
+    count: int = 5,
+    seed: int = 0,
+    folder: Path | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Measure a recipe on every fold of a split.
+
+    Args:
+        recipe: what to fit; nothing in it may have been chosen on this split's test sides.
+        collection: what is cut into folds.
+        trial: fits and scores, e.g. a `HeadTrial`.
+        split: `blocks`, `patients` or `random`.
+        extra: joins every training side.
+        count, seed: of the folds, see `ml.data.folds`.
+        folder: keeps each finished fold, so that a killed run goes on where it was.
+
+    Returns:
+        `folds` (figures of each), `mean`, and `logits`, `labels`, `groups`, `fold` of every test image, in order.
+    """
+    results = []
+    held: dict[str, list[Any]] = {"logits": [], "labels": [], "groups": [], "fold": []}
+    for fold in folds(collection, split, count=count, seed=seed):
+        if split != "random":
+            assert_group_safe(collection, fold)
+        test = collection.take(fold.test, f"{collection.name} {fold.name}")
+        train = _joined(collection.take(fold.train), extra)
+        path = folder / f"{_key(recipe, train, test)}.json" if folder else None
+        result = _kept(path) or _measure(recipe, fold, train, test, trial, quiet)
+        _keep(path, result)
+        say(_line(result), quiet=quiet)
+        results.append(result)
+        held["logits"] += result["logits"]
+        held["labels"] += test.labels.tolist()
+        held["groups"] += test.groups.tolist()
+        held["fold"] += [fold.name] * len(test.images)
+    note = LEAKS if split == "random" else "groups never stand on both sides"
+    report = {"split": split, "note": note, "data": collection.digest(), "recipe": recipe.to_json()}
+    return {**report, "folds": results, "mean": mean_figures([r["model"] for r in results]), "held_out": held}
+
+
+def baselines(
+    train: Collection, test: Collection, backbone: Backbone, *, seed: int = 0, quiet: bool = False
+) -> dict[str, dict[str, float]]:
+    """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model."""
+    x, y = backbone.features(train.images, quiet=quiet), backbone.features(test.images, quiet=quiet)
+    after = backbone.preprocessing
+    scores = {
+        HISTOGRAM: forest_scores(histograms(train.images), train.labels, histograms(test.images), seed=seed),
+        PREPROCESSED_HISTOGRAM: forest_scores(
+            histograms(train.images, after), train.labels, histograms(test.images, after), seed=seed
+        ),
+        FROZEN: svm_scores(x, train.labels, y, seed=seed),
+    }
+    return {name: _ranked(test, values, name != FROZEN) for name, values in scores.items()}
+
+
+def _measure(
+    recipe: Recipe, fold: Fold, train: Collection, test: Collection, trial: FitAndScore, quiet: bool
+) -> dict[str, Any]:
+    outcome = trial(recipe, train, test, quiet)
+    rules = outcome["rules"]
+    figures = summarise_logits(test.labels, outcome["logits"], test.groups, rules, seed=recipe.seed)
+    result = {
+        "fold": fold.name,
+        "train": len(train.images),
+        "model": figures,
+        "rules": rules.to_json(),
+        "penalty": outcome.get("penalty"),
+        "unsuitable": float((outcome["suitability"] < rules.suitable).mean()) if "suitability" in outcome else None,
+        "logits": outcome["logits"].tolist(),
+    }
+    if isinstance(trial, HeadTrial):
+        result["baselines"] = baselines(train, test, trial.backbone, seed=recipe.seed, quiet=quiet)
+    return finite(result)
+
+
+def _ranked(test: Collection, scores: np.ndarray, probability: bool) -> dict[str, float]:
+    point = 0.5 if probability else 0.0
+    positives, negatives = scores[test.labels == 1], scores[test.labels == 0]
+    groups = test.groups
+    names = sorted(set(groups))
+    tops = np.array([np.sort(scores[groups == name])[-3:].mean() for name in names])
+    labels = np.array([test.labels[groups == name][0] for name in names])
+    sensitivity = sensitivity_at(test.labels, scores, 0.9)
+    return {
+        "auc": auc(test.labels, scores),
+        "sensitivity_at_90_specificity": sensitivity,
+        "false_negatives": int((positives < point).sum()),
+        "false_positives": int((negatives >= point).sum()),
+        "false_negatives_at_90_specificity": round((1 - sensitivity) * len(positives)),
+        "accuracy": float(np.mean(np.r_[positives >= point, negatives < point])),
+        "groups_auc": auc(labels, tops),
+        "groups_sensitivity_at_90_specificity": sensitivity_at(labels, tops, 0.9),
+    }
+
+
+def _joined(train: Collection, extra: Collection | None) -> Collection:
+    if extra is None:
+        return train
+    return Collection(f"{train.name}+{extra.name}", train.images + extra.images)
+
+
+def _line(result: dict[str, Any]) -> str:
+    model = result["model"]
+    return (
+        f"{result['fold']}: {model['false_negatives']} of {model['positives']} missed at specificity "
+        f"{model['specificity']:.3f}; AUC {model['auc']:.3f} per image, {model['groups']['auc']:.3f} per scan"
+    )
+
+
+def _key(recipe: Recipe, train: Collection, test: Collection) -> str:
+    return hashlib.sha256(f"{recipe.digest()} {train.digest()} {test.digest()}".encode()).hexdigest()[:20]
+
+
+def _kept(path: Path | None) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path is not None and path.is_file() else None
+
+
+def _keep(path: Path | None, result: dict[str, Any]) -> None:
+    if path is None or path.is_file():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result, allow_nan=False))
+    os.replace(partial, path)

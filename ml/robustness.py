@@ -1,0 +1,74 @@
+"""How far a model holds when the picture, not the patient, changes; and what it says to what is no chest CT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ml.data import Collection
+from ml.decision import Rules
+from ml.evaluate import summarise_logits
+from ml.features import Backbone
+from ml.fit import HeadFit
+from ml.foreign import foreign_views
+from ml.head import LinearHead
+from ml.metrics import auc
+from ml.perturb import ROBUSTNESS
+from ml.suitability import Suitability
+
+UNCHANGED = "unchanged"
+
+
+def robustness_table(
+    backbone: Backbone,
+    head: LinearHead,
+    rules: Rules,
+    suitability: Suitability,
+    collection: Collection,
+    *,
+    quiet: bool = False,
+) -> list[dict[str, Any]]:
+    """Accuracy, AUC, missed infections and flagged images under each change of `ml.perturb.ROBUSTNESS`."""
+    rows = []
+    for name, change in {UNCHANGED: None, **ROBUSTNESS}.items():
+        features = backbone.features(
+            collection.images, change=change, changed_by="" if change is None else _slug(name), quiet=quiet, title=name
+        )
+        probabilities = rules.slice.probability(head.logits(features))
+        positive = probabilities >= rules.slice.operating_point
+        labels = collection.labels
+        rows.append({
+            "change": name,
+            "n": len(labels),
+            "accuracy": float((positive == (labels == 1)).mean()),
+            "auc": auc(labels, probabilities),
+            "false_negatives": int(((labels == 1) & ~positive).sum()),
+            "false_positives": int(((labels == 0) & positive).sum()),
+            "unsuitable": float((suitability.score(features) < rules.suitable).mean()),
+        })  # fmt: skip
+    return rows
+
+
+def foreign_table(
+    backbone: Backbone, suitability: Suitability, rules: Rules, *, count: int = 220, seed: int = 0
+) -> dict[str, Any]:
+    """Share of non-CT pictures flagged unsuitable, in all and by kind."""
+    kinds, views = zip(*foreign_views(count, seed=seed), strict=True)
+    flagged = suitability.score(backbone.of_views(views)) < rules.suitable
+    names = np.array(kinds)
+    by_kind = {name: float(flagged[names == name].mean()) for name in dict.fromkeys(kinds)}
+    return {"n": count, "flagged": float(flagged.mean()), "by_kind": by_kind}
+
+
+def cross_data(trained: HeadFit, other: Collection, *, quiet: bool = False) -> dict[str, Any]:
+    """A model trained on one data set, measured on another."""
+    features = trained.backbone.features(other.images, quiet=quiet)
+    logits = trained.head.logits(features)
+    figures = summarise_logits(other.labels, logits, other.groups, trained.rules)
+    flagged = float((trained.suitability.score(features) < trained.rules.suitable).mean())
+    return {**figures, "unsuitable": flagged}
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)

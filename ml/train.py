@@ -1,0 +1,348 @@
+"""Train the backbone by gradient descent: staged unfreezing, moving average, early stopping, resumable by epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ml.augment import Augmentation
+from ml.calibrate import fit_rules
+from ml.data import Collection, folds
+from ml.features import Backbone, read_view
+from ml.fit import HeadFit, HeldOut, _map_scale
+from ml.head import LinearHead, sample_weights
+from ml.metrics import auc, sensitivity_at
+from ml.preprocess import attention, prepare
+from ml.progress import Progress, say
+from ml.recipe import Recipe
+from ml.resnet import build_resnet, initial_weights, load_weights, read_model_weights
+from ml.suitability import fit_suitability, set_limits
+
+_CHECKPOINT = "checkpoint.npz"
+_HISTORY = "history.json"
+_BEST = "best.npz"
+
+
+@dataclass
+class Inputs:
+    """Prepared images in memory: pixels and lungs uint8 `(N, height, width)`, labels, groups."""
+
+    pixels: np.ndarray
+    lungs: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+
+
+@dataclass
+class _State:
+    """What a resumed run needs."""
+
+    epoch: int = 0
+    best: float = -1.0
+    since_best: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = False) -> Inputs:
+    """Read and preprocess a whole collection."""
+    pixels, lungs = [], []
+    progress = Progress(f"reading {collection.name}", len(collection.images), quiet=quiet)
+    for image in collection.images:
+        prepared = prepare(read_view(image), recipe.preprocessing)
+        pixels.append(prepared.pixels)
+        lungs.append(prepared.lungs)
+        progress.advance()
+    return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.groups)
+
+
+class Trainer:
+    """Trains one network and keeps its state in a folder after every epoch.
+
+    A run that is killed and started again with the same recipe, data and folder ends with the same weights as one
+    that was left alone: every epoch draws its order and its augmentation from the seed and the epoch's number.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, *, quiet: bool = False) -> None:
+        self.recipe, self.folder, self.quiet = recipe, folder, quiet
+        folder.mkdir(parents=True, exist_ok=True)
+        _use_accelerators(recipe)
+        settings, tuning = recipe.preprocessing, recipe.finetuning
+        self.network = build_resnet(
+            recipe.topology, height=settings.height, width=settings.width, dropout=tuning.dropout, seed=recipe.seed
+        )
+        initial_weights(self.network, recipe.topology, recipe.weights)
+        self.augmentation = Augmentation(tuning.strength, tuning.mixup, recipe.seed, dtype="float32")
+        self.model = self._training_model()
+        self._average: list[np.ndarray] = []
+        self._stage = ""
+
+    def run(self, train: Inputs, validation: Inputs, *, stop_after: int | None = None) -> dict[str, np.ndarray]:
+        """Train to the end, or for `stop_after` more epochs, and return the best epoch's arrays."""
+        state = self._resume()
+        tuning = self.recipe.finetuning
+        done = 0
+        while state.epoch < tuning.epochs and state.since_best < tuning.patience:
+            if stop_after is not None and done == stop_after:
+                break
+            figures = self._epoch(state.epoch, train, validation)
+            state.history.append(figures)
+            better = figures["score"] > state.best
+            state.best, state.since_best = (figures["score"], 0) if better else (state.best, state.since_best + 1)
+            state.epoch += 1
+            done += 1
+            self._save(state, better)
+            say(_epoch_line(state, figures), quiet=self.quiet)
+        with np.load(self.folder / _BEST, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def history(self) -> list[dict[str, float]]:
+        path = self.folder / _HISTORY
+        return json.loads(path.read_text())["history"] if path.is_file() else []
+
+    def _training_model(self) -> keras.Model:
+        settings = self.recipe.preprocessing
+        shape = (settings.height, settings.width, 1)
+        image, lungs = keras.Input(shape, name="image"), keras.Input(shape, name="lungs")
+        moved, mask, own = self.augmentation(image, lungs)
+        share = _pooling_share(mask, self.recipe)
+        logit = self.network({"image": moved, "attention": share})["logit"]
+        joined = keras.ops.concatenate([logit, own], axis=-1)
+        return keras.Model({"image": image, "lungs": lungs}, joined)
+
+    def _enter_stage(self, epoch: int) -> None:
+        tuning = self.recipe.finetuning
+        stage = "head" if epoch < tuning.head_epochs else "network"
+        if stage == self._stage:
+            return
+        self._stage = stage
+        learn_norms = self.recipe.weights == "none"
+        for layer in self.network.layers:
+            number = _stage_number(layer.name)
+            opened = stage == "network" and number >= tuning.unfreeze
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = layer.name == "head" or (opened and (learn_norms or not norm))
+        optimizer = keras.optimizers.AdamW(tuning.head_rate, weight_decay=tuning.weight_decay, global_clipnorm=1.0)
+        self.model.compile(optimizer=optimizer, loss=_pooled_loss(tuning.bag), jit_compile=False)
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def _epoch(self, epoch: int, train: Inputs, validation: Inputs) -> dict[str, float]:
+        self._enter_stage(epoch)
+        tuning = self.recipe.finetuning
+        batches = list(_batches(train, self.recipe, epoch))
+        weights = sample_weights(train.labels, train.groups, group_power=self.recipe.group_power)
+        self.augmentation.restart(self.recipe.seed * 100_003 + epoch)
+        progress = Progress(f"epoch {epoch + 1}/{tuning.epochs}", len(batches), quiet=self.quiet)
+        total = 0.0
+        for step, rows in enumerate(batches):
+            self.model.optimizer.learning_rate.assign(_rate(self.recipe, epoch, step, len(batches)))
+            inputs = {"image": _channel(train.pixels[rows]), "lungs": _channel(train.lungs[rows]) / 255}
+            labels = train.labels[rows][:, None].astype(np.float32)
+            loss = self.model.train_on_batch(inputs, labels, sample_weight=weights[rows][:: tuning.bag])
+            total += float(loss)
+            self._follow()
+            progress.advance(note=f"loss {total / (step + 1):.3f}")
+        figures = {"epoch": epoch + 1, "loss": total / max(1, len(batches))}
+        return {**figures, **self._validate(validation)}
+
+    def _follow(self) -> None:
+        decay = self.recipe.finetuning.average
+        if not decay:
+            return
+        current = self._variables()
+        if not self._average:
+            self._average = current
+        else:
+            self._average = [decay * a + (1 - decay) * v for a, v in zip(self._average, current, strict=True)]
+
+    def _variables(self) -> list[np.ndarray]:
+        return [keras.ops.convert_to_numpy(v).copy() for v in _network_variables(self.network)]
+
+    def _validate(self, validation: Inputs) -> dict[str, float]:
+        current = self._variables()
+        if self._average:
+            _assign(self.network, self._average)
+        logits = predict_logits(self.network, self.recipe, validation)
+        _assign(self.network, current)
+        labels = validation.labels
+        area = auc(labels, logits)
+        reached = sensitivity_at(labels, logits, self.recipe.specificity)
+        right = ((logits > 0) == (labels == 1)).mean()
+        # The area breaks ties: sensitivity moves in steps of one image.
+        score = reached + 0.1 * area
+        return {"val_auc": area, "val_sensitivity": reached, "val_accuracy": float(right), "score": score}
+
+    def _save(self, state: _State, better: bool) -> None:
+        arrays = {f"network/{k}": v for k, v in enumerate(self._variables())}
+        arrays |= {f"average/{k}": v for k, v in enumerate(self._average)}
+        arrays |= {
+            f"optimizer/{k}": keras.ops.convert_to_numpy(v) for k, v in enumerate(self.model.optimizer.variables)
+        }
+        if better:
+            current = self._variables()
+            if self._average:
+                _assign(self.network, self._average)
+            _write(self.folder / _BEST, read_model_weights(self.network))
+            _assign(self.network, current)
+        progress = {"epoch": state.epoch, "best": state.best, "since_best": state.since_best}
+        arrays["progress"] = np.frombuffer(json.dumps({**progress, "history": state.history}).encode(), np.uint8)
+        _write(self.folder / _CHECKPOINT, arrays)
+        (self.folder / _HISTORY).write_text(json.dumps({"history": state.history, "best": state.best}, indent=1))
+
+    def _resume(self) -> _State:
+        path = self.folder / _CHECKPOINT
+        if not path.is_file():
+            return _State()
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        state = _State(**json.loads(arrays["progress"].tobytes()))
+        self._enter_stage(state.epoch - 1)
+        _assign(self.network, _numbered(arrays, "network"))
+        self._average = _numbered(arrays, "average")
+        for variable, value in zip(self.model.optimizer.variables, _numbered(arrays, "optimizer"), strict=True):
+            variable.assign(value)
+        say(f"Going on after epoch {state.epoch}.", quiet=self.quiet)
+        return state
+
+
+def predict_logits(network: keras.Model, recipe: Recipe, inputs: Inputs, *, batch: int = 32) -> np.ndarray:
+    """Logits without augmentation, float `(N,)`."""
+    settings = recipe.preprocessing
+    grid = recipe.topology.grid(settings.height, settings.width)
+    parts = []
+    for start in range(0, len(inputs.pixels), batch):
+        rows = slice(start, start + batch)
+        share = attention(inputs.lungs[rows], grid, settings)
+        answer = network.predict_on_batch({"image": _channel(inputs.pixels[rows]), "attention": share})
+        parts.append(np.asarray(answer["logit"])[:, 0])
+    return np.concatenate(parts).astype(np.float64)
+
+
+def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: bool = False) -> HeadFit:
+    """Train on all groups but one fold, which decides when to stop and sets calibration and thresholds."""
+    fold = folds(collection, "patients", count=recipe.validation, seed=recipe.seed)[0]
+    train, held = collection.take(fold.train), collection.take(fold.test)
+    validation = prepare_inputs(recipe, held, quiet=quiet)
+    trainer = Trainer(recipe, folder, quiet=quiet)
+    weights = trainer.run(prepare_inputs(recipe, train, quiet=quiet), validation)
+    load_weights(trainer.network, weights, need_head=True)
+    logits = predict_logits(trainer.network, recipe, validation)
+    backbone = Backbone(recipe.topology, weights, recipe.preprocessing, store=folder / "features")
+    head = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    known = backbone.features(train.images, quiet=quiet)
+    unseen = backbone.features(held.images, quiet=quiet)
+    suitability = fit_suitability(known)
+    suitability = set_limits(suitability, suitability.distances(unseen))
+    rules = fit_rules(logits, held.labels, held.groups, specificity=recipe.specificity, abstain=recipe.abstain)
+    rules = replace(rules, map_scale=_map_scale(head, unseen, held.labels))
+    held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability)
+    return HeadFit(backbone, head, rules, suitability, held_out)
+
+
+def _pooling_share(mask: Any, recipe: Recipe) -> Any:
+    """`ml.preprocess.attention` inside the graph."""
+    ops, settings = keras.ops, recipe.preprocessing
+    rows, columns = recipe.topology.grid(settings.height, settings.width)
+    if settings.pooling == "everything":
+        return ops.ones_like(
+            ops.reshape(mask, (-1, rows, settings.height // rows, columns, settings.width // columns))
+        )[:, :, 0, :, 0] / (rows * columns)
+    cells = ops.reshape(mask, (-1, rows, settings.height // rows, columns, settings.width // columns))
+    share = ops.mean(cells, axis=(2, 4)) + 1e-5
+    return share / ops.sum(share, axis=(1, 2), keepdims=True)
+
+
+def _pooled_loss(bag: int) -> Any:
+    """Binary cross-entropy, of single images or of bags: consecutive images of one scan, their upper half averaged."""
+
+    def loss(labels: Any, answer: Any) -> Any:
+        ops = keras.ops
+        logit, own = answer[:, 0], answer[:, 1]
+        labels = ops.cast(labels[:, 0], logit.dtype)
+        labels = own * labels + (1 - own) * ops.roll(labels, 1, axis=0)
+        if bag > 1:
+            logit = ops.mean(ops.top_k(ops.reshape(logit, (-1, bag)), math.ceil(bag / 2))[0], axis=1)
+            labels = ops.reshape(labels, (-1, bag))[:, 0]
+        return ops.maximum(logit, 0) - logit * labels + ops.log1p(ops.exp(-ops.abs(logit)))
+
+    return loss
+
+
+def _batches(inputs: Inputs, recipe: Recipe, epoch: int) -> Iterator[np.ndarray]:
+    """Rows of each step: shuffled images, or bags of consecutive images of one scan, in whole batches."""
+    rng = np.random.default_rng([recipe.seed, epoch])
+    bag, batch = recipe.finetuning.bag, recipe.finetuning.batch
+    if bag == 1:
+        order = rng.permutation(len(inputs.labels))
+    else:
+        bags = []
+        for group in np.unique(inputs.groups):
+            rows = rng.permutation(np.flatnonzero(inputs.groups == group))
+            rows = np.resize(rows, math.ceil(len(rows) / bag) * bag)
+            bags += list(rows.reshape(-1, bag))
+        order = np.concatenate([bags[k] for k in rng.permutation(len(bags))])
+    batch = min(batch - batch % bag, len(order))
+    for start in range(0, len(order) - batch + 1, batch):
+        yield order[start : start + batch]
+
+
+def _rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
+    tuning = recipe.finetuning
+    if epoch < tuning.head_epochs:
+        return tuning.head_rate
+    done = (epoch - tuning.head_epochs + step / steps) / max(1, tuning.epochs - tuning.head_epochs)
+    warm = min(1.0, (epoch - tuning.head_epochs) + (step + 1) / steps)
+    return tuning.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _use_accelerators(recipe: Recipe) -> None:
+    """Half precision and data parallelism where there are GPUs; nothing on a CPU."""
+    gpus = [device for device in keras.distribution.list_devices() if device.lower().startswith(("gpu", "cuda"))]
+    if gpus and recipe.finetuning.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    if len(gpus) > 1 and keras.distribution.distribution() is None:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=gpus))
+
+
+def _stage_number(layer: str) -> int:
+    return int(layer[4]) if layer.startswith("conv") and layer[4:5].isdigit() else 0
+
+
+def _network_variables(network: keras.Model) -> list[Any]:
+    return [v for v in network.variables if "seed_generator" not in v.path]
+
+
+def _assign(network: keras.Model, values: list[np.ndarray]) -> None:
+    for variable, value in zip(_network_variables(network), values, strict=True):
+        variable.assign(value)
+
+
+def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[np.ndarray]:
+    names = sorted((name for name in arrays if name.startswith(prefix + "/")), key=lambda n: int(n.split("/")[1]))
+    return [arrays[name] for name in names]
+
+
+def _channel(pixels: np.ndarray) -> np.ndarray:
+    return pixels[..., None].astype(np.float32)
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as out:
+        np.savez(out, **arrays)
+    os.replace(partial, path)
+
+
+def _epoch_line(state: _State, figures: dict[str, float]) -> str:
+    star = " (best so far)" if state.since_best == 0 else ""
+    return (
+        f"epoch {state.epoch}: loss {figures['loss']:.3f}, validation AUC {figures['val_auc']:.3f}, "
+        f"sensitivity {figures['val_sensitivity']:.3f}{star}"
+    )
