@@ -220,6 +220,10 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
         raise _damaged(error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what a codec in Rust raises is no Exception
+            raise
+        raise _damaged(ValueError("panic")) from error
     if count < frame_count(dataset):
         raise _damaged(EOFError(f"{count} frames"))
 

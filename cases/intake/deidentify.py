@@ -66,6 +66,8 @@ _KEPT_SHORT_TEXT: Final = frozenset(
 )
 _PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _CODE_STRING: Final = re.compile(r"[A-Z0-9_ .]{0,16}")
+_NUMBER_VRS: Final = frozenset({"DS", "IS"})
+_NUMBER_STRING: Final = re.compile(r"[0-9.eE+ -]{0,24}")
 _STANDARD_UID: Final = "1.2.840.10008."
 _OVERLAYS_AND_CURVES: Final = (0x50, 0x60)
 
@@ -144,11 +146,11 @@ def _is_unwelcome(tag: BaseTag) -> bool:
 def _clean_element(element: pydicom.DataElement, new_uid: UidMap) -> bool:
     """Clean one element in place; False where it must go."""
     tag, keyword, vr = element.tag, keyword_for_tag(element.tag), element.VR
-    if vr == "SQ":
-        return _clean_sequence(element, new_uid)
     if (tag.group, tag.element) in _EMPTIED:
         element.clear()
         return True
+    if vr == "SQ":
+        return _clean_sequence(element, new_uid)
     if vr == "UI" or (tag.group, tag.element) in _REMAPPED:
         return _remap(element, new_uid)
     if not _IDENTIFYING_VRS.isdisjoint(vr.split(" or ")):
@@ -157,6 +159,8 @@ def _clean_element(element: pydicom.DataElement, new_uid: UidMap) -> bool:
         return keyword in _KEPT_SHORT_TEXT
     if vr == "CS":
         return all(_CODE_STRING.fullmatch(str(value)) for value in _values(element))
+    if vr in _NUMBER_VRS:
+        return all(_NUMBER_STRING.fullmatch(str(value)) for value in _values(element))
     return True
 
 
@@ -184,14 +188,11 @@ def _values(element: pydicom.DataElement) -> list[Any]:
 
 def _drop_embedded_overlays(dataset: pydicom.Dataset) -> None:
     """Clear overlay planes that old files hide in the unused bits of the pixels themselves."""
-    positions = [
-        int(number(dataset, f"{tag:08X}"))
-        for tag in (0x60000102 + (group << 16) for group in range(0, 0x20, 2))
-        if tag in dataset
-    ]
+    planes = (0x60000102 + (group << 16) for group in range(0, 0x20, 2))
+    hidden = any(str(dataset[plane].value) != "0" for plane in planes if plane in dataset)
     syntax = dataset.file_meta.TransferSyntaxUID
     stored, allocated = number(dataset, "BitsStored"), number(dataset, "BitsAllocated")
-    if not any(positions) or syntax.is_encapsulated or allocated != 16 or not 0 < stored < 16:
+    if not hidden or syntax.is_encapsulated or allocated != 16 or not 0 < stored < 16:
         return
     order = "<" if syntax.is_little_endian else ">"
     signed = number(dataset, "PixelRepresentation") == 1

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from ml.codestream import codestream_size
-from ml.dicom import dicom_views, hounsfield_frames, is_dicom, read_dicom, to_views
+from ml.dicom import dicom_views, hounsfield_frames, read_dicom, to_views
 from ml.images import ImageError, lung_window
 from tests.ct_files import (
     as_jpeg_baseline,
@@ -392,6 +392,18 @@ def test_a_truncated_compressed_frame_is_refused():
     data = dicom_file(ds)
 
     assert refusal(data[: len(data) * 2 // 3]).code in {"truncated", "damaged"}
+
+
+def test_an_rle_frame_that_unpacks_to_more_than_its_picture_is_refused():
+    ds = ct_slice()
+    ds.compress(RLELossless)
+    (frame,) = generate_frames(ds.PixelData, number_of_frames=1)
+    header = np.frombuffer(frame[:64], "<u4").copy()
+    header[1:3] = 64, 64 + 4000
+    run = bytes([0x81, 7])  # 128 times the same byte
+    ds.PixelData = encapsulate([header.tobytes() + run * 4000])
+
+    assert refusal(dicom_file(ds)).code == "damaged"
 
 
 def test_a_deflated_file_that_never_stops_unpacking_is_refused(monkeypatch):
