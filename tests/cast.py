@@ -89,6 +89,8 @@ def make_scan(case: Case, user: User, *, slices: int = 1, seed: int | None = Non
 
 def answer(scan: Scan, model: ModelVersion, decision: str = "covid", probability: float = 0.91) -> Prediction:
     """The model's answer to a scan, stored as a worker stores it."""
+    from django.db import transaction
+
     from cases.summaries import record_answer
     from inference.models import Prediction, SliceAnswer
 
@@ -107,7 +109,8 @@ def answer(scan: Scan, model: ModelVersion, decision: str = "covid", probability
         )
         for row in rows
     )
-    record_answer(scan_id=scan.pk, prediction_id=prediction.pk, decision=decision, probability=probability)
+    with transaction.atomic():
+        record_answer(scan_id=scan.pk, prediction_id=prediction.pk, decision=decision, probability=probability)
     scan.refresh_from_db()
     scan.case.refresh_from_db()
     return prediction
