@@ -1,7 +1,9 @@
 """Who calls: a token that belongs to a user, or the session of somebody who uses the pages."""
 
+import zoneinfo
 from typing import Any
 
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -24,6 +26,7 @@ class TokenAuthentication(BaseAuthentication):
                 "This token is unknown, expired or revoked; make a new one on your profile page.", code="invalid_token"
             )
         token.touch()
+        timezone.activate(zoneinfo.ZoneInfo(token.user.timezone))  # as the middleware does for sessions
         return token.user, token
 
     def authenticate_header(self, request: Request) -> Any:

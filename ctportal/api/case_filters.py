@@ -1,36 +1,60 @@
-"""Which cases a list holds, and whose decision it must not betray."""
+"""What a list of cases can be narrowed to; the worklist's own rules do it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import django_filters
 
-from cases.models import Case, CaseStatus, Priority, Scan
-from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
+from cases.models import Case, CaseQuerySet, CaseStatus, Decision, Label, Priority
+from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, Wanted, narrow
+from ctportal.accounts.models import Site, User
 from ctportal.api.filters import IdFilter
 
-
-def hidden_case_ids(user: User, cases: Iterable[Case]) -> set[int]:
-    """Cases of which the user must not see the model's answer to some scan yet."""
-    blinded = [case.pk for case in cases if case.site.blinded_reads]
-    if not blinded:
-        return set()
-    scans = list(Scan.objects.filter(case__in=blinded).ready().select_related("case__patient__site"))
-    hidden = hidden_scan_ids(user, scans)
-    return {scan.case_id for scan in scans if scan.pk in hidden}
+# Those of the worklist's orders whose places can stand in an address: none that holds a patient's name.
+ORDERS_SHOWN = [(name, name) for name in ORDERS if name.lstrip("-") not in ("patient", "reader")]
 
 
 class CaseFilter(django_filters.FilterSet):
-    site = django_filters.CharFilter(field_name="patient__site__slug", label="The slug of a site.")
-    patient = IdFilter(field_name="patient_id", label="The number of a patient.")
-    status = django_filters.ChoiceFilter(choices=CaseStatus.choices, label="The state.")
+    search = django_filters.CharFilter(
+        max_length=200, label="Parts of the patient's name, the record number or the accession number; or #41."
+    )
+    status = django_filters.ChoiceFilter(
+        choices=[(ACTIVE, "Not closed"), *CaseStatus.choices], label="One state, or `active` for all but closed."
+    )
     priority = django_filters.ChoiceFilter(choices=Priority.choices, label="The priority.")
+    decision = django_filters.ChoiceFilter(choices=Decision.choices, label="The gravest answer that shows.")
+    final_label = django_filters.ChoiceFilter(choices=Label.choices, label="The readers' word.")
     needs_review = django_filters.BooleanFilter(label="Whether a scan lacks the readers' word.")
+    reader = django_filters.CharFilter(max_length=150, label="The user name of the assigned reader.")
+    site = django_filters.CharFilter(max_length=50, label="The slug of a site.")
+    patient = IdFilter(label="The number of a patient.")
+    opened_from = django_filters.DateFilter(label="The first day, in the caller's time zone.")
+    opened_to = django_filters.DateFilter(label="The last day, in the caller's time zone.")
+    order = django_filters.ChoiceFilter(
+        choices=ORDERS_SHOWN, label=f"`{DEFAULT_ORDER}`, unless said otherwise: what is most pressing first."
+    )
 
     class Meta:
         model = Case
         fields: list[str] = []
 
-    def nothing(self, queryset: Any) -> Any:
-        return queryset
+    def filter_queryset(self, queryset: CaseQuerySet) -> CaseQuerySet:
+        asked: dict[str, Any] = dict(self.form.cleaned_data)
+        order = asked.pop("order") or DEFAULT_ORDER
+        cases = _by_names(queryset, asked)
+        return narrow(cases, _wanted(asked)).order_by(*ORDERS[order])
+
+
+def _by_names(cases: CaseQuerySet, asked: dict[str, Any]) -> CaseQuerySet:
+    """Names and numbers of what may not exist narrow to nothing rather than fail."""
+    if slug := asked.pop("site"):
+        cases = cases.filter(patient__site__in=Site.objects.filter(slug=slug))
+    if patient := asked.pop("patient"):
+        cases = cases.filter(patient_id=patient)
+    if username := asked.pop("reader"):
+        cases = cases.filter(assigned_reader__in=User.objects.filter(username=username))
+    return cases
+
+
+def _wanted(asked: dict[str, Any]) -> Wanted:
+    label = asked.pop("final_label")
+    return Wanted(label=label or "", **{name: value for name, value in asked.items() if value not in (None, "")})

@@ -13,7 +13,8 @@ from rest_framework.reverse import reverse
 from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
 from cases.models import Case, Decision, Patient
 from cases.reading import note_view
-from ctportal.api.case_filters import CaseFilter, hidden_case_ids
+from cases.worklist import cases_shown_to
+from ctportal.api.case_filters import CaseFilter
 from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
 from ctportal.api.filters import LARGEST_ID
 from ctportal.api.idempotency import Receipt, once
@@ -21,7 +22,6 @@ from ctportal.api.permissions import REVIEW, UPLOAD, require_scope
 from ctportal.api.resource import Resource, caller, require_unchanged
 from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
 
-CASES = Case.objects.select_related("patient__site", "assigned_reader")
 FACTS = ["accession_number", "reason", "priority", "assigned_reader"]
 
 
@@ -32,14 +32,20 @@ class PatientOfCase(serializers.ModelSerializer):
 
 
 class CaseSerializer(serializers.ModelSerializer):
+    """Of a case as `cases.worklist` gives it to this caller."""
+
     site = NameOnly("slug")
     patient = PatientOfCase(read_only=True)
     assigned_reader = NameOnly("username", allow_null=True)
     decision = serializers.ChoiceField(
-        choices=Decision.choices, read_only=True, allow_null=True, help_text="The gravest answer to any of its scans."
+        source="shown_decision",
+        choices=Decision.choices,
+        read_only=True,
+        allow_null=True,
+        help_text="The gravest answer to any of its scans.",
     )
-    answer_hidden = serializers.SerializerMethodField(
-        help_text="This reader decides on its scans before the model's answers show."
+    answer_hidden = serializers.BooleanField(
+        read_only=True, help_text="This reader decides on its scans before the model's answers show."
     )
 
     class Meta:
@@ -57,15 +63,6 @@ class CaseSerializer(serializers.ModelSerializer):
             "created_at",
             "closed_at",
         ]
-
-    def to_representation(self, case: Case) -> dict[str, Any]:
-        shown = super().to_representation(case)
-        if self.get_answer_hidden(case):
-            shown["decision"] = None
-        return shown
-
-    def get_answer_hidden(self, case: Case) -> bool:
-        return case.pk in self.context["hidden_cases"]
 
 
 class CaseDetailSerializer(CaseSerializer):
@@ -115,16 +112,17 @@ EXAMPLE = OpenApiExample(
 class CaseViews(Resource):
     """An examination of one patient: its scans, what the model says of them, what the readers decided."""
 
-    queryset = CASES.order_by("-pk")
+    queryset = Case.objects.all()
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
     scopes = {"create": UPLOAD, "partial_update": UPLOAD | REVIEW, "close": REVIEW, "reopen": REVIEW}
 
+    def rows(self) -> Any:
+        return cases_shown_to(self.request.user)
+
     @extend_schema(summary="List cases")
     def list(self, request: Request) -> Response:
-        rows = self.page()
-        context = self.context(hidden_cases=hidden_case_ids(caller(request), rows))
-        return self.get_paginated_response(CaseSerializer(rows, many=True, context=context).data)
+        return self.get_paginated_response(CaseSerializer(self.page(), many=True, context=self.context()).data)
 
     @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
@@ -149,7 +147,8 @@ class CaseViews(Resource):
         if not set(sent.validated_data) <= {"assigned_reader"}:
             require_scope(request, UPLOAD)
         with transaction.atomic():
-            require_unchanged(request, lambda: self._shown(lock_case(case.pk)))
+            lock_case(case.pk)
+            require_unchanged(request, lambda: self._shown(self.fetch()))
             amend_case(case=case, user=caller(request), **sent.validated_data)
         return Response(self._shown(self.fetch()))
 
@@ -169,7 +168,7 @@ class CaseViews(Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = CASES.get(pk=receipt["case"])
+        case = self.rows().get(pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 
@@ -188,5 +187,4 @@ class CaseViews(Resource):
         return Response(self._shown(self.fetch()))
 
     def _shown(self, case: Case) -> Any:
-        context = self.context(hidden_cases=hidden_case_ids(caller(self.request), [case]))
-        return CaseDetailSerializer(case, context=context).data
+        return CaseDetailSerializer(case, context=self.context()).data

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.core import signing
@@ -104,9 +105,9 @@ def _flipped(name: str) -> str:
 
 
 def _position(row: Model, order: list[str]) -> Position:
-    """The row's values as text that the fields' own `to_python` reads back."""
-    fields = [row._meta.pk if name.lstrip("-") == "pk" else row._meta.get_field(name.lstrip("-")) for name in order]
-    return [cast(Any, field).value_to_string(row) for field in fields]
+    """The row's values as JSON that a lookup reads back."""
+    values = [getattr(row, name.lstrip("-")) for name in order]
+    return [value.isoformat() if isinstance(value, datetime) else value for value in values]
 
 
 def _after(order: list[str], position: Position) -> Q:

@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import amend_patient, register_patient
-from cases.models import Patient
+from cases.models import Patient, PatientQuerySet
+from cases.worklist import patients_found
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, Site, User
 from ctportal.accounts.rights import Right, sites_with
@@ -49,16 +50,22 @@ class NewPatient(PatientFacts):
 class PatientFilter(django_filters.FilterSet):
     site = django_filters.CharFilter(field_name="site__slug", label="The slug of a site.")
     record_number = django_filters.CharFilter(lookup_expr="iexact", label="The whole medical record number.")
-    search = django_filters.CharFilter(
-        method="matching", max_length=200, label="A part of the name or of the medical record number."
-    )
+    search = django_filters.CharFilter(max_length=200, label="A part of the name or of the medical record number.")
 
     class Meta:
         model = Patient
         fields: list[str] = []
 
-    def matching(self, queryset: Any, name: str, text: str) -> Any:
-        return queryset.matching(text)
+    def filter_queryset(self, queryset: PatientQuerySet) -> PatientQuerySet:
+        asked = self.form.cleaned_data
+        if slug := asked["site"]:
+            queryset = queryset.filter(site__slug=slug)
+        if number := asked["record_number"]:
+            queryset = queryset.filter(record_number__iexact=number)
+        if search := asked["search"]:
+            found = patients_found(caller(self.request), search)
+            queryset = queryset.filter(pk__in=found.order_by().values("pk"))
+        return queryset
 
 
 EXAMPLE = OpenApiExample(

@@ -35,7 +35,7 @@ class Resource(GenericViewSet):
     scopes: ClassVar[dict[str, frozenset[Scope]]] = {}
 
     def get_queryset(self) -> Any:
-        return self._rows().visible_to(self.request.user)
+        return self.rows().visible_to(self.request.user)
 
     def page(self) -> list[Any]:
         """The rows of the list that the caller may see and asked for."""
@@ -47,9 +47,10 @@ class Resource(GenericViewSet):
 
     def fetch(self, *, right: Right = Right.VIEW) -> Any:
         """The object at this address: 404 if the caller may not see it, 403 if not do this to it."""
-        return fetch(self._rows(), user=self.request.user, right=right, pk=self.kwargs["pk"])
+        return fetch(self.rows(), user=self.request.user, right=right, pk=self.kwargs["pk"])
 
-    def _rows(self) -> Any:
+    def rows(self) -> Any:
+        """Everybody's; who may see which is asked of them later."""
         return cast(Any, self).queryset.all()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

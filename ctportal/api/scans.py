@@ -1,6 +1,5 @@
 """Scans: sent to a case, answered by the model, decided by readers."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -20,14 +19,16 @@ from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import UPLOAD
 from ctportal.api.predictions import PREDICTIONS, PredictionSerializer, Sight
 from ctportal.api.resource import Resource, caller
-from inference.models import ModelStatus, Prediction
+from inference.standing import standing_predictions
 
 SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
 
 
 class ScanSerializer(serializers.ModelSerializer):
     uploaded_by = NameOnly("username")
-    prediction = serializers.SerializerMethodField(help_text="The newest; null until a model has been asked.")
+    prediction = serializers.SerializerMethodField(
+        help_text="The answer that stands, else the newest attempt; null before any."
+    )
     slices = serializers.SerializerMethodField(help_text="Where its slices are listed.")
 
     class Meta:
@@ -61,19 +62,12 @@ class ScanSerializer(serializers.ModelSerializer):
         return f"{reverse('api:slice-list', request=self.context['request'])}?scan={scan.pk}"
 
 
-def newest_predictions(scans: Iterable[Scan]) -> dict[int, Prediction]:
-    """Of each scan, by the model that came into service last; a candidate is not asked in the scan's name."""
-    of_served_models = PREDICTIONS.filter(scan__in=list(scans)).exclude(model_version__status=ModelStatus.CANDIDATE)
-    newest = of_served_models.order_by("scan_id", "-model_version__activated_at", "-pk").distinct("scan_id")
-    return {prediction.scan_id: prediction for prediction in newest}
-
-
 def shown_scans(scans: list[Scan], request: Request) -> Any:
     """The scans as this caller may see them, in a number of queries that does not grow with them."""
     context = {
         "request": request,
         "sight": Sight(caller(request), scans),
-        "predictions": newest_predictions(scans),
+        "predictions": standing_predictions(scans, among=PREDICTIONS),
     }
     return ScanSerializer(scans, many=True, context=context).data
 

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cases.intake import Refusal, SentFile
+from cases.models import Case
 from cases.uploads import receive_upload
 from ctportal.accounts.rights import Right
-from ctportal.api.cases import CASES
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW, UPLOAD
@@ -66,7 +66,7 @@ EXAMPLE = OpenApiExample(
 
 
 class CaseScanViews(Resource):
-    queryset = CASES
+    queryset = Case.objects.select_related("patient__site")
     serializer_class = UploadSerializer
     parser_classes = [MultiPartParser]
     pagination_class = None

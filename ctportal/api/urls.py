@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from ctportal.api.cases import CaseViews
+from ctportal.api.labels import LabelViews
 from ctportal.api.model_versions import ModelVersionViews
 from ctportal.api.patients import PatientViews
 from ctportal.api.predictions import PredictionViews
@@ -23,6 +24,7 @@ router.register("scans", ScanViews, basename="scan")
 router.register("slices", SliceViews, basename="slice")
 router.register("predictions", PredictionViews, basename="prediction")
 router.register("reviews", ReviewViews, basename="review")
+router.register("labels", LabelViews, basename="label")
 router.register("models", ModelVersionViews, basename="model")
 
 v1: list[URLPattern | URLResolver] = [
