@@ -16,7 +16,7 @@ run: portal-environment ## Start the portal (PORT=8000, HOST=127.0.0.1, DEMO_PAS
 	@exec $(RUN) -m ctportal.launch
 
 demo-data: portal-environment ## Load real scans from CTPORTAL_DATA_DIR beside the demonstration cases
-	@exec $(RUN) -m ctportal.embedded exec -- $(RUN) manage.py create_demo --real
+	@exec $(RUN) -m ctportal.embedded exec -- $(RUN) manage.py load_demo_data
 
 test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)
 	@sh tests/chromium.sh
