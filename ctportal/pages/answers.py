@@ -37,8 +37,28 @@ class ShownAnswer:
         return self.prediction is not None and self.prediction.is_retriable
 
     @property
+    def fingerprint(self) -> str:
+        """Changes when what is shown changes; says nothing of an answer that is hidden."""
+        if self.prediction is None or (self.is_hidden and self.prediction.is_done):
+            return "-"
+        waiting = self.text.explanation if self.text and self.is_pending else ""
+        return f"-{self.prediction.pk}{self.prediction.status}{waiting}"
+
+    @property
     def decision(self) -> str | None:
         return self.prediction.decision if self.is_done and self.prediction else None
+
+    @property
+    def in_hundred(self) -> str:
+        """The calibrated probability as a count, and how far that count holds."""
+        if self.decision in (None, Decision.UNSUITABLE) or self.prediction is None:
+            return ""
+        number = round((self.prediction.probability or 0.0) * 100)
+        count = {0: "fewer than one", 100: "more than 99"}.get(number, f"about {number}")
+        return (
+            f"Of 100 scans with such an answer, {count} showed COVID-19, counted on the images on which the model was "
+            "calibrated. Where the disease is rarer or the scanner differs, the count differs too."
+        )
 
     @property
     def confirmable(self) -> Label | None:

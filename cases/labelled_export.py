@@ -1,0 +1,125 @@
+"""The labelled set as a zip that `python -m ml train` reads: normalised slices and a `manifest.csv`, no identity.
+
+Nothing is compressed (the slices are PNG), so the length is known before the first byte and a browser can show how far
+it is; the hashes in the manifest are computed while the slices pass, which is why it comes last.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.core.files.storage import default_storage
+from zipstream import ZipStream
+
+from cases.errors import WrongState
+from cases.labelled_set import Standing
+from cases.models import Label, ScanQuerySet, Slice
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, Site, User
+from ctportal.accounts.rights import Right, require
+
+COLUMNS = ("file", "label", "group", "block", "width", "height", "sha256", "source_name")
+LABELS_ON_DISK = {Label.COVID: "covid", Label.NON_COVID: "non-covid"}
+CHUNK = 1 << 18
+DIGEST_PLACE = "0" * 64
+
+
+@dataclass
+class ExportedSlice:
+    """One line of the manifest; `sha256` is known once the file has passed."""
+
+    stored: str
+    label: str
+    group: str
+    block: str
+    width: int
+    height: int
+    source_name: str
+    sha256: str = DIGEST_PLACE
+
+    @property
+    def file(self) -> str:
+        return f"{self.label}/{self.source_name}.png"
+
+    def row(self) -> list[str | int]:
+        return [getattr(self, column) for column in COLUMNS]
+
+
+def export_labelled_set(*, scans: ScanQuerySet, user: User) -> ZipStream:
+    """Of `cases.labelled_set.labelled_scans`, those in the set; an event for each site says who took them."""
+    included = scans.filter(standing=Standing.INCLUDED)
+    slices = _exported_slices(included)
+    if not slices:
+        raise WrongState("The labelled set of this choice is empty; review scans or choose other filters.")
+    archive = _archive(slices)
+    sites = Site.objects.filter(patients__cases__scans__in=included.values("pk")).distinct()
+    for site in sites:
+        require(user, site, Right.MANAGE)
+        of_site = included.filter(case__patient__site=site)
+        record_event(Action.LABELS_EXPORTED, actor=user, site=site, subject=site, scans=of_site.count())
+    return archive
+
+
+def _exported_slices(included: ScanQuerySet) -> list[ExportedSlice]:
+    """Read at once, so that no database connection is held while the file goes out."""
+    labels = dict(included.values_list("pk", "final_label"))
+    rows = (
+        Slice.objects.filter(scan__in=labels)
+        .order_by("scan", "position")
+        .values_list(
+            "view",
+            "scan",
+            "position",
+            "width",
+            "height",
+            "scan__case__patient__pseudonym",
+            "scan__case__patient__site__slug",
+        )
+    )
+    return [
+        ExportedSlice(
+            stored=view,
+            label=LABELS_ON_DISK[Label(labels[scan])],
+            group=str(pseudonym),
+            block=site,
+            width=width,
+            height=height,
+            source_name=f"scan-{scan:06d}-slice-{position + 1:04d}",
+        )
+        for view, scan, position, width, height, pseudonym, site in rows.iterator(chunk_size=5000)
+    ]
+
+
+def _archive(slices: list[ExportedSlice]) -> ZipStream:
+    archive = ZipStream(sized=True)
+    for slice_ in slices:
+        archive.add(_contents(slice_), slice_.file, size=_size(slice_))
+    archive.add(_manifest(slices), "manifest.csv", size=sum(len(line) for line in _manifest(slices)))
+    return archive
+
+
+def _size(slice_: ExportedSlice) -> int:
+    try:
+        return default_storage.size(slice_.stored)
+    except OSError:
+        raise WrongState(
+            f"The file of {slice_.source_name} is missing from the store; restore it, or withdraw its scan."
+        ) from None
+
+
+def _contents(slice_: ExportedSlice) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    with default_storage.open(slice_.stored) as file:
+        for chunk in file.chunks(CHUNK):
+            digest.update(chunk)
+            yield chunk
+    slice_.sha256 = digest.hexdigest()
+
+
+def _manifest(slices: list[ExportedSlice]) -> Iterator[bytes]:
+    for row in (list(COLUMNS), *(slice_.row() for slice_ in slices)):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(row)
+        yield line.getvalue().encode()

@@ -1,0 +1,147 @@
+"""Going through the worklist as a reader: the next case, the decision, and what is left."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Case as Choose
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, Value, When
+from django.utils import timezone
+
+from cases.casework import close_case, lock_case
+from cases.errors import WrongState
+from cases.models import Case, CaseQuerySet, CaseStatus, Label, Priority, Review, Scan
+from cases.reviews import may_see_answer, record_review
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action, Event, EventQuerySet, Membership, Role, User
+from ctportal.accounts.rights import Right, require, rights_at, sites_with
+
+VIEW_COUNTS_AS_ONE = timedelta(minutes=10)
+
+# Blinded sites are read in the order of their priority alone: the model's word would shine through.
+READING_RANK = Choose(
+    When(patient__site__blinded_reads=False, then=F("attention")),
+    When(priority=Priority.EMERGENCY, then=Value(2)),
+    When(priority=Priority.URGENT, then=Value(12)),
+    default=Value(22),
+    output_field=IntegerField(),
+)
+
+
+@dataclass(frozen=True)
+class Decided:
+    review: Review
+    next_scan: Scan | None
+    is_case_closed: bool = False
+    kept_open: bool = False  # it was to be closed, but the readers disagree or scans wait
+
+
+def unread_scans(case: Case, reader: User) -> list[Scan]:
+    """Scans of the case that still need a final label and that this reader has not decided on."""
+    decided = Review.objects.filter(reader=reader, scan=OuterRef("pk"))
+    return list(case.scans.filter(~Exists(decided), final_label=None).ready())
+
+
+def own_review(scan: Scan, reader: User) -> Review | None:
+    """What this reader holds of the scan now."""
+    return Review.objects.current().filter(scan=scan, reader=reader).first()
+
+
+def decision_open_to(user: User, scan: Scan) -> bool:
+    return scan.is_ready and not scan.case.is_closed and Right.REVIEW in rights_at(user, scan.site)
+
+
+def cases_to_read(reader: User) -> CaseQuerySet:
+    """What this reader can decide on now, the most pressing first. A colleague's cases are left to the colleague."""
+    decided = Review.objects.filter(reader=reader, scan=OuterRef("pk"))
+    unread = Scan.objects.ready().filter(~Exists(decided), case=OuterRef("pk"), final_label=None)
+    colleague = Membership.objects.filter(
+        user=OuterRef("assigned_reader"), site=OuterRef("patient__site"), role=Role.READER
+    )
+    return (
+        Case.objects.filter(patient__site__in=sites_with(reader, Right.REVIEW), needs_review=True)
+        .exclude(status=CaseStatus.CLOSED)
+        .filter(Q(assigned_reader=None) | Q(assigned_reader=reader) | ~Exists(colleague))
+        .filter(Exists(unread))
+        .annotate(reading_rank=READING_RANK)
+        .order_by("reading_rank", "created_at", "pk")
+    )
+
+
+def next_case_to_read(reader: User, *, after: int | None = None) -> Case | None:
+    """The next of the reader's list; those that a colleague has open come last. After the end, the start again."""
+    cases = cases_to_read(reader)
+    free = cases.filter(~Exists(_open_elsewhere(reader, OuterRef("pk"))))
+    for choice in (free, cases):
+        others = choice.exclude(pk=after)
+        found = _following(others, after).first() if after is not None else None
+        found = found or others.first()
+        if found is not None:
+            return found
+    return None
+
+
+def _following(cases: CaseQuerySet, after: int) -> CaseQuerySet:
+    here = Case.objects.filter(pk=after).annotate(reading_rank=READING_RANK).first()
+    if here is None:
+        return cases
+    rank = here.reading_rank  # type: ignore[attr-defined]
+    return cases.filter(
+        Q(reading_rank__gt=rank)
+        | Q(reading_rank=rank, created_at__gt=here.created_at)
+        | Q(reading_rank=rank, created_at=here.created_at, pk__gt=here.pk)
+    )
+
+
+def open_elsewhere(case: Case, reader: User) -> Event | None:
+    """A colleague's latest look at the reading page of this case, if it was a moment ago."""
+    return _open_elsewhere(reader, case.pk).select_related("actor").first()
+
+
+def _open_elsewhere(reader: User, case_id: int | OuterRef) -> EventQuerySet:
+    since = timezone.now() - VIEW_COUNTS_AS_ONE
+    looked = Event.objects.filter(case_id=case_id, action=Action.CASE_VIEWED, at__gt=since, details__reading=True)
+    decided = Review.objects.filter(scan__case=OuterRef("case_id"), reader=OuterRef("actor"), created_at__gte=since)
+    return looked.exclude(actor=reader).filter(~Exists(decided))
+
+
+def note_view(case: Case, user: User, *, reading: bool = False) -> None:
+    """Keeps the record readable: looking again within ten minutes is the same look."""
+    since = timezone.now() - VIEW_COUNTS_AS_ONE
+    seen = Event.objects.filter(case_id=case.pk, action=Action.CASE_VIEWED, actor=user, at__gt=since)
+    if not seen.filter(details__reading=reading).exists():
+        record_event(Action.CASE_VIEWED, actor=user, site=case.site, case_id=case.pk, subject=case, reading=reading)
+
+
+def decide(
+    *,
+    scan: Scan,
+    reader: User,
+    label: Label | str,
+    reason: str = "",
+    seen_prediction: int | None = None,
+    close: bool = False,
+) -> Decided:
+    """A review of what was on screen, and the case closed with it if wished and possible.
+
+    `seen_prediction` is the answer that the reader looked at, none where none was shown. If the model has
+    answered since, nothing is recorded: nobody agrees or disagrees with what they have not seen.
+    """
+    require(reader, scan.site, Right.REVIEW)
+    with transaction.atomic():
+        case = lock_case(scan.case_id)
+        scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
+        if may_see_answer(reader, scan) and scan.prediction_id != seen_prediction:
+            raise WrongState(f"The model has answered scan {scan.pk} since you opened it; look again, then decide.")
+        review = record_review(scan=scan, reader=reader, label=label, reason=reason)
+        case.refresh_from_db()
+        is_closed = close and not case.needs_review
+        if is_closed:
+            close_case(case=case, user=reader)
+    left = unread_scans(case, reader)
+    return Decided(
+        review=review,
+        next_scan=left[0] if left else None,
+        is_case_closed=is_closed,
+        kept_open=close and not is_closed,
+    )

@@ -1,0 +1,75 @@
+"""A model's figures as a table: one line for each set it was measured on, what it missed first.
+
+The artefact nests its figures by split and by unit; a line is every object that counts false negatives.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+DEPTH = 5
+
+
+@dataclass(frozen=True)
+class FigureLine:
+    measured_on: str
+    missed: str
+    false_alarms: str
+    sensitivity: str
+    specificity: str
+    auc: str
+
+
+def figure_lines(metrics: Any) -> list[FigureLine]:
+    return [_line(path, figures) for path, figures in _measured(metrics, ())]
+
+
+def card_lines(card: Any) -> list[tuple[str, str]]:
+    """What the model's makers say of it, as pairs of name and text."""
+    if not isinstance(card, dict):
+        return []
+    return [(_words(name), _text(value)) for name, value in card.items() if value not in (None, "", [], {})]
+
+
+def _measured(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    if not isinstance(node, dict) or len(path) > DEPTH:
+        return
+    if isinstance(node.get("false_negatives"), int):
+        yield path, node
+    for name, child in node.items():
+        yield from _measured(child, (*path, str(name)))
+
+
+def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
+    positives = figures.get("positives")
+    total = figures.get("n")
+    negatives = total - positives if isinstance(total, int) and isinstance(positives, int) else None
+    return FigureLine(
+        measured_on=" · ".join(_words(part) for part in path) or "All",
+        missed=_of(figures["false_negatives"], positives),
+        false_alarms=_of(figures.get("false_positives"), negatives),
+        sensitivity=_share(figures.get("sensitivity")),
+        specificity=_share(figures.get("specificity")),
+        auc=f"{figures['auc']:.3f}" if isinstance(figures.get("auc"), float) else "–",
+    )
+
+
+def _of(count: Any, total: Any) -> str:
+    return f"{count} of {total}" if total is not None else str(count if count is not None else "–")
+
+
+def _share(value: Any) -> str:
+    return f"{value:.1%}".replace("%", " %") if isinstance(value, int | float) else "–"
+
+
+def _words(name: str) -> str:
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "; ".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{_words(str(name))}: {_text(item)}" for name, item in value.items())
+    return str(value)

@@ -1,0 +1,95 @@
+// What the model says, laid over the images: its map, its curve, the slices that mattered. It may arrive while we look.
+import { addShortcut } from "../shortcuts.js";
+import { Pictures } from "./pictures.js";
+
+const KEPT = "reading-map";
+
+export function connectAnswer(stack) {
+  const map = document.getElementById("map");
+  const legend = document.getElementById("map-legend");
+  const tools = document.getElementById("map-tools");
+  const toggle = document.getElementById("map-toggle");
+  const opacity = document.getElementById("map-opacity");
+  const kept = { on: false, opacity: 60, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
+  const answer = { prediction: null, label: null, maps: {}, telling: [] };
+  let maps = new Pictures({});
+
+  function read() {
+    Object.assign(answer, JSON.parse(document.getElementById("answer-data").textContent));
+    maps = new Pictures(answer.maps);
+    tools.hidden = !Object.keys(answer.maps).length;
+    showMap();
+    showPlace();
+    for (const button of document.querySelectorAll("[data-slice]")) markShown(button);
+  }
+
+  async function showMap() {
+    toggle.setAttribute("aria-pressed", String(kept.on));
+    opacity.value = kept.opacity;
+    opacity.disabled = !kept.on;
+    map.style.opacity = kept.opacity / 100;
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    const { number } = stack;
+    map.hidden = legend.hidden = true; // never a map over another slice
+    if (!kept.on || !maps.has(number)) return;
+    try {
+      const address = await maps.get(number);
+      if (!kept.on || number !== stack.number) return;
+      map.src = address;
+      await map.decode();
+      if (number !== stack.number) return;
+      map.hidden = legend.hidden = false;
+      maps.fetchAhead(number);
+    } catch {
+      // without its map a slice can still be read; the next one asks again
+    }
+  }
+
+  function showPlace() {
+    const here = document.getElementById("curve-here");
+    if (!here) return;
+    const x = stack.count > 1 ? ((stack.number - 1) / (stack.count - 1)) * 1000 : 0;
+    here.setAttribute("x1", x);
+    here.setAttribute("x2", x);
+    here.setAttribute("visibility", "visible");
+  }
+
+  const markShown = (button) => button.setAttribute("aria-pressed", String(Number(button.dataset.slice) === stack.number));
+
+  function flip() {
+    if (tools.hidden) return;
+    kept.on = !kept.on;
+    showMap();
+  }
+
+  function nextTelling() {
+    const { telling } = answer;
+    if (telling.length) stack.show(telling.find((number) => number > stack.number) ?? telling[0]);
+  }
+
+  toggle.addEventListener("click", flip);
+  opacity.addEventListener("input", () => {
+    kept.opacity = Number(opacity.value);
+    map.style.opacity = kept.opacity / 100;
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  });
+  stack.addEventListener("change", () => {
+    map.hidden = true;
+    showPlace();
+    document.querySelectorAll("[data-slice]").forEach(markShown);
+  });
+  stack.addEventListener("shown", showMap);
+  document.addEventListener("click", (event) => {
+    const plot = event.target.closest("#curve-plot");
+    if (!plot) return;
+    const box = plot.getBoundingClientRect();
+    stack.show(1 + Math.round(((event.clientX - box.left) / box.width) * (stack.count - 1)));
+  });
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target.id === "answer") read();
+  });
+  addShortcut("m", "Map on or off", flip, "Image");
+  if (stack.count > 1) addShortcut("t", "Next slice that mattered", nextTelling, "Image");
+  read();
+  return answer;
+}

@@ -1,0 +1,24 @@
+// The keys of the image. Arrow keys are handled here, since they are more than one letter; letters are shortcuts.
+import { addShortcut } from "../shortcuts.js";
+
+const GROUP = "Image";
+const STEPS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -5, PageDown: 5, Home: -1e6, End: 1e6 };
+
+export function connectKeys(stack, zoom, look) {
+  document.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not(#slice-range), textarea, select, [role=menu], .dropdown-menu, .curve-scroll, dialog")) return;
+    if (stack.count === 1) return;
+    event.preventDefault();
+    stack.step(step);
+  });
+  if (stack.count > 1) {
+    addShortcut("↑ ↓", "Slice before, next slice", () => {}, GROUP);
+    addShortcut("PgUp PgDn", "Five slices", () => {}, GROUP);
+  }
+  addShortcut("+", "Larger", () => zoom.by(1.25), GROUP);
+  addShortcut("-", "Smaller", () => zoom.by(0.8), GROUP);
+  addShortcut("0", "Fit; undo brightness and contrast", () => { zoom.reset(); look.reset(); }, GROUP);
+  addShortcut("i", "Invert", () => look.toggleInvert(), GROUP);
+}
