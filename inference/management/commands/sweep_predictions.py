@@ -1,0 +1,12 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from inference.queue import sweep
+
+
+class Command(BaseCommand):
+    help = "Queues predictions again whose worker was lost, and wakes the workers; the scheduler does so regularly."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"Put right: {sweep()}.")

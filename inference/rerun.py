@@ -1,0 +1,40 @@
+"""Asking the model in service again, or for the first time, about many scans at once."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from cases.errors import WrongState
+from cases.models import CaseStatus, Scan, ScanQuerySet
+from inference.models import Prediction
+from inference.queue import active_model, enqueue, hold_model_in_service, queue_failed
+
+
+@dataclass(frozen=True)
+class Requested:
+    failed: int
+    missing: int
+
+
+def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Requested:
+    """Queues what failed, and scans that the model in service has not been asked about. Answers stay."""
+    with transaction.atomic():
+        hold_model_in_service()
+        model = active_model()
+        if model is None:
+            raise WrongState("No model is in service; activate one first.")
+        scans = scans.ready().exclude(case__status=CaseStatus.CLOSED)
+        again = queue_failed(Prediction.objects.filter(scan__in=scans)) if failed else 0
+        asked = Prediction.objects.filter(model_version=model).values("scan")
+        never = scans.exclude(pk__in=asked).select_related("case").order_by("uploaded_at", "pk")
+        new = enqueue(list(never), model=model) if missing else 0
+    return Requested(failed=again, missing=new)
+
+
+def scans_of(*, case_id: int | None = None, site_slug: str | None = None) -> ScanQuerySet:
+    scans: ScanQuerySet = Scan.objects.all()
+    if case_id is not None:
+        scans = scans.filter(case=case_id)
+    if site_slug is not None:
+        scans = scans.filter(case__patient__site__slug=site_slug)
+    return scans
