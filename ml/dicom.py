@@ -20,7 +20,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from ml.codestream import codestream_size
+from ml.codestream import read_codestream
 from ml.dicom_header import frame_count, number
 from ml.hounsfield import display_view, hounsfield, is_hounsfield
 from ml.images import MAX_PIXELS, ImageError, decode_raster, lung_window
@@ -232,11 +232,13 @@ def _check_codestreams(dataset: pydicom.Dataset, max_pixels: int) -> None:
     rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
     syntax = dataset.file_meta.TransferSyntaxUID
     for frame in generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)):
-        size = codestream_size(frame, syntax)
-        if size is not None and size[0] * size[1] > max_pixels:
-            raise _too_many_pixels(size[1], size[0], max_pixels)
-        if size is not None and size != (columns, rows):
-            raise _damaged(ValueError("codestream of another size"))
+        header = read_codestream(frame, syntax)
+        if header is None:
+            continue
+        if header.width * header.height > max_pixels:
+            raise _too_many_pixels(header.height, header.width, max_pixels)
+        if (header.width, header.height) != (columns, rows) or header.components > 4:
+            raise _damaged(ValueError("codestream unlike its header"))
 
 
 def _too_many_pixels(rows: float, columns: float, limit: int) -> ImageError:

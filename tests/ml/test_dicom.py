@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ml.codestream import codestream_size
+from ml.codestream import read_codestream
 from ml.dicom import dicom_views, hounsfield_frames, read_dicom, to_views
 from ml.images import ImageError, lung_window
 from tests.ct_files import (
@@ -75,7 +75,8 @@ def test_signed_pixels_without_any_rescale_are_hounsfield_units():
 
 @pytest.mark.parametrize("empty", ["RescaleSlope", "RescaleIntercept"])
 def test_an_empty_rescale_attribute_means_slope_1_or_intercept_0(empty):
-    ds = ct_slice(**{empty: ""})
+    ds = ct_slice()
+    setattr(ds, empty, "")
 
     expected = chest_hu() + (1024 if empty == "RescaleIntercept" else 0)
     assert np.array_equal(only_hu(ds), expected)
@@ -443,6 +444,15 @@ def test_a_codestream_of_another_size_than_the_header_is_refused():
     assert refusal(dicom_file(ds)).code == "damaged"
 
 
+def test_a_codestream_of_thousands_of_components_is_refused():
+    ds = ct_slice()
+    ds.compress(JPEG2000Lossless)
+    (frame,) = generate_frames(ds.PixelData, number_of_frames=1)
+    ds.PixelData = encapsulate([frame[:40] + b"\x40\x00" + frame[42:]])
+
+    assert refusal(dicom_file(ds)).code == "damaged"
+
+
 def test_video_is_refused_with_a_way_out():
     ds = as_jpeg_lossless(ct_slice())
     ds.file_meta.TransferSyntaxUID = MPEG2MPML
@@ -468,16 +478,16 @@ def test_the_size_of_a_codestream_is_read_from_its_own_header():
     jpeg = image_file(Image.fromarray(grey_picture((24, 32))), "JPEG")
     j2k = image_file(Image.fromarray(grey_picture((24, 32))), "JPEG2000", no_jp2=True)
 
-    assert codestream_size(jpeg, "1.2.840.10008.1.2.4.50") == (32, 24)
-    assert codestream_size(j2k, JPEG2000Lossless) == (32, 24)
-    assert codestream_size(b"anything", RLELossless) is None
+    assert read_codestream(jpeg, "1.2.840.10008.1.2.4.50") == (32, 24, 1)
+    assert read_codestream(j2k, JPEG2000Lossless) == (32, 24, 1)
+    assert read_codestream(b"anything", RLELossless) is None
 
 
 @pytest.mark.parametrize("frame", [b"", b"\xff\xd8", b"\xff\xd8\xff\xda" + b"\0" * 20, b"\0" * 99])
 def test_a_codestream_without_a_header_is_refused(frame):
     for syntax in ("1.2.840.10008.1.2.4.70", JPEGLSLossless, JPEG2000Lossless):
         with pytest.raises(ValueError, match="Received"):
-            codestream_size(frame, syntax)
+            read_codestream(frame, syntax)
 
 
 def test_to_views_reads_an_image_and_a_dicom_file_alike():

@@ -14,6 +14,7 @@ from PIL import Image
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
+from pydicom.uid import JPEG2000Lossless
 
 from cases.intake.deidentify import METHOD, deidentify, keyed_uids, written
 from ml.dicom import hounsfield_frames, read_dicom
@@ -248,7 +249,7 @@ def test_comments_of_a_jpeg_2000_frame_go_and_no_pixel_with_them():
     ds = ct_slice(RescaleIntercept=0)
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
     ds.PixelData = encapsulate([frame])
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"
+    ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
 
     assert SECRET in ds.PixelData
     assert SECRET not in cleaned_bytes(ds)

@@ -14,6 +14,8 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
     MediaStorageDirectoryStorage,
@@ -410,9 +412,9 @@ def test_an_encapsulated_pdf_is_refused_by_what_it_is():
 def test_the_table_of_contents_of_a_disc_is_skipped_under_any_name():
     ds = pydicom.Dataset()
     ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
-    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    ds.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     ds.DirectoryRecordSequence = []
 
     intake = upload({"INDEX": dicom_file(ds), "a": dicom_file(ct_slice())})
