@@ -101,3 +101,10 @@ def sites_with(user: User | AnonymousUser, right: Right) -> "QuerySet[Site]":
     roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
     mine = Membership.objects.filter(user=user, role__in=roles).values("site")
     return Site.objects.filter(pk__in=mine)
+
+
+def people_with(site: Site, right: Right) -> "QuerySet[User]":
+    """Who has the right at this site through a role there, by name."""
+    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
+    members = Membership.objects.filter(site=site, role__in=roles).values("user")
+    return User.objects.filter(pk__in=members, is_active=True).order_by("last_name", "first_name", "username")

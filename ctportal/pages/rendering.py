@@ -11,6 +11,11 @@ class PortalBoundField(BoundField):
     def is_check(self) -> bool:
         return isinstance(self.field.widget, CheckboxInput)
 
+    @property
+    def is_marked_optional(self) -> bool:
+        """Filters are all optional; a form of them sets marks_optional to False."""
+        return not self.field.required and getattr(self.form, "marks_optional", True)
+
     def build_widget_attrs(self, attrs: dict[str, Any], widget: Any = None) -> dict[str, Any]:
         widget = widget or self.field.widget
         attrs = super().build_widget_attrs(attrs, widget)

@@ -9,8 +9,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cases.models import CaseStatus, Decision, Label, Priority
+from cases.intake import Limits
+from cases.models import Case, CaseStatus, Decision, Label, Priority
+from cases.uploads import upload_limits
 from ctportal.accounts.models import User
+from ctportal.accounts.rights import Right, rights_at
+from ctportal.pages.forms.case import AssignForm
 
 register = template.Library()
 
@@ -114,3 +118,40 @@ def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
 @register.simple_tag
 def person(user: User | None, absent: str = "–") -> str:
     return user.display_name if user is not None else absent
+
+
+@register.inclusion_tag("components/_sort_header.html", takes_context=True)
+def sort_header(context: template.Context, words: str, name: str, order: str | None) -> dict[str, Any]:
+    """A column's heading; a link that sorts by it, or turns its order round, where the list can be sorted."""
+    if not order:
+        return {"words": words}
+    opposite = {"newest": "oldest", "oldest": "newest", "attention": "attention"}
+    descends = order.startswith("-") or order == "newest"
+    is_current = order.lstrip("-") == name or opposite.get(order) == name
+    turned = opposite.get(order) or (name if descends else f"-{name}")
+    query = context["request"].GET.copy()
+    query.pop("page", None)
+    query["sort"] = turned if is_current else name
+    direction = ("descending" if descends else "ascending") if is_current else ""
+    return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
+
+
+@register.inclusion_tag("cases/_assign.html", takes_context=True)
+def assign_form(context: template.Context, case: Case) -> dict[str, Any]:
+    """Who is to read the case: a choice of readers, and for a reader one press to take it."""
+    request = context["request"]
+    rights = rights_at(request.user, case.site)
+    form = AssignForm(site=case.site, initial={"assigned_reader": case.assigned_reader}, auto_id="assign_%s")
+    return {
+        "case": case,
+        "form": form,
+        "request": request,
+        "csrf_token": context.get("csrf_token"),
+        "next": request.get_full_path(),
+        "can_take": Right.REVIEW in rights and case.assigned_reader_id != request.user.pk,
+    }
+
+
+@register.simple_tag(name="upload_limits")
+def limits_of_upload() -> Limits:
+    return upload_limits()

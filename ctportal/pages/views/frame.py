@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from ctportal.accounts.models import Theme
+from ctportal.accounts.rights import REFUSALS, Right, rights_anywhere
 
 
 @login_required
@@ -23,6 +25,13 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204)
     return redirect(safe_next(request, default="worklist"))
+
+
+def require_somewhere(request: HttpRequest, right: Right) -> None:
+    """For pages that belong to no site yet."""
+    user: Any = request.user
+    if right not in rights_anywhere(user):
+        raise PermissionDenied(REFUSALS[right])
 
 
 def safe_next(request: HttpRequest, *, default: str) -> str:

@@ -1,4 +1,5 @@
 // What every page has. Pages add modules of their own in the block `scripts`.
+import "./clean-query.js";
 import "./confirm.js";
 import "./refusals.js";
 import "./rows.js";

@@ -1,0 +1,151 @@
+"""Which cases a person sees, in which order, and whose answer still has to stay out of sight.
+
+At a blinded site a reader must not learn what the model says of a scan before deciding on it. So every
+list goes through `cases_shown_to`, which gives each case `answer_hidden` and `shown_decision`; filters
+and orders use those, never `decision` or `attention` themselves.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import BooleanField, CharField, Exists, F, OuterRef, Q, QuerySet, SmallIntegerField, Value, When
+from django.db.models import Case as Choose
+from django.utils import timezone
+
+from cases.models import Case, CaseQuerySet, CaseStatus, Patient, Priority, Review, Scan
+from ctportal.accounts.models import Site, User
+from ctportal.accounts.rights import Right, sites_with
+
+ACTIVE: Final = "active"
+
+# Where the answer is hidden, every case of one priority ranks alike, like a case not yet answered.
+RANK_WITHOUT_ANSWER = Choose(
+    When(priority=Priority.EMERGENCY, then=Value(2)),
+    When(priority=Priority.URGENT, then=Value(12)),
+    default=Value(22),
+    output_field=SmallIntegerField(),
+)
+
+# What a list can be sorted by; each ends in a unique column, so that pages never overlap.
+ORDERS: Final[dict[str, tuple[str, ...]]] = {
+    "attention": ("-needs_review", "shown_attention", "created_at", "pk"),
+    "newest": ("-created_at", "-pk"),
+    "oldest": ("created_at", "pk"),
+    "patient": ("patient__name", "pk"),
+    "-patient": ("-patient__name", "-pk"),
+    "accession": ("accession_number", "pk"),
+    "-accession": ("-accession_number", "-pk"),
+    "reader": ("assigned_reader__username", "pk"),
+    "-reader": ("-assigned_reader__username", "-pk"),
+}
+DEFAULT_ORDER: Final = "attention"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list is narrowed to; empty means everything."""
+
+    search: str = ""
+    status: str = ""  # one CaseStatus, or ACTIVE: not closed
+    priority: str = ""
+    decision: str = ""
+    label: str = ""
+    needs_review: bool | None = None
+    reader: User | None = None
+    site: Site | None = None
+    patient: Patient | None = None
+    opened_from: date | None = None
+    opened_to: date | None = None
+
+
+def worklist(user: User, wanted: Wanted | None = None, *, order: str = DEFAULT_ORDER) -> CaseQuerySet:
+    cases = narrow(cases_shown_to(user), wanted or Wanted())
+    return cases.order_by(*ORDERS[order])
+
+
+def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
+    """The user's cases, each with `answer_hidden`, `shown_decision` and `shown_attention`."""
+    cases = Case.objects.visible_to(user).select_related("patient__site", "assigned_reader")
+    # Most people read at no blinded site; their list then stays one that an index answers.
+    blinded = list(sites_with(user, Right.REVIEW).filter(blinded_reads=True).values_list("pk", flat=True))
+    if not blinded:
+        return cases.annotate(
+            answer_hidden=Value(False, output_field=BooleanField()),
+            shown_decision=F("decision"),
+            shown_attention=F("attention"),
+        )
+    return cases.annotate(answer_hidden=_hidden_at(blinded, user)).annotate(
+        shown_decision=Choose(
+            When(answer_hidden=True, then=Value(None)), default=F("decision"), output_field=CharField(null=True)
+        ),
+        shown_attention=Choose(
+            When(answer_hidden=True, then=RANK_WITHOUT_ANSWER),
+            default=F("attention"),
+            output_field=SmallIntegerField(),
+        ),
+    )
+
+
+def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
+    """As cases.reviews.hidden_scan_ids says it of scans: one undecided scan hides the whole case's answer."""
+    decided = Review.objects.filter(reader_id=user.pk, scan=OuterRef("pk"))
+    undecided = Scan.objects.ready().filter(~Exists(decided), case=OuterRef("pk"))
+    return Choose(
+        When(Q(patient__site__in=blinded) & ~Q(status=CaseStatus.CLOSED) & Exists(undecided), then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+
+
+def narrow(cases: CaseQuerySet, wanted: Wanted) -> CaseQuerySet:
+    for words in wanted.search.split():
+        cases = cases.filter(_mentions(words))
+    if wanted.status == ACTIVE:
+        cases = cases.exclude(status=CaseStatus.CLOSED)
+    elif wanted.status:
+        cases = cases.filter(status=wanted.status)
+    exact = {
+        "priority": wanted.priority,
+        "shown_decision": wanted.decision,
+        "final_label": wanted.label,
+        "assigned_reader": wanted.reader,
+        "patient__site": wanted.site,
+        "patient": wanted.patient,
+    }
+    cases = cases.filter(**{name: value for name, value in exact.items() if value})
+    if wanted.needs_review is not None:
+        cases = cases.filter(needs_review=wanted.needs_review)
+    return _opened_between(cases, wanted.opened_from, wanted.opened_to)
+
+
+def _mentions(words: str) -> Q:
+    """`icontains` compares upper-cased text, which the trigram indexes hold."""
+    found = Q(patient__in=Patient.objects.matching(words).values("pk")) | Q(accession_number__icontains=words)
+    number = words.removeprefix("#")
+    if words.startswith("#") and number.isdecimal() and len(number) < 19:
+        found |= Q(pk=int(number))
+    return found
+
+
+def _opened_between(cases: CaseQuerySet, first: date | None, last: date | None) -> CaseQuerySet:
+    """Whole days in the zone of whoever asks."""
+    if first is not None:
+        cases = cases.filter(created_at__gte=_start_of(first))
+    if last is not None:
+        cases = cases.filter(created_at__lt=_start_of(last + timedelta(days=1)))
+    return cases
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def patients_found(user: User, search: str, *, site: Site | None = None) -> QuerySet[Patient]:
+    patients = Patient.objects.visible_to(user).select_related("site")
+    for words in search.split():
+        patients = patients.matching(words)
+    if site is not None:
+        patients = patients.filter(site=site)
+    return patients.order_by("name", "pk")

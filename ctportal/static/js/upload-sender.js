@@ -1,0 +1,59 @@
+// Sends some files in one request, tells how far each has got, and gives back what the portal says.
+
+const WORDS = {
+  0: "The connection broke off before everything was sent. Nothing of this was stored; try again.",
+  401: "You were logged out. Log in in another window, then try again.",
+  403: "You may not upload to this case.",
+  404: "This case is no longer there.",
+  413: "This is too much for one upload. Send it in parts, or as a zip.",
+};
+
+const troubleOf = (status) => WORDS[status] ?? "The portal made an error; nothing of this was stored. Try again.";
+
+function bodyOf(form, items, { together, anyModality }) {
+  const body = new FormData();
+  body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  body.append("names", JSON.stringify(items.map(({ path }) => path)));
+  if (together) body.append("together", "on");
+  if (anyModality) body.append("accept_any_modality", "on");
+  for (const { file } of items) body.append("files", file, file.name);
+  return body;
+}
+
+// The browser counts bytes for the whole request; the files travel in their order.
+function shareOut(items, loaded, onProgress) {
+  let before = 0;
+  for (const item of items) {
+    const size = Math.max(item.file.size, 1);
+    onProgress(item, Math.min(Math.max((loaded - before) / size, 0), 1));
+    before += size;
+  }
+}
+
+function read(xhr) {
+  const isJson = (xhr.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
+  const answer = isJson ? JSON.parse(xhr.responseText) : null;
+  if (answer?.refusals) return answer;
+  // Without a session the answer is the log-in page.
+  const wasLoggedOut = xhr.status === 200 && !isJson;
+  return { trouble: answer?.detail ?? troubleOf(wasLoggedOut ? 401 : xhr.status) };
+}
+
+export function send(form, items, options, onProgress) {
+  return new Promise((resolve) => {
+    const xhr = new XMLHttpRequest();
+    xhr.open("POST", form.action);
+    xhr.setRequestHeader("Accept", "application/json");
+    xhr.upload.addEventListener("progress", ({ loaded }) => shareOut(items, loaded, onProgress));
+    xhr.upload.addEventListener("load", () => shareOut(items, Infinity, onProgress));
+    xhr.addEventListener("error", () => resolve({ trouble: WORDS[0] }));
+    xhr.addEventListener("load", () => {
+      try {
+        resolve(read(xhr));
+      } catch {
+        resolve({ trouble: troubleOf(500) });
+      }
+    });
+    xhr.send(bodyOf(form, items, options));
+  });
+}
