@@ -16,7 +16,8 @@ LOCKS = sorted((CHECKOUT / "requirements").glob("*.txt"))
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("environment", CHECKOUT / "requirements" / "environment.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     for name, file in {"VENV": "", "PYTHON": "bin/python", "STAMP": "holds.json", "LOG": "install.log"}.items():

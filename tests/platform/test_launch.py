@@ -1,0 +1,137 @@
+"""The whole portal, started as `make run` starts it, stopped, killed and started again."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PATIENCE = 240
+PROGRAMS = ("web", "scheduler", "default-worker", "inference-worker", "training-worker")
+
+pytestmark = pytest.mark.serial
+
+
+class Portal:
+    """A launcher process and what it said."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home, self.port = home, port
+        self.output = home.parent / f"{home.name}-output-{time.monotonic_ns()}"
+        outside = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST"}
+        environment = {name: value for name, value in os.environ.items() if name not in outside}
+        environment |= {"CTPORTAL_HOME": str(home), "PORT": str(port), "DEMO": "0", "PYTHONUNBUFFERED": "1"}
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ctportal.launch"], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_until_it_answers(self) -> None:
+        self.wait_for(lambda: "The portal answers at" in self.said)
+
+    def wait_for(self, condition) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@contextmanager
+def portal(home: Path, port: int) -> Iterator[Portal]:
+    running = Portal(home, port)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def still_there(processes: list[psutil.Process]) -> list[str]:
+    _, left = psutil.wait_procs(processes, timeout=30)
+    return [" ".join(process.cmdline()) for process in left]
+
+
+def test_the_portal_starts_heals_refuses_a_second_start_and_stops_without_a_trace(home, port):
+    with portal(home / "var", port) as first:
+        first.wait_until_it_answers()
+        with urlopen(f"http://localhost:{port}/healthz", timeout=30) as answer:
+            assert answer.status == 200
+
+        with portal(home / "var", port + 1) as second:
+            assert second.process.wait(PATIENCE) == 1
+            assert f"runs already (process {first.process.pid}, http://localhost:{port}/)" in second.said
+        with portal(home / "other", port) as third:
+            assert third.process.wait(PATIENCE) == 1
+            assert f"port {port} is taken" in third.said
+        assert not (home / "other" / "services").exists()
+
+        worker = next(process for process in first.family() if "inference@%h" in process.cmdline())
+        worker.kill()
+        first.wait_for(lambda: "inference-worker ended (SIGKILL)" in first.said)
+        log = home / "var" / "log" / "inference-worker.log"
+        first.wait_for(lambda: len(re.findall(r"ready\.", log.read_text())) >= 2)
+
+        database = next(
+            process for process in first.family() if "postgres" in process.name() and "-D" in process.cmdline()
+        )
+        database.kill()
+        first.wait_for(lambda: "PostgreSQL had ended and runs again" in first.said)
+
+        family = first.family()
+        assert len(family) > len(PROGRAMS)
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(PATIENCE) == 0
+        assert still_there(family) == []
+        assert "Stopped." in first.said
+        assert {log.stem for log in (home / "var" / "log").glob("*.log")} >= {*PROGRAMS, "postgres", "redis"}
+        assert (home / "var" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children of a dead parent")
+def test_a_killed_launcher_takes_its_programs_along_and_the_next_start_recovers(home, port):
+    with portal(home / "var", port) as killed:
+        killed.wait_until_it_answers()
+        family = killed.family()
+        killed.process.kill()
+        assert still_there(family) == []
+
+    with portal(home / "var", port) as again:
+        again.wait_until_it_answers()
+        family = again.family()
+        again.process.terminate()
+        assert again.process.wait(PATIENCE) == 0
+        assert still_there(family) == []
+
+
+def test_one_address_without_the_other_is_refused(home, port, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/ctportal")
+    command = [sys.executable, "-m", "ctportal.launch"]
+    environment = {**os.environ, "CTPORTAL_HOME": str(home / "var"), "PORT": str(port), "REDIS_URL": ""}
+    refused = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+
+    assert refused.returncode == 1
+    assert "DATABASE_URL is set alone" in refused.stderr
