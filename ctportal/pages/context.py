@@ -24,7 +24,8 @@ class NavItem:
 NAVIGATION = [
     ("worklist", "Worklist", "list-task", "g w", Right.VIEW),
     ("patient-list", "Patients", "people", "g p", Right.VIEW),
-    ("labels", "Labelled set", "tags", "g l", Right.VIEW),
+    ("models", "Models", "cpu", "g o", Right.VIEW),
+    ("labels", "Labelled set", "tags", "g l", Right.MANAGE),
     ("events", "Events", "clock-history", "g e", Right.MANAGE),
     ("members", "Members", "person-gear", "g m", Right.MANAGE),
 ]

@@ -1,6 +1,7 @@
 // Any element may carry data-shortcut="k" (or two keys, "g w"): the key presses, follows or focuses it.
 // data-shortcut-words says what it does (else its own text), data-shortcut-group where the list shows it.
 // A module adds keys that belong to no element with addShortcut().
+const ANYWHERE = "Anywhere";
 const added = [];
 const dialog = document.getElementById("shortcuts-dialog");
 let pending = "";
@@ -28,11 +29,20 @@ function known() {
     run: () => activate(element),
     works: () => !element.disabled && (isVisible(element) || element.closest(".bar-menu")),
   }));
-  return [...marked, ...added].filter((shortcut) => shortcut.works?.() ?? true);
+  // The page's own keys win over those of the frame, which are "Anywhere".
+  const all = [...added, ...marked];
+  const own = all.filter(({ group }) => group !== ANYWHERE);
+  return [...own, ...all.filter(({ group }) => group === ANYWHERE)].filter((shortcut) => shortcut.works?.() ?? true);
 }
 
 const isTyping = (target) =>
   target.isContentEditable || target.matches?.("textarea, select, input:not([type=checkbox], [type=radio], [type=range])");
+
+// With Caps Lock on, "C" means "c" wherever nothing else is called "C".
+function pressedKeys(key, shortcuts) {
+  const exact = pending ? `${pending} ${key}` : key;
+  return shortcuts.some(({ keys }) => keys === exact) ? exact : exact.toLowerCase();
+}
 
 function onKey(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -41,8 +51,8 @@ function onKey(event) {
     return;
   }
   if (document.querySelector("dialog[open]") || event.key.length > 1) return;
-  const pressed = pending ? `${pending} ${event.key}` : event.key;
   const shortcuts = known();
+  const pressed = pressedKeys(event.key, shortcuts);
   clearTimeout(pendingTimer);
   pending = "";
   const hit = shortcuts.find(({ keys }) => keys === pressed);
