@@ -9,6 +9,7 @@ from datetime import date
 
 import pghistory
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -250,6 +251,7 @@ class Scan(models.Model):
     pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
     slice_thickness = models.FloatField("slice thickness (mm)", null=True)
     slice_count = models.PositiveIntegerField()
+    notes = ArrayField(models.CharField(max_length=300), default=list, help_text="What the upload's checks found.")
     is_synthetic = models.BooleanField(default=False, editable=False)
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -19,6 +19,8 @@ from ctportal.accounts.rights import Right, require
 
 logger = logging.getLogger(__name__)
 
+SAME_CONTENT = "scan_content_unique_in_case"
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -57,7 +59,9 @@ def receive_upload(
     for incoming in intake.scans:
         try:
             scans.append(_store(case, user, incoming, is_synthetic))
-        except IntegrityError:
+        except IntegrityError as error:
+            if SAME_CONTENT not in str(error):
+                raise
             refusals += _duplicates(incoming)
     _record_refusals(case, user, refusals)
     return Upload(scans=scans, refusals=refusals)
@@ -92,6 +96,7 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
         pixel_spacing=incoming.pixel_spacing,
         slice_thickness=incoming.slice_thickness,
         slice_count=len(incoming.slices),
+        notes=list(incoming.notes),
         is_synthetic=is_synthetic,
         uploaded_by=user,
     )
@@ -123,7 +128,7 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
     The frames of one multi-frame object share its stored original.
     """
     slices: list[Slice] = []
-    originals: dict[bytes, str] = {}
+    originals: dict[str, str] = {}
     try:
         for position, sent in enumerate(incoming.slices):
             slice_ = Slice(
@@ -137,11 +142,11 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
             )
             slices.append(slice_)
             slice_.view.save("view", ContentFile(sent.view_png), save=False)
-            if sent.original in originals:
-                slice_.original.name = originals[sent.original]
+            if sent.original_sha256 in originals:
+                slice_.original.name = originals[sent.original_sha256]
             else:
                 slice_.original.save("original", ContentFile(sent.original), save=False)
-                originals[sent.original] = slice_.original.name
+                originals[sent.original_sha256] = slice_.original.name
     except BaseException:
         _remove_files(slices)
         raise
