@@ -36,8 +36,8 @@ PRIORITY_LOOKS = {
     Priority.ROUTINE: ("quiet", "dash"),
 }
 STATUS_LOOKS = {
-    CaseStatus.OPEN: ("info", "circle"),
-    CaseStatus.IN_REVIEW: ("odd", "circle-half"),
+    CaseStatus.OPEN: ("quiet", "circle"),
+    CaseStatus.IN_REVIEW: ("info", "circle-half"),
     CaseStatus.CLOSED: ("quiet", "check2"),
 }
 NOTICE_ICONS = {
@@ -113,6 +113,21 @@ def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
         date_format(local, "l j F Y, H:i:s T"),
         date_format(local, form),
     )
+
+
+@register.simple_tag
+def when_short(moment: datetime) -> SafeString | str:
+    """For dense tables: the time today, the day this year, else the date."""
+    local, now = timezone.localtime(moment), timezone.localtime()
+    if local.date() == now.date():
+        return when(moment, "H:i")
+    return when(moment, "j M, H:i" if local.year == now.year else "j M Y")
+
+
+@register.inclusion_tag("components/_state_word.html")
+def status_word(status: str) -> dict[str, Any]:
+    """The status where it stands beside badges that matter more: an icon and a word, no colour."""
+    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
 
 
 @register.simple_tag
