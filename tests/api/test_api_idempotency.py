@@ -1,0 +1,181 @@
+"""The same creation sent twice happens once and is answered twice."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from cases.models import Case, Patient, Review, Scan
+from ctportal.accounts.models import Event, IdempotentRequest
+from tests.api.calls import problem
+from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
+
+PATIENTS = "/api/v1/patients/"
+FACTS = {"record_number": "N-77", "name": "Nora New"}
+KEY = {"Idempotency-Key": "4f1e"}
+
+
+def test_a_patient_is_registered_once(api, cara, north):
+    client = api(cara)
+    first = client.post(PATIENTS, FACTS, headers=KEY)
+    again = client.post(PATIENTS, dict(reversed(FACTS.items())), headers=KEY)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again["Location"] == first["Location"]
+    assert "Idempotency-Replayed" not in first
+    assert again["Idempotency-Replayed"] == "true"
+    assert Patient.objects.count() == 1
+    assert Event.objects.filter(action="patient_registered").count() == 1
+
+
+def test_what_is_kept_names_no_patient(api, cara, north, case, media):
+    client = api(cara)
+    client.post(PATIENTS, FACTS, headers=KEY)
+    send(client, case, ("Nora-New.png", GOOD[1]), ("Nora-Broken.png", BROKEN[1]), headers={"Idempotency-Key": "b"})
+
+    kept = str(list(IdempotentRequest.objects.values()))
+    assert "Nora" not in kept
+    assert "N-77" not in kept
+
+
+def test_a_key_does_not_serve_for_another_request(api, cara, north, anna):
+    client = api(cara)
+    client.post(PATIENTS, FACTS, headers=KEY)
+
+    problem(client.post(PATIENTS, {**FACTS, "sex": "F"}, headers=KEY), 422, "idempotency-key-reused")
+    problem(client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY), 422, "idempotency-key-reused")
+
+
+def test_each_caller_has_keys_of_the_own(api, cara, otto, north, south):
+    assert api(cara).post(PATIENTS, FACTS, headers=KEY).status_code == 201
+    theirs = api(otto).post(PATIENTS, FACTS, headers=KEY)
+
+    assert (theirs.status_code, theirs.json()["site"]) == (201, "south")
+
+
+def test_without_a_key_each_request_counts(api, cara, anna):
+    for _ in range(2):
+        api(cara).post("/api/v1/cases/", {"patient": anna.pk})
+
+    assert Case.objects.count() == 2
+
+
+def test_a_case_is_opened_once(api, cara, anna):
+    client = api(cara)
+    answers = [client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY).json() for _ in range(2)]
+
+    assert answers[0] == answers[1]
+    assert Case.objects.count() == 1
+
+
+def test_a_review_is_recorded_once(api, rita, answered):
+    client = api(rita)
+    answers = [
+        client.post(f"/api/v1/scans/{answered.pk}/reviews/", {"label": "covid"}, headers=KEY).json() for _ in range(2)
+    ]
+
+    assert answers[0] == answers[1]
+    assert Review.objects.count() == 1
+
+
+def test_a_case_is_closed_once(api, rita, case):
+    client = api(rita)
+    answers = [client.post(f"/api/v1/cases/{case.pk}/close/", headers=KEY).status_code for _ in range(2)]
+
+    assert answers == [200, 200]
+
+
+@pytest.mark.usefixtures("media")
+class TestUploads:
+    def test_are_stored_once_whatever_the_boundary(self, api, cara, model, case):
+        client = api(cara)
+        first = send(client, case, GOOD, BROKEN, headers=KEY)
+        again = send(client, case, GOOD, BROKEN, headers=KEY)
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+        assert again.json()["refusals"][0]["file"] == "broken.png"
+        assert again["Idempotency-Replayed"] == "true"
+        assert Scan.objects.count() == 1
+
+    def test_of_other_content_need_another_key(self, api, cara, case):
+        client = api(cara)
+        send(client, case, GOOD, headers=KEY)
+
+        problem(send(client, case, (GOOD[0], OTHER[1]), headers=KEY), 422, "idempotency-key-reused")
+
+    def test_with_other_options_need_another_key(self, api, cara, case):
+        client = api(cara)
+        send(client, case, GOOD, headers=KEY)
+
+        problem(send(client, case, GOOD, fields={"together": "true"}, headers=KEY), 422, "idempotency-key-reused")
+
+    def test_that_stored_nothing_leave_the_key_free(self, api, cara, case):
+        client = api(cara)
+        problem(send(client, case, BROKEN, headers=KEY), 422, "upload-refused")
+
+        assert send(client, case, GOOD, headers=KEY).status_code == 201
+
+
+def test_a_refused_request_leaves_the_key_free(api, cara, north):
+    client = api(cara)
+    problem(client.post(PATIENTS, {**FACTS, "sex": "?"}, headers=KEY), 422, "invalid")
+
+    assert client.post(PATIENTS, FACTS, headers=KEY).status_code == 201
+
+
+def test_a_request_that_is_still_being_worked_on_is_not_begun_again(api, cara, north):
+    client = api(cara)
+    client.post(PATIENTS, FACTS, headers=KEY)
+    IdempotentRequest.objects.update(status_code=None, body=None)
+
+    response = client.post(PATIENTS, FACTS, headers=KEY)
+
+    problem(response, 409, "request-in-progress")
+    assert response["Retry-After"]
+
+
+def test_a_request_whose_worker_died_can_be_sent_again(api, cara, anna):
+    client = api(cara)
+    client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+    long_ago = F("created_at") - timedelta(hours=1)
+    IdempotentRequest.objects.update(status_code=None, body=None, created_at=long_ago)
+
+    assert client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY).status_code == 201
+
+
+def test_a_key_is_forgotten_after_a_day(api, cara, anna):
+    client = api(cara)
+    client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
+
+    response = client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+
+    assert "Idempotency-Replayed" not in response
+    assert Case.objects.count() == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
+def test_a_key_that_is_none(api, cara, north, key):
+    body = problem(api(cara).post(PATIENTS, FACTS, headers={"Idempotency-Key": key}), 422, "invalid")
+
+    assert body["errors"][0]["header"] == "Idempotency-Key"
+
+
+def test_the_receipt_and_the_work_are_stored_together(api, cara, north, monkeypatch):
+    """If the process dies after the work and before the receipt, neither is there."""
+    from ctportal.api import patients
+
+    real = patients.register_patient
+
+    def register_and_die(**facts):
+        real(**facts)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(patients, "register_patient", register_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        api(cara).post(PATIENTS, FACTS, headers=KEY)
+
+    assert not Patient.objects.exists()

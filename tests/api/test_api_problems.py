@@ -1,0 +1,124 @@
+"""Every refusal is a problem document, also where no view of ours was reached, and none betrays a patient."""
+
+import json
+import logging
+
+import pytest
+from django.db import OperationalError
+
+from cases.models import Patient
+from ctportal.api import patients
+from tests.api.calls import problem
+
+URL = "/api/v1/patients/"
+
+
+@pytest.mark.parametrize("address", ["/api/", "/api/v1/", "/api/v1/nothing/", "/api/v2/cases/", "/api/v1/cases/anna/"])
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_an_unknown_address_is_a_problem_too(api, address, method):
+    problem(getattr(api(), method)(address), 404, "not-found")
+
+
+def test_an_address_without_its_slash_says_so(api, cara):
+    assert "/api/v1/cases/." in problem(api(cara).get("/api/v1/cases"), 404, "not-found")["detail"]
+
+
+@pytest.mark.parametrize(("method", "address"), [("delete", "cases/1/"), ("put", "cases/1/"), ("post", "slices/")])
+def test_a_method_that_is_not_offered(api, cara, method, address):
+    response = getattr(api(cara), method)(f"/api/v1/{address}")
+
+    problem(response, 405, "method-not-allowed")
+    assert "GET" in response["Allow"]
+
+
+@pytest.mark.parametrize("body", ["{", "[" * 100_000, "NaN", '{"name": Infinity}', b"\xff\xfe"])
+def test_a_body_that_is_no_json(api, cara, body):
+    problem(api(cara).generic("POST", URL, body, content_type="application/json"), 400, "malformed")
+
+
+@pytest.mark.parametrize("body", ["[]", "7", "null", '"text"'])
+def test_json_that_is_no_object(api, cara, body):
+    problem(api(cara).generic("POST", URL, body, content_type="application/json"), 422, "invalid")
+
+
+def test_a_media_type_that_is_not_taken(api, cara):
+    problem(api(cara).generic("POST", URL, "<a/>", content_type="application/xml"), 415, "unsupported-media-type")
+
+
+def test_a_body_that_is_too_large(api, cara, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+
+    problem(api(cara).post(URL, {"name": "x" * 200}), 413, "too-large")
+
+
+def test_more_files_than_one_upload_may_hold(api, cara, case, settings, media):
+    from tests.api.test_api_scans import GOOD, OTHER, send
+
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+    problem(send(api(cara), case, GOOD, OTHER), 413, "too-large")
+
+
+@pytest.mark.parametrize("body", [b"--x\r\n", b"no boundary at all"])
+def test_a_form_that_breaks_off(api, cara, case, body):
+    response = api(cara).generic(
+        "POST", f"/api/v1/cases/{case.pk}/scans/", body, content_type="multipart/form-data; boundary=x"
+    )
+
+    assert response.status_code in (400, 422)
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_what_the_caller_accepts_makes_no_difference(api, cara):
+    response = api(cara).get("/api/v1/me/", headers={"Accept": "text/html"})
+
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.fixture
+def failure(monkeypatch):
+    def fail(error: Exception) -> None:
+        def register(**facts: object) -> Patient:
+            raise error
+
+        monkeypatch.setattr(patients, "register_patient", register)
+
+    return fail
+
+
+FACTS = {"record_number": "SECRET-1", "name": "Mrs Secret"}
+
+
+def test_a_failure_of_ours_names_a_reference_and_nothing_else(api, cara, failure, caplog):
+    failure(Broken("Key (record_number)=(SECRET-1) of Mrs Secret"))
+    client = api(cara)
+    client.raise_request_exception = False
+
+    with caplog.at_level(logging.ERROR):
+        body = problem(client.post(URL, FACTS), 500, "unexpected")
+
+    logged = "\n".join(record.getMessage() + str(record.exc_info) for record in caplog.records)
+    assert body["reference"] in logged
+    assert "Broken" in logged
+    assert "register" in logged
+    assert "ecret" not in json.dumps(body) + logged
+
+
+def test_while_the_database_is_away_the_caller_is_told_to_come_back(api, cara, failure):
+    failure(OperationalError("server closed the connection"))
+
+    response = api(cara).post(URL, FACTS)
+
+    problem(response, 503, "unavailable")
+    assert response["Retry-After"] == "5"
+
+
+def test_answers_are_for_the_caller_alone(api, cara, anna):
+    response = api(cara).get(URL)
+
+    assert response["Cache-Control"] == "private, no-cache"
+    assert {"Authorization", "Cookie"} <= set(response["Vary"].split(", "))
