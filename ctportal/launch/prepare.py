@@ -3,6 +3,7 @@
 `python -m ctportal.launch.prepare STEP …` in one process, since starting Django takes longer than most steps.
 """
 
+import hashlib
 import os
 import sys
 import time
@@ -38,7 +39,28 @@ def migrate() -> None:
 
 
 def collect_static_files() -> None:
+    """Collect and compress them, unless the last start did so from the same files."""
+    from django.conf import settings
+
+    stamp = Path(settings.CTPORTAL_HOME, "static.fingerprint")
+    fingerprint = f"{settings.STATIC_ROOT} {static_fingerprint()}"
+    if Path(settings.STATIC_ROOT, "staticfiles.json").exists() and stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    stamp.unlink(missing_ok=True)
     call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(fingerprint)
+
+
+def static_fingerprint() -> str:
+    """What the static files are, by name, size and time of change."""
+    from django.contrib.staticfiles.finders import get_finders
+
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = os.stat(storage.path(name))
+            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def register_shipped_models() -> None:
