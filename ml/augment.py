@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ml.resnet import restart_noise
+
 # The luminance table of JPEG (ITU-T T.81, annex K), which quality then scales.
 _JPEG_TABLE = np.array(
     [
@@ -40,7 +42,7 @@ class Augmentation(keras.layers.Layer):
 
     def restart(self, seed: int) -> None:
         """Begin the random sequence anew."""
-        self.noise.state.assign(np.array([seed & 0xFFFFFFFF, self.first_seed & 0xFFFFFFFF], np.uint32))
+        restart_noise(self.noise, seed)
 
     def call(self, image: Any, lungs: Any, training: bool = False) -> tuple[Any, Any, Any]:
         """Augment.

@@ -86,7 +86,7 @@ def evaluate(options: argparse.Namespace) -> Result:
 def predict(options: argparse.Namespace) -> Result:
     engine = _engine(options)
     names, scans = _scans(options.files, options.together)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, answer in zip(names, engine.predict(scans), strict=True):
         if isinstance(answer, ScanFailure):
             rows.append({"scan": name, "error": answer.message})
@@ -94,7 +94,7 @@ def predict(options: argparse.Namespace) -> Result:
         slices = [
             {"probability": s.probability, "weight": s.weight, "suitability": s.suitability} for s in answer.slices
         ]
-        row = {"scan": name, "decision": answer.decision, "probability": answer.probability}
+        row: dict[str, Any] = {"scan": name, "decision": answer.decision, "probability": answer.probability}
         rows.append({**row, "suitability": answer.suitability, "slices": slices})
         if options.maps:
             _write_maps(options.maps, name, [s.map for s in answer.slices])
@@ -257,7 +257,7 @@ def _swept(base: Any, depth: int, size: int, batch: int, epochs: int) -> Any:
     settings = base.preprocessing
     width = round(size * settings.width / settings.height / 32) * 32
     architecture = f"resnet{depth}"
-    taps = base.topology.taps if architecture == base.topology.architecture else (base.topology.stages + 1,)
+    taps = base.topology.taps if architecture == base.topology.architecture else (str(base.topology.stages + 1),)
     return replace(
         base,
         topology=Topology(architecture, base.topology.stages, taps),

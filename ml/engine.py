@@ -103,6 +103,12 @@ class Engine:
             failures[number] if number in failures else self._answer(slices) for number, slices in enumerate(outputs)
         ]
 
+    def network_map(self, view: np.ndarray) -> np.ndarray:
+        """The signed class-activation map of one view, laid over the whole of it, in logits; for research."""
+        prepared = prepare(view, self.preprocessing)
+        _, maps = self.network.run(prepared.pixels[None], prepared.lungs[None])
+        return register(maps[0], prepared.framing, long_side=MAP_SIDE)
+
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]
     ) -> Iterator[tuple[int, Prepared]]:

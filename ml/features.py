@@ -48,7 +48,8 @@ class Backbone:
     ) -> None:
         self.topology, self.preprocessing, self.store = topology, preprocessing, store
         self.weights = {k: v for k, v in fold_grey(weights).items() if not k.startswith(("head/", "suitability/"))}
-        self._threads, self._network = threads, None
+        self._threads = threads
+        self._network: OpenVinoNetwork | None = None
         self._key = self._digest()
 
     def features(

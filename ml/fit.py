@@ -101,6 +101,8 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
 def inner_folds(collection: Collection, seed: int) -> list[Fold]:
     """Blocks one by one, and what has no block by patients; every image is held out once."""
     blocks = collection.blocks
+    if len(set(blocks) - {""}) == 1:
+        blocks = np.full(len(blocks), "")
     result = []
     for name in sorted(set(blocks) - {""}):
         result.append(leave_out(collection, np.flatnonzero(blocks == name), name))

@@ -37,7 +37,7 @@ def _clouds(rng: np.random.Generator) -> np.ndarray:
     f = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE)))
     spectrum = (rng.standard_normal((SIDE, SIDE)) + 1j * rng.standard_normal((SIDE, SIDE))) / (f + 1 / SIDE)
     field = np.fft.ifft2(spectrum).real
-    return np.uint8(255 * (field - field.min()) / np.ptp(field))
+    return (255 * (field - field.min()) / np.ptp(field)).astype(np.uint8)
 
 
 def _page(rng: np.random.Generator) -> np.ndarray:
@@ -67,7 +67,7 @@ def _stripes(rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:SIDE, :SIDE]
     angle, period = rng.uniform(0, np.pi), rng.uniform(6, 60)
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period)
-    return np.uint8(127 + 127 * (np.sign(wave) if rng.random() < 0.5 else wave))
+    return np.asarray(127 + 127 * (np.sign(wave) if rng.random() < 0.5 else wave)).astype(np.uint8)
 
 
 def _radiograph(rng: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from ml.artifact import ArtifactError
-from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, Topology, walk
+from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, RMS_EPSILON, Topology, walk
 
 
 class _GraphBuilder:
@@ -71,12 +71,17 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     outputs = walk(topology, _GraphBuilder(weights), centred)
     head = np.asarray(weights["head/kernel"], np.float32).reshape(-1)
     parts, total, start = [], None, 0
-    for tap in topology.taps:
-        factor, size = 2 ** (tap - min(topology.taps)), topology.stage_filters(tap)
-        weighted = ops.multiply(outputs[tap], _gathered(share, factor))
-        parts.append(ops.reduce_sum(weighted, ops.constant(np.array([2, 3])), False))
+    for stage, square in topology.pools:
+        factor, size = 2 ** (stage - topology.finest), topology.stage_filters(stage)
+        output = ops.multiply(outputs[stage], outputs[stage]) if square else outputs[stage]
         kernel = ops.constant(head[start : start + size].reshape(1, size, 1, 1))
-        part = _repeated(ops.convolution(outputs[tap], kernel, [1, 1], [0, 0], [0, 0], [1, 1]), factor)
+        pooled = ops.reduce_sum(ops.multiply(output, _gathered(share, factor)), ops.constant(np.array([2, 3])), True)
+        if square:
+            root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
+            pooled, kernel = ops.divide(pooled, root), ops.divide(kernel, root)
+        parts.append(ops.squeeze(pooled, ops.constant(np.array([2, 3]))))
+        part = ops.reduce_sum(ops.multiply(output, kernel), ops.constant(np.array([1])), True)
+        part = _repeated(part, factor)
         total = part if total is None else ops.add(total, part)
         start += size
     total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))

@@ -320,10 +320,10 @@ def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
 
 def _dicom_file(hu: np.ndarray, seed: int, number: int, size: int) -> bytes:
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-    def uid(*parts: object) -> str:
-        return str(generate_uid(entropy_srcs=["ctportal-phantom", *(str(part) for part in parts)]))
+    def uid(*parts: object) -> UID:
+        return generate_uid(entropy_srcs=["ctportal-phantom", *(str(part) for part in parts)])
 
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage

@@ -63,8 +63,8 @@ class Recipe:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: str = "imagenet"
     mode: Literal["head", "finetune"] = "head"
-    penalties: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
-    group_power: float = 0.5
+    penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
+    group_power: float = 1.0
     variants: int = 0
     validation: int = 5
     specificity: float = 0.9

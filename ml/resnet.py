@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from ml.artifact import ArtifactError, read_weights
-from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, Topology, fold_grey, walk
+from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, RMS_EPSILON, Topology, fold_grey, walk
 
 
 class _KerasBuilder:
@@ -40,27 +40,38 @@ class PooledHead(keras.layers.Layer):
     (Zhou et al. 2016, https://arxiv.org/abs/1512.04150).
     """
 
-    def __init__(
-        self, taps: tuple[int, ...], sizes: tuple[int, ...], dropout: float = 0.0, seed: int = 0, **kwargs: Any
-    ):
+    def __init__(self, topology: Topology, dropout: float = 0.0, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.taps, self.sizes, self.rate = tuple(taps), tuple(sizes), dropout
+        self.topology, self.rate = topology, dropout
         self.noise = keras.random.SeedGenerator(seed)
 
+    def restart(self, seed: int) -> None:
+        """Begin the dropout's random sequence anew, so that an epoch is repeatable."""
+        restart_noise(self.noise, seed)
+
     def build(self, maps_shape: Any, attention_shape: Any) -> None:
-        self.kernel = self.add_weight(shape=(sum(self.sizes), 1), initializer="glorot_uniform", name="kernel")
+        self.kernel = self.add_weight(shape=(self.topology.features, 1), initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
 
     def call(self, maps: list[Any], attention: Any, training: bool = False) -> dict[str, Any]:
         ops = keras.ops
         attention = ops.cast(attention, "float32")
         parts, total, start = [], 0.0, 0
-        for tap, size, output in zip(self.taps, self.sizes, maps, strict=True):
+        for (stage, square), output in zip(self.topology.pools, maps, strict=True):
             output = ops.cast(output, "float32")
-            factor = 2 ** (tap - min(self.taps))
-            share = _gather(attention, factor)
-            parts.append(ops.einsum("nhwc,nhw->nc", output, share))
-            part = ops.einsum("nhwc,c->nhw", output, self.kernel[start : start + size, 0])
+            size, factor = int(output.shape[-1]), 2 ** (stage - self.topology.finest)
+            kernel = self.kernel[start : start + size, 0]
+            if square:
+                output = ops.square(output)
+            pooled = ops.einsum("nhwc,nhw->nc", output, _gather(attention, factor))
+            if square:
+                # A cell's part of a root mean square: its share of the mean square, times the whole.
+                scale = ops.rsqrt(pooled + RMS_EPSILON)
+                pooled = pooled * scale
+                part = ops.einsum("nhwc,nc->nhw", output, kernel * scale)
+            else:
+                part = ops.einsum("nhwc,c->nhw", output, kernel)
+            parts.append(pooled)
             total = total + ops.repeat(ops.repeat(part, factor, axis=1), factor, axis=2)
             start += size
         features = ops.concatenate(parts, axis=-1)
@@ -70,7 +81,12 @@ class PooledHead(keras.layers.Layer):
         return {"features": features, "logit": logit, "map": total * attention * cells + self.bias}
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "taps": self.taps, "sizes": self.sizes, "dropout": self.rate}
+        return {**super().get_config(), "topology": self.topology.to_json(), "dropout": self.rate}
+
+
+def restart_noise(generator: keras.random.SeedGenerator, seed: int) -> None:
+    """Begin a generator's random sequence anew."""
+    generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], np.uint32))
 
 
 def _gather(share: Any, factor: int) -> Any:
@@ -102,9 +118,8 @@ def build_resnet(topology: Topology, *, height: int, width: int, dropout: float 
     attention = keras.Input(topology.grid(height, width), name="attention")
     centred = keras.layers.Rescaling(1.0, offset=-NEUTRAL, name="centre")(image)
     outputs = walk(topology, _KerasBuilder(), centred)
-    sizes = tuple(topology.stage_filters(tap) for tap in topology.taps)
-    head = PooledHead(topology.taps, sizes, dropout, seed, name="head", dtype="float32")
-    answer = head([outputs[tap] for tap in topology.taps], attention)
+    head = PooledHead(topology, dropout, seed, name="head", dtype="float32")
+    answer = head([outputs[stage] for stage, _ in topology.pools], attention)
     return keras.Model({"image": image, "attention": attention}, answer, name=topology.architecture)
 
 

@@ -56,7 +56,7 @@ def train_run(
     artifact = export_fit(fitted, recipe, train, folder / "model", name=name, version=version)
     if test is None:
         held = fitted.held_out
-        figures = {"measured_on": "inner held-out groups"}
+        figures: dict[str, Any] = {"measured_on": "inner held-out groups"}
         if len(held.logits) == len(train.images):
             figures |= summarise_logits(train.labels, held.logits, train.groups, fitted.rules, seed=recipe.seed)
     else:

@@ -19,6 +19,8 @@ BLOCKS = {
 IMAGENET_MEANS = (103.939, 116.779, 123.68)
 NEUTRAL = sum(IMAGENET_MEANS) / 3
 BATCH_NORM_EPSILON = 1.001e-5
+# Keeps a root mean square's slope finite: m / sqrt(m + RMS_EPSILON).
+RMS_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Topology:
     Attributes:
         architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution).
         stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
-        taps: stages whose outputs are pooled side by side, e.g. `(3, 4)` for conv3 and conv4.
+        taps: what is pooled side by side: a stage's weighted mean, `"4"`, or its weighted root mean square, `"4:rms"`.
         width: filters of conv2; 64 in every published ResNet, less in tests.
     """
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[int, ...] = (4,)
+    taps: tuple[str, ...] = ("3", "4", "4:rms")
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -42,8 +44,19 @@ class Topology:
             raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
         if self.stages not in (3, 4):
             raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
-        if not self.taps or any(tap not in range(2, self.stages + 2) for tap in self.taps):
-            raise ValueError(f"Taps are stages from 2 to {self.stages + 1}. Received: {self.taps!r}")
+        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms")}
+        if not self.taps or not set(self.taps) <= known:
+            raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
+
+    @property
+    def pools(self) -> list[tuple[int, bool]]:
+        """Each tap as its stage and whether it is a root mean square."""
+        return [(int(tap[0]), tap.endswith(":rms")) for tap in self.taps]
+
+    @property
+    def finest(self) -> int:
+        """The lowest tapped stage; the class-activation map has its size."""
+        return min(stage for stage, _ in self.pools)
 
     @property
     def kind(self) -> str:
@@ -55,13 +68,13 @@ class Topology:
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the finest tapped stage for an input of this size."""
-        stride = 2 ** min(self.taps)
+        stride = 2**self.finest
         return height // stride, width // stride
 
     @property
     def features(self) -> int:
         """Length of the pooled feature vector."""
-        return sum(self.stage_filters(tap) for tap in self.taps)
+        return sum(self.stage_filters(stage) for stage, _ in self.pools)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -73,7 +86,9 @@ class Topology:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Topology:
-        return cls(values["architecture"], values["stages"], tuple(values["taps"]), values.get("width", 64))
+        return cls(
+            values["architecture"], values["stages"], tuple(str(tap) for tap in values["taps"]), values.get("width", 64)
+        )
 
 
 class Builder(Protocol[Tensor]):
@@ -96,6 +111,7 @@ def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, T
     x = builder.relu(builder.convolution(x, "conv1", filters=topology.width, size=7, stride=2, padding=3))
     x = builder.max_pool(x)
     outputs: dict[int, Tensor] = {}
+    tapped = {stage for stage, _ in topology.pools}
     for stage, repeats in _stages(topology):
         filters = topology.width * 2 ** (stage - 2)
         for block in range(1, repeats + 1):
@@ -103,7 +119,7 @@ def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, T
             name = f"conv{stage}_block{block}"
             build = _bottleneck if topology.kind == "bottleneck" else _basic
             x = build(builder, x, name, filters, stride, block == 1 and not _same_shape(topology, stage))
-        if stage in topology.taps:
+        if stage in tapped:
             outputs[stage] = x
     return outputs
 

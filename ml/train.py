@@ -138,7 +138,8 @@ class Trainer:
         tuning = self.recipe.finetuning
         batches = list(_batches(train, self.recipe, epoch))
         weights = sample_weights(train.labels, train.groups, group_power=self.recipe.group_power)
-        self.augmentation.restart(self.recipe.seed * 100_003 + epoch)
+        for part in (self.augmentation, self.network.get_layer("head")):
+            part.restart(self.recipe.seed * 100_003 + epoch)
         progress = Progress(f"epoch {epoch + 1}/{tuning.epochs}", len(batches), quiet=self.quiet)
         total = 0.0
         for step, rows in enumerate(batches):
@@ -336,7 +337,7 @@ def _channel(pixels: np.ndarray) -> np.ndarray:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     partial = path.with_suffix(".partial")
     with partial.open("wb") as out:
-        np.savez(out, **arrays)
+        np.savez(out, **arrays)  # type: ignore[arg-type]
     os.replace(partial, path)
 
 

@@ -1,0 +1,108 @@
+"""Small labelled sets of phantoms and small models, made once for all tests of ml."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.artifact import Artifact
+from ml.data import Collection, read_collection
+from ml.images import lung_window
+from ml.phantom import phantom_series
+from ml.preprocess import Preprocessing
+from ml.recipe import Finetuning, Recipe
+from ml.topology import Topology
+
+TINY = Recipe(
+    topology=Topology("resnet18", 3, ("3", "4", "4:rms"), width=8),
+    preprocessing=Preprocessing(height=64, width=96),
+    weights="none",
+    penalties=(0.3, 3.0),
+    finetuning=Finetuning(epochs=3, head_epochs=1, unfreeze=2, batch=8, rate=2e-3, average=0.8, mixed_precision=False),
+)
+SHIPPED = Path(__file__).parents[2] / "ml" / "pretrained"
+
+
+def phantom_view(seed: int = 0, *, opacities: float = 0.0, size: int = 96) -> np.ndarray:
+    """One slice through the hila, as a view."""
+    return lung_window(phantom_series(seed, 3, size, opacities)[1])
+
+
+def write_phantoms(folder: Path, *, groups: int = 6, slices: int = 3, size: int = 96, first_seed: int = 0) -> Path:
+    """A labelled folder: per label `groups` phantoms of `slices` slices, two blocks."""
+    rows = []
+    for number in range(2 * groups):  # labels alternate, so both blocks hold both
+        label = "covid" if number % 2 else "non-covid"
+        series = phantom_series(first_seed + number, slices + 2, size, 0.9 if number % 2 else 0.0)[1:-1]
+        for position, hu in enumerate(series):
+            name = f"{label}/{number:02}-{position}.png"
+            (folder / label).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(lung_window(hu)).save(folder / name)
+            rows.append({"file": name, "label": label, "group": f"g{number:02}", "block": str(number // groups)})
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["file", "label", "group", "block"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"))
+
+
+@pytest.fixture(scope="session")
+def phantoms(phantom_folder: Path) -> Collection:
+    return read_collection(phantom_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of the tiny network, as a file, so that tests after the first need no Keras."""
+    from ml.artifact import write_weights
+    from ml.resnet import build_resnet, read_model_weights
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.npz"
+    settings = TINY.preprocessing
+    write_weights(path, read_model_weights(build_resnet(TINY.topology, height=settings.height, width=settings.width)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_weights: Path) -> Recipe:
+    return replace(TINY, weights=str(tiny_weights))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_recipe: Recipe, phantoms: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny recipe."""
+    from ml.runs import train_run
+
+    folder = tmp_path_factory.mktemp("run")
+    train_run(tiny_recipe, phantoms, folder, split="blocks", fold=1, name="tiny", quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tiny_run: Path) -> Artifact:
+    from ml.artifact import load_artifact
+
+    return load_artifact(tiny_run / "model")
+
+
+@pytest.fixture(scope="session")
+def shipped_artifact() -> Artifact:
+    from ml.artifact import load_artifact
+
+    folders = [path.parent for path in SHIPPED.glob("*/artifact.json")]
+    assert folders, "ml/pretrained/ holds no model"
+    return load_artifact(folders[0])
+
+
+@pytest.fixture
+def draw() -> Callable[..., np.ndarray]:
+    return phantom_view

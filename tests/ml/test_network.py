@@ -1,0 +1,95 @@
+"""The network in Keras and in OpenVINO."""
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from ml.artifact import ArtifactError
+from ml.graph import build_graph
+from ml.resnet import build_resnet, load_weights, read_model_weights
+from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey
+
+SHAPES = [
+    Topology("resnet18", 3, ("4",), width=8),
+    Topology("resnet34", 4, ("4:rms", "5"), width=8),
+    Topology("resnet50", 3, ("2", "3:rms", "4", "4:rms"), width=8),
+]
+
+
+def _inputs(topology: Topology, height: int = 64, width: int = 96) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    share = rng.random((2, *topology.grid(height, width))).astype(np.float32)
+    image = rng.integers(0, 256, (2, height, width, 1)).astype(np.float32)
+    return {"image": image, "attention": share / share.sum(axis=(1, 2), keepdims=True)}
+
+
+@pytest.mark.parametrize("topology", SHAPES, ids=lambda t: f"{t.architecture}-{t.stages}")
+def test_keras_and_openvino_agree_and_the_map_explains_the_logit(topology: Topology) -> None:
+    model = build_resnet(topology, height=64, width=96, seed=1)
+    _stir(model)
+    inputs = _inputs(topology)
+    keras_answer = {key: np.asarray(value) for key, value in model.predict_on_batch(inputs).items()}
+    graph = build_graph(topology, read_model_weights(model), height=64, width=96)
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answer = compiled([inputs["image"].transpose(0, 3, 1, 2), inputs["attention"]])
+    assert keras_answer["features"].shape == (2, topology.features)
+    for name in ("features", "map"):
+        size = np.abs(keras_answer[name]).max()
+        assert np.abs(keras_answer[name] - answer[name]).max() < 1e-4 * max(size, 1)
+    logit = keras_answer["logit"][:, 0]
+    assert np.allclose(keras_answer["map"].mean(axis=(1, 2)), logit, rtol=1e-3, atol=1e-4 * max(1, np.abs(logit).max()))
+
+
+def test_weights_read_and_loaded_again_give_equal_answers() -> None:
+    topology = SHAPES[0]
+    first, second = (build_resnet(topology, height=64, width=96, seed=seed) for seed in (1, 2))
+    inputs = _inputs(topology)
+    before = np.asarray(first.predict_on_batch(inputs)["logit"])
+    assert not np.array_equal(before, np.asarray(second.predict_on_batch(inputs)["logit"]))
+    load_weights(second, read_model_weights(first), need_head=True)
+    assert np.array_equal(before, np.asarray(second.predict_on_batch(inputs)["logit"]))
+
+
+def test_three_colour_weights_fold_into_one_grey_channel() -> None:
+    rng = np.random.default_rng(0)
+    colour = {
+        "conv1_conv/kernel": rng.normal(size=(7, 7, 3, 4)).astype(np.float32),
+        "conv1_conv/bias": np.zeros(4, np.float32),
+    }
+    grey = fold_grey(colour)
+    patch = rng.integers(0, 256, (7, 7)).astype(np.float64)
+    by_colour = sum(
+        (colour["conv1_conv/kernel"][:, :, c, :] * (patch - mean)[..., None]).sum(axis=(0, 1))
+        for c, mean in enumerate(IMAGENET_MEANS)
+    )
+    by_grey = (grey["conv1_conv/kernel"][:, :, 0, :] * (patch - NEUTRAL)[..., None]).sum(axis=(0, 1))
+    assert np.allclose(by_colour, by_grey + grey["conv1_conv/bias"], rtol=1e-4, atol=1e-2)
+
+
+def test_missing_and_misshapen_weights_are_named() -> None:
+    model = build_resnet(SHAPES[0], height=64, width=96)
+    weights = read_model_weights(model)
+    with pytest.raises(ArtifactError, match="hold no conv2_block1_1_conv/kernel"):
+        load_weights(model, {k: v for k, v in weights.items() if k != "conv2_block1_1_conv/kernel"})
+    with pytest.raises(ArtifactError, match=r"conv1_bn/gamma must have the shape \(8,\). Received: \(3,\)"):
+        load_weights(model, {**weights, "conv1_bn/gamma": np.ones(3)})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [(("resnet99", 3, ("4",)), "architecture"), (("resnet18", 5, ("4",)), "stages"), (("resnet18", 3, ("5",)), "Taps")],
+)
+def test_an_unknown_network_is_refused(settings: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Topology(*settings)
+
+
+def _stir(model) -> None:
+    """Give the batch norms statistics that folding could get wrong."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        for variable in layer.variables:
+            if variable.name in ("gamma", "moving_variance"):
+                variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+            elif variable.name in ("beta", "moving_mean", "bias"):
+                variable.assign(rng.normal(0, 0.1, variable.shape))
