@@ -11,10 +11,14 @@ from rest_framework.reverse import reverse
 
 from cases.models import Label, Review
 from cases.reading import decide, note_view
+from ctportal.accounts.rights import Right
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
+from ctportal.api.idempotency import Receipt, once
+from ctportal.api.permissions import REVIEW
 from ctportal.api.predictions import Sight
 from ctportal.api.resource import Resource, caller
+from ctportal.api.scans import SCANS
 
 REVIEWS = Review.objects.select_related("scan__case__patient__site", "reader", "superseded_by")
 
@@ -125,21 +129,41 @@ def shown_reviews(reviews: list[Review], request: Request) -> Any:
     return ReviewSerializer(reviews, many=True, context={"request": request, "sight": sight}).data
 
 
-def review_created(pk: int, request: Request) -> Response:
-    review = REVIEWS.get(pk=pk)
-    address = reverse("api:review-detail", kwargs={"pk": pk}, request=request)
-    return Response(shown_reviews([review], request)[0], status=201, headers={"Location": address})
+class ScanReviewViews(Resource):
+    queryset = SCANS
+    serializer_class = ReviewSerializer
+    pagination_class = None
+    scopes = {"create": REVIEW}
 
+    @extend_schema(
+        operation_id="scans_reviews_create",
+        tags=["reviews"],
+        summary="Decide on a scan",
+        description="Confirms the model's answer, overrides it (needs a reason), or supersedes the reader's own "
+        "earlier decision (needs a reason too).",
+        request=NewReview,
+        responses={201: ReviewSerializer},
+        examples=EXAMPLES,
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._record, answer=self._recorded)
 
-def record_sent_review(scan: Any, request: Request) -> Review:
-    sent = NewReview(data=request.data)
-    sent.is_valid(raise_exception=True)
-    facts = sent.validated_data
-    return decide(
-        scan=scan,
-        reader=caller(request),
-        label=facts["label"],
-        reason=facts["reason"],
-        seen_prediction=facts.get("prediction", scan.prediction_id),
-        close=facts["close"],
-    ).review
+    def _record(self) -> Receipt:
+        scan = self.fetch(right=Right.REVIEW)
+        sent = NewReview(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        facts = sent.validated_data
+        decided = decide(
+            scan=scan,
+            reader=caller(self.request),
+            label=facts["label"],
+            reason=facts["reason"],
+            seen_prediction=facts.get("prediction", scan.prediction_id),
+            close=facts["close"],
+        )
+        return {"review": decided.review.pk}
+
+    def _recorded(self, receipt: Receipt) -> Response:
+        review = REVIEWS.get(pk=receipt["review"])
+        address = reverse("api:review-detail", kwargs={"pk": review.pk}, request=self.request)
+        return Response(shown_reviews([review], self.request)[0], status=201, headers={"Location": address})

@@ -1,4 +1,4 @@
-"""What is sent into a case or onto a scan: files, and readers' decisions."""
+"""Files sent into a case: what becomes of them, and what is refused and why."""
 
 from typing import Any
 
@@ -15,10 +15,9 @@ from cases.uploads import receive_upload
 from ctportal.accounts.rights import Right
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.permissions import REVIEW, UPLOAD
+from ctportal.api.permissions import UPLOAD
 from ctportal.api.problems import UPLOAD_REFUSED, Problem
 from ctportal.api.resource import Resource, caller
-from ctportal.api.reviews import NewReview, ReviewSerializer, record_sent_review, review_created
 from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
 
 
@@ -121,32 +120,6 @@ class CaseScanViews(Resource):
         """Names are not kept: the request that is repeated brings them again."""
         names = [file.name or "" for file in self.request.FILES.getlist("files")]
         return [Refusal(**kept | {"file": names[kept["file"]]}) for kept in receipt["refusals"]]
-
-
-class ScanReviewViews(Resource):
-    queryset = SCANS
-    serializer_class = ReviewSerializer
-    pagination_class = None
-    scopes = {"create": REVIEW}
-
-    @extend_schema(
-        operation_id="scans_reviews_create",
-        tags=["reviews"],
-        summary="Decide on a scan",
-        description="Confirms the model's answer, overrides it (needs a reason), or supersedes the reader's own "
-        "earlier decision (needs a reason too).",
-        request=NewReview,
-        responses={201: ReviewSerializer},
-    )
-    def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._record, answer=self._recorded)
-
-    def _record(self) -> Receipt:
-        scan = self.fetch(right=Right.REVIEW)
-        return {"review": record_sent_review(scan, self.request).pk}
-
-    def _recorded(self, receipt: Receipt) -> Response:
-        return review_created(receipt["review"], self.request)
 
 
 def _sent_file(file: UploadedFile) -> SentFile:

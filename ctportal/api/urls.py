@@ -7,12 +7,12 @@ from ctportal.api.model_versions import ModelVersionViews
 from ctportal.api.patients import PatientViews
 from ctportal.api.predictions import PredictionViews
 from ctportal.api.problem_views import NothingHere
-from ctportal.api.reviews import ReviewViews
+from ctportal.api.reviews import ReviewViews, ScanReviewViews
 from ctportal.api.scans import ScanViews
 from ctportal.api.schema_views import DocsPage, SchemaDocument
 from ctportal.api.sites import CallerViews, SiteViews
 from ctportal.api.slices import SliceViews
-from ctportal.api.uploads import CaseScanViews, ScanReviewViews
+from ctportal.api.uploads import CaseScanViews
 
 app_name = "api"
 
