@@ -146,7 +146,7 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
                 slice_.original.name = originals[sent.original_sha256]
             else:
                 slice_.original.save("original", ContentFile(sent.original), save=False)
-                originals[sent.original_sha256] = slice_.original.name
+                originals[sent.original_sha256] = str(slice_.original.name)
     except BaseException:
         _remove_files(slices)
         raise
