@@ -9,6 +9,7 @@ The models are imported inside, because this plugin is loaded before Django has 
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 from collections.abc import Callable
@@ -27,12 +28,19 @@ PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
 
+@functools.cache
+def password_hash() -> str:
+    """Hashing is slow on purpose; once is enough."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)
+
+
 def make_person(name: str, *roles: tuple[Site, str], **facts: Any) -> User:
     from ctportal.accounts.models import Membership, User
 
-    user = User(username=name, first_name=name.title(), email=f"{name}@example.org", **facts)
-    user.set_password(PASSWORD)
-    user.save()
+    facts = {"first_name": name.title(), "email": f"{name}@example.org", "password": password_hash(), **facts}
+    user = User.objects.create(username=name, **facts)
     Membership.objects.bulk_create(Membership(user=user, site=site, role=role) for site, role in roles)
     return user
 

@@ -34,6 +34,7 @@ def _start_services(config: pytest.Config) -> None:
     """Start what the environment does not name, and have it stopped however the run ends."""
     home = Path(tempfile.mkdtemp(prefix="ctportal-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    (home / "static").mkdir()
     home.chmod(0o711)  # the account that runs PostgreSQL walks through; it lists nothing
     os.environ["CTPORTAL_HOME"] = str(home)
     os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "0123456789" * 5)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_anywhere
@@ -37,15 +37,12 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
         return {"navigation": [], "can_upload_somewhere": False}
     rights = rights_anywhere(user)
     return {
-        "navigation": [item for entry in NAVIGATION if entry[4] in rights and (item := _item(request, *entry[:4]))],
+        "navigation": [_item(request, *entry[:4]) for entry in NAVIGATION if entry[4] in rights],
         "can_upload_somewhere": Right.UPLOAD in rights,
     }
 
 
-def _item(request: HttpRequest, name: str, words: str, icon: str, keys: str) -> NavItem | None:
-    try:
-        address = reverse(name)
-    except NoReverseMatch:
-        return None
+def _item(request: HttpRequest, name: str, words: str, icon: str, keys: str) -> NavItem:
+    address = reverse(name)
     here = request.path == address if address == "/" else request.path.startswith(address)
     return NavItem(name=name, words=words, icon=icon, keys=keys, address=address, is_current=here)

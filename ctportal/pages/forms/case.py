@@ -7,6 +7,7 @@ from cases.casework import CASE_FIELDS
 from cases.models import Case
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, people_with
+from ctportal.pages.forms.checked import ModelCheckedForm
 
 WIDGETS = {
     "accession_number": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -29,8 +30,11 @@ def reader_field(site: Site) -> ReaderField:
     )
 
 
-class CaseForm(forms.Form):
-    """What is asked and how urgently. It only collects: cases.casework decides and records."""
+class CaseForm(ModelCheckedForm):
+    """What is asked and how urgently."""
+
+    model = Case
+    checked = ("accession_number", "reason", "priority")
 
     def __init__(self, *args: Any, site: Site, case: Case | None = None, **kwargs: Any) -> None:
         if case is not None:

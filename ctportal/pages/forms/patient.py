@@ -8,6 +8,7 @@ from cases.casework import PATIENT_FIELDS
 from cases.models import Patient
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
+from ctportal.pages.forms.checked import ModelCheckedForm
 
 WIDGETS = {
     "record_number": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -16,8 +17,12 @@ WIDGETS = {
 }
 
 
-class PatientForm(forms.Form):
-    """A patient's identity. It only collects: cases.casework decides and records."""
+class PatientForm(ModelCheckedForm):
+    """A patient's identity."""
+
+    model = Patient
+    checked = PATIENT_FIELDS
+    existing: Patient | None = None  # who has the record number already
 
     def __init__(self, *args: Any, patient: Patient | None = None, **kwargs: Any) -> None:
         if patient is not None:

@@ -73,7 +73,7 @@ def register(request: HttpRequest, form: NewPatientForm) -> Patient | None:
 
 
 def refuse_duplicate(form: PatientForm, error: DuplicateRecordNumber) -> None:
-    form.existing = error.existing  # type: ignore[attr-defined]
+    form.existing = error.existing
     form.add_error("record_number", str(error))
 
 

@@ -57,7 +57,7 @@ def _names(request: HttpRequest) -> list[str] | None:
 def _told(upload: Upload) -> dict[str, Any]:
     return {
         "words": words_for(upload),
-        "scans": [{"id": scan.pk, "slices": scan.slice_count} for scan in upload.scans],
+        "scans": [{"id": scan.pk, "slices": scan.slice_count, "notes": scan.notes} for scan in upload.scans],
         "refusals": [
             {"file": refusal.file, "code": refusal.code, "problem": refusal.problem, "remedy": refusal.remedy}
             for refusal in upload.refusals

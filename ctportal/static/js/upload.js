@@ -7,7 +7,8 @@ const AT_ONCE = 2;
 const form = document.querySelector("form[data-upload]");
 const part = (name) => form.querySelector(`[data-${name}]`);
 const maxFiles = Number(form.dataset.maxFiles);
-const maxBytes = Number(form.dataset.maxBytes);
+const maxBytes = { zip: Number(form.dataset.maxZipBytes) };
+maxBytes.dicom = maxBytes.image = Number(form.dataset.maxBytes);
 const queue = [];
 let units = []; // what the list shows: one file, or the DICOM files that were added together
 let underWay = 0;
@@ -37,8 +38,8 @@ function addUnit(kind, items) {
   units.push(unit);
   part("list").append(unit.row.element);
   unfold(unit);
-  if (items.length === 1 && items[0].file.size > maxBytes) {
-    unit.row.show("refused", `The file is larger than ${sizeInWords(maxBytes)}. Send the series as single slices.`);
+  if (items.length === 1 && items[0].file.size > maxBytes[kind]) {
+    unit.row.show("refused", `The file is larger than ${sizeInWords(maxBytes[kind])}. Send the series in parts.`);
     unit.row.part("retry").hidden = true;
   }
   return unit;
@@ -173,7 +174,8 @@ function settleUnit(unit, some, { scans, refusals, words }) {
   } else if (unit.row.state === "refused") {
     return;
   } else if (!rest.length) {
-    unit.row.show("stored", isAlone ? words : "");
+    const notes = isAlone ? scans.flatMap((scan) => scan.notes) : [];
+    unit.row.show("stored", isAlone ? [words, ...notes].join(" ") : "");
     unit.lines?.forEach((line) => line.finish("stored"));
   } else settlePartly(unit, rest, isAlone ? scans.length : 0, isAlone ? words : "");
 }

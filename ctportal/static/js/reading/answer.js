@@ -15,7 +15,7 @@ export function connectAnswer(stack) {
   let maps = new Pictures({});
 
   function read() {
-    Object.assign(answer, JSON.parse(document.getElementById("answer-data").textContent));
+    Object.assign(answer, JSON.parse(document.getElementById("answer").dataset.answer));
     maps = new Pictures(answer.maps);
     tools.hidden = !Object.keys(answer.maps).length;
     showMap();

@@ -1,6 +1,7 @@
 // The reader's decision: one key confirms, a number chooses a label. A key that is held down never decides the next case.
 import { addShortcut } from "../shortcuts.js";
 
+const NOTICE_STAYS = 8000;
 const SETTLE = 700; // milliseconds for which a fresh page ignores the confirming key
 
 export function connectDecision(stack, answer) {
@@ -14,6 +15,10 @@ export function connectDecision(stack, answer) {
     if (!event.repeat && isArmed) document.getElementById("next-case")?.click();
   }, "Decision");
 
+  for (const notice of document.querySelectorAll(".messages .notice-success, .messages .notice-info")) {
+    setTimeout(() => notice.remove(), NOTICE_STAYS);
+  }
+
   const form = document.getElementById("decision");
   if (!form) return;
   const reason = form.querySelector("#reason");
@@ -25,8 +30,8 @@ export function connectDecision(stack, answer) {
     reason.required = needsReason(event.target.value);
     if (reason.required && !reason.value) reason.focus();
   });
-  form.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     event.preventDefault();
     form.requestSubmit(form.querySelector("#record"));
   });
