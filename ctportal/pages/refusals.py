@@ -7,6 +7,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 
 from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
 
@@ -20,11 +21,22 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        return log_in_again() if _sends_part_to_login(request, response) else response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         status = STATUS_OF.get(type(error))
         return refuse(request, str(error), status=status) if status else None
+
+
+def _sends_part_to_login(request: HttpRequest, response: HttpResponse) -> bool:
+    """A part of a page that was asked for without a session: the log-in page must not be put in its place."""
+    is_part = bool(request.headers.get("HX-Request"))
+    return is_part and response.status_code == 302 and response["Location"].startswith(reverse(settings.LOGIN_URL))
+
+
+def log_in_again() -> HttpResponse:
+    return HttpResponse(status=401, headers={"HX-Redirect": reverse(settings.LOGIN_URL)})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
