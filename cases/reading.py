@@ -4,28 +4,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Case as Choose
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, Value, When
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from cases.casework import close_case, lock_case
 from cases.errors import WrongState
-from cases.models import Case, CaseQuerySet, CaseStatus, Label, Priority, Review, Scan
+from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
+from cases.worklist import cases_shown_to
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, Event, EventQuerySet, Membership, Role, User
 from ctportal.accounts.rights import Right, require, rights_at, sites_with
 
 VIEW_COUNTS_AS_ONE = timedelta(minutes=10)
-
-# Blinded sites are read in the order of their priority alone: the model's word would shine through.
-READING_RANK = Choose(
-    When(patient__site__blinded_reads=False, then=F("attention")),
-    When(priority=Priority.EMERGENCY, then=Value(2)),
-    When(priority=Priority.URGENT, then=Value(12)),
-    default=Value(22),
-    output_field=IntegerField(),
-)
 
 
 @dataclass(frozen=True)
@@ -59,12 +50,12 @@ def cases_to_read(reader: User) -> CaseQuerySet:
         user=OuterRef("assigned_reader"), site=OuterRef("patient__site"), role=Role.READER
     )
     return (
-        Case.objects.filter(patient__site__in=sites_with(reader, Right.REVIEW), needs_review=True)
+        cases_shown_to(reader)
+        .filter(patient__site__in=sites_with(reader, Right.REVIEW), needs_review=True)
         .exclude(status=CaseStatus.CLOSED)
         .filter(Q(assigned_reader=None) | Q(assigned_reader=reader) | ~Exists(colleague))
         .filter(Exists(unread))
-        .annotate(reading_rank=READING_RANK)
-        .order_by("reading_rank", "created_at", "pk")
+        .order_by("shown_attention", "created_at", "pk")
     )
 
 
@@ -74,22 +65,22 @@ def next_case_to_read(reader: User, *, after: int | None = None) -> Case | None:
     free = cases.filter(~Exists(_open_elsewhere(reader, OuterRef("pk"))))
     for choice in (free, cases):
         others = choice.exclude(pk=after)
-        found = _following(others, after).first() if after is not None else None
+        found = _following(others, after, reader).first() if after is not None else None
         found = found or others.first()
         if found is not None:
             return found
     return None
 
 
-def _following(cases: CaseQuerySet, after: int) -> CaseQuerySet:
-    here = Case.objects.filter(pk=after).annotate(reading_rank=READING_RANK).first()
+def _following(cases: CaseQuerySet, after: int, reader: User) -> CaseQuerySet:
+    here = cases_shown_to(reader).filter(pk=after).values_list("shown_attention", "created_at", "pk").first()
     if here is None:
         return cases
-    rank = here.reading_rank  # type: ignore[attr-defined]
+    rank, opened, number = here
     return cases.filter(
-        Q(reading_rank__gt=rank)
-        | Q(reading_rank=rank, created_at__gt=here.created_at)
-        | Q(reading_rank=rank, created_at=here.created_at, pk__gt=here.pk)
+        Q(shown_attention__gt=rank)
+        | Q(shown_attention=rank, created_at__gt=opened)
+        | Q(shown_attention=rank, created_at=opened, pk__gt=number)
     )
 
 

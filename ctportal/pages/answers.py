@@ -1,5 +1,6 @@
 """What the pages show of the model's answers: the words for each scan, or nothing where it is hidden from this user."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,9 +41,10 @@ class ShownAnswer:
     def fingerprint(self) -> str:
         """Changes when what is shown changes; says nothing of an answer that is hidden."""
         if self.prediction is None or (self.is_hidden and self.prediction.is_done):
-            return "-"
+            return "none"
         waiting = self.text.explanation if self.text and self.is_pending else ""
-        return f"-{self.prediction.pk}{self.prediction.status}{waiting}"
+        state = f"{self.prediction.pk} {self.prediction.status} {waiting}"
+        return hashlib.sha256(state.encode()).hexdigest()[:16]
 
     @property
     def decision(self) -> str | None:

@@ -1,5 +1,6 @@
 """The model's answer on the reading page, as it comes."""
 
+import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -57,7 +58,7 @@ def answer_context(user: User, answer: ShownAnswer, *, own: Review | None) -> di
         "has_model": answer.prediction is not None or active_model() is not None,
         "can_decide": decision_open_to(user, answer.scan),
         "own": own,
-        "answer_data": _data_for_viewer(answer, telling),
+        "answer_data": json.dumps(_data_for_viewer(answer, telling)),
     }
 
 

@@ -31,6 +31,7 @@ def show_case(request: HttpRequest, pk: int) -> HttpResponse:
     context |= {
         "rights": {right.value: True for right in rights},
         "history": _history(case, request.user, context["entries"]),
+        "can_assign": not case.is_closed and bool(rights & {Right.UPLOAD, Right.REVIEW}),
         "can_read": Right.REVIEW in rights and not case.is_closed,
     }
     return render(request, "cases/case.html", context)
@@ -53,7 +54,7 @@ def show_scans(request: HttpRequest, pk: int) -> HttpResponse:
 def close(request: HttpRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     close_case(case=case, user=request.user)
-    messages.success(request, f"Case {case.pk} is closed.")
+    messages.success(request, f"Case #{case.pk} is closed.")
     return redirect("case-detail", pk=pk)
 
 
@@ -62,7 +63,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
 def reopen(request: HttpRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     reopen_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Case {case.pk} is open again.")
+    messages.success(request, f"Case #{case.pk} is open again.")
     return redirect("case-detail", pk=pk)
 
 
@@ -112,7 +113,7 @@ def _middle_slices(scans: list[Scan]) -> dict[int, int]:
 
 def _fingerprint(entries: list[dict[str, Any]]) -> str:
     """Changes when something that the polled part shows has changed."""
-    return ".".join(f"{entry['scan'].pk}{entry['answer'].fingerprint}" for entry in entries)
+    return ".".join(f"{entry['scan'].pk}-{entry['answer'].fingerprint}" for entry in entries)
 
 
 def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ToldEvent]:

@@ -25,16 +25,13 @@ class DayInput(forms.DateInput):
 
 
 class EventFilter(forms.Form):
+    marks_optional = False
+
     action = forms.ChoiceField(label="What", choices=[("", "Anything"), *Action.choices], required=False)
     person = forms.CharField(label="Who", max_length=150, required=False)
     case = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
     since = forms.DateField(label="From", required=False, widget=DayInput)
     until = forms.DateField(label="Until", required=False, widget=DayInput)
-
-    def __init__(self, data: Any) -> None:
-        super().__init__(data)
-        for field in self.fields.values():
-            field.is_filter = True  # type: ignore[attr-defined]
 
     def choose(self, events: EventQuerySet) -> EventQuerySet:
         """Days are the user's own, from the first to the last moment of each."""

@@ -25,6 +25,8 @@ ANY = [("", "Any")]
 
 
 class LabelledSetFilter(forms.Form):
+    marks_optional = False
+
     site = forms.ModelChoiceField(Site.objects.none(), required=False, empty_label="All sites", to_field_name="slug")
     standing = forms.ChoiceField(label="In the set", choices=ANY + Standing.choices, required=False)
     label = forms.ChoiceField(label="Final label", choices=ANY + Label.choices, required=False)
@@ -35,8 +37,6 @@ class LabelledSetFilter(forms.Form):
         super().__init__(data)
         self.user = user
         self.fields["site"].queryset = sites_with(user, Right.MANAGE)  # type: ignore[attr-defined]
-        for field in self.fields.values():
-            field.is_filter = True  # type: ignore[attr-defined]
 
     def scans(self) -> ScanQuerySet:
         """What is chosen; a filter that is no choice of the form chooses nothing away."""

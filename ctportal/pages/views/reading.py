@@ -25,14 +25,20 @@ from inference.models import SliceAnswer
 @require_GET
 def read_next(request: HttpRequest) -> HttpResponse:
     """Opens the case that needs this reader most, or the one after `?after=`."""
-    case = next_case_to_read(request.user, after=_number(request, "after") or None)
+    after = _number(request, "after")
+    case = next_case_to_read(request.user, after=after or None)
     if case is not None:
         return redirect("case-read", pk=case.pk)
-    if sites_with(request.user, Right.REVIEW).exists():
-        messages.info(request, "Nothing is left for you to read. New cases appear in the worklist.")
-    else:
-        messages.info(request, "Only readers read the list; you can open every case of your sites here.")
+    messages.info(request, _nothing_next(request.user, after))
     return redirect("worklist")
+
+
+def _nothing_next(user: User, after: int) -> str:
+    if not sites_with(user, Right.REVIEW).exists():
+        return "Only readers go through the list; you can open every case of your sites here."
+    if cases_to_read(user).filter(pk=after).exists():
+        return f"Case #{after} is the only one left for you to read."
+    return "Nothing is left for you to read. New cases appear in the worklist."
 
 
 @login_required
@@ -42,7 +48,7 @@ def read_case(request: HttpRequest, pk: int) -> HttpResponse:
     case = fetch(cases, user=request.user, pk=pk)
     scans = _ready_scans(case)
     if not scans:
-        messages.info(request, f"Case {case.pk} has no scan to read yet.")
+        messages.info(request, f"Case #{case.pk} has no scan to read yet.")
         return redirect("case-detail", pk=case.pk)
     note_view(case, request.user, reading=True)
     scan = _chosen(request, scans)
@@ -151,11 +157,11 @@ def _go_on(request: HttpRequest, scan: Scan, decided: Decided) -> HttpResponse:
 
 def _recorded(scan: Scan, decided: Decided) -> str:
     review = decided.review
-    words = f"Recorded for scan {scan.pk} of case {scan.case_id}: {review.get_label_display()}"
+    words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
     if review.agrees is not None:
         words += ", as the model says" if review.agrees else ", against the model"
     if decided.is_case_closed:
-        words += f". Case {scan.case_id} is closed"
+        words += f". Case #{scan.case_id} is closed"
     elif decided.kept_open:
         words += ". The case stays open, because a scan of it has no final label"
     return f"{words}."

@@ -21,6 +21,7 @@ export function connectAnswer(stack) {
     showMap();
     showPlace();
     for (const button of document.querySelectorAll("[data-slice]")) markShown(button);
+    stack.dispatchEvent(new Event("answered"));
   }
 
   async function showMap() {

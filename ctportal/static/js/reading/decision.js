@@ -25,13 +25,19 @@ export function connectDecision(stack, answer) {
 
   const needsReason = (label) => "changes" in form.dataset || (answer.label !== null && answer.label !== label);
 
+  function askForReason() {
+    const chosen = form.querySelector("[name=label]:checked");
+    reason.required = Boolean(chosen) && needsReason(chosen.value);
+  }
+
+  stack.addEventListener("answered", askForReason);
   form.addEventListener("change", (event) => {
     if (event.target.name !== "label") return;
-    reason.required = needsReason(event.target.value);
+    askForReason();
     if (reason.required && !reason.value) reason.focus();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat || !form.checkVisibility()) return;
     event.preventDefault();
     form.requestSubmit(form.querySelector("#record"));
   });
