@@ -3,71 +3,23 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-PATIENCE = 240
+from tests.launched import CHECKOUT, PATIENCE, free_port, launched_portal
+
 PROGRAMS = ("web", "scheduler", "default-worker", "inference-worker", "training-worker")
 
 pytestmark = pytest.mark.serial
 
 
-class Portal:
-    """A launcher process and what it said."""
-
-    def __init__(self, home: Path, port: int) -> None:
-        self.home, self.port = home, port
-        self.output = home.parent / f"{home.name}-output-{time.monotonic_ns()}"
-        outside = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST"}
-        environment = {name: value for name, value in os.environ.items() if name not in outside}
-        environment |= {"CTPORTAL_HOME": str(home), "PORT": str(port), "DEMO": "0", "PYTHONUNBUFFERED": "1"}
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ctportal.launch"], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
-            )
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def wait_until_it_answers(self) -> None:
-        self.wait_for(lambda: "The portal answers at" in self.said)
-
-    def wait_for(self, condition) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-
-@contextmanager
-def portal(home: Path, port: int) -> Iterator[Portal]:
-    running = Portal(home, port)
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.wait()
-
-
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    return free_port()
 
 
 def still_there(processes: list[psutil.Process]) -> list[str]:
@@ -76,15 +28,15 @@ def still_there(processes: list[psutil.Process]) -> list[str]:
 
 
 def test_the_portal_starts_heals_refuses_a_second_start_and_stops_without_a_trace(home, port):
-    with portal(home / "var", port) as first:
+    with launched_portal(home / "var", port) as first:
         first.wait_until_it_answers()
         with urlopen(f"http://localhost:{port}/healthz", timeout=30) as answer:
             assert answer.status == 200
 
-        with portal(home / "var", port + 1) as second:
+        with launched_portal(home / "var", port + 1) as second:
             assert second.process.wait(PATIENCE) == 1
             assert f"runs already (process {first.process.pid}, http://localhost:{port}/)" in second.said
-        with portal(home / "other", port) as third:
+        with launched_portal(home / "other", port) as third:
             assert third.process.wait(PATIENCE) == 1
             assert f"port {port} is taken" in third.said
         assert not (home / "other" / "services").exists()
@@ -113,13 +65,13 @@ def test_the_portal_starts_heals_refuses_a_second_start_and_stops_without_a_trac
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children of a dead parent")
 def test_a_killed_launcher_takes_its_programs_along_and_the_next_start_recovers(home, port):
-    with portal(home / "var", port) as killed:
+    with launched_portal(home / "var", port) as killed:
         killed.wait_until_it_answers()
         family = killed.family()
         killed.process.kill()
         assert still_there(family) == []
 
-    with portal(home / "var", port) as again:
+    with launched_portal(home / "var", port) as again:
         again.wait_until_it_answers()
         family = again.family()
         again.process.terminate()
