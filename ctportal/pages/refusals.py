@@ -59,6 +59,11 @@ def refuse(request: HttpRequest, words: str, *, status: int) -> HttpResponse:
     if request.headers.get("HX-Request"):
         # The header tells portal.js to show the words as a toast and to leave the page as it is.
         return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8", headers={"X-Refusal": "1"})
-    if "application/json" in request.headers.get("Accept", ""):
+    if wants_json(request):
         return JsonResponse({"detail": words}, status=status)
     return render(request, f"{status}.html", {"words": words}, status=status)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """So asks the upload script."""
+    return "application/json" in request.headers.get("Accept", "")

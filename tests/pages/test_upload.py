@@ -27,7 +27,15 @@ def upload(client, case, *files, headers=JSON, **fields):
 
 
 def test_anonymous_visitors_are_sent_to_the_log_in(client, case):
-    assert upload(client, case, file("a.png", phantom_png()))["Location"].startswith("/accounts/login/")
+    response = upload(client, case, file("a.png", phantom_png()), headers={})
+    assert response["Location"] == f"/accounts/login/?next=/cases/{case.pk}/"
+
+
+def test_the_script_is_told_that_the_session_is_over(client, case):
+    response = upload(client, case, file("a.png", phantom_png()))
+    assert response.status_code == 401
+    assert "logged out" in response.json()["detail"]
+    assert not Scan.objects.exists()
 
 
 @pytest.mark.parametrize("who", ["rita", "max", "sue"])

@@ -120,7 +120,7 @@ def when_short(moment: datetime) -> SafeString | str:
     """For dense tables: the time today, the day this year, else the date."""
     local, now = timezone.localtime(moment), timezone.localtime()
     if local.date() == now.date():
-        return when(moment, "H:i")
+        return when(moment, r"\T\o\d\a\y H:i")
     return when(moment, "j M, H:i" if local.year == now.year else "j M Y")
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,17 +15,25 @@ from cases.incoming import files_on_disk, sent_files
 from cases.models import Case
 from cases.uploads import Upload, receive_upload
 from ctportal.accounts.rights import Right, fetch
+from ctportal.pages.refusals import refuse, wants_json
 
 
 @csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
-@login_required
 @require_POST
 def upload_to_case(request: HttpRequest, pk: int) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return _ask_to_log_in(request, pk)
     cases = Case.objects.select_related("patient__site")
     case = fetch(cases, user=request.user, right=Right.UPLOAD, pk=pk)
     case.require_not_closed()
     with files_on_disk(request):
         return _receive(request, case)
+
+
+def _ask_to_log_in(request: HttpRequest, pk: int) -> HttpResponse:
+    if wants_json(request):
+        return refuse(request, "You were logged out. Log in in another window, then try again.", status=401)
+    return redirect_to_login(reverse("case-detail", args=[pk]))
 
 
 @csrf_protect
@@ -39,7 +47,7 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
         together="together" in request.POST,
         accept_any_modality="accept_any_modality" in request.POST,
     )
-    if "application/json" in request.headers.get("Accept", ""):
+    if wants_json(request):
         return JsonResponse(_told(upload), status=201 if upload.scans else 422)
     return _answer_form(request, case, upload, count=len(files))
 

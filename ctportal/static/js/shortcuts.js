@@ -7,8 +7,8 @@ const dialog = document.getElementById("shortcuts-dialog");
 let pending = "";
 let pendingTimer = 0;
 
-export function addShortcut(keys, words, run, group = "On this page") {
-  added.push({ keys, words, run, group });
+export function addShortcut(keys, words, run, group = "On this page", works = undefined) {
+  added.push({ keys, words, run, group, works });
 }
 
 const isVisible = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;

@@ -30,13 +30,13 @@ function shareOut(items, loaded, onProgress) {
   }
 }
 
-function read(xhr) {
+function read(xhr, address) {
+  // Led elsewhere, the session was over and this is the log-in page.
+  if (xhr.responseURL && xhr.responseURL !== address) return { trouble: WORDS[401] };
   const isJson = (xhr.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
   const answer = isJson ? JSON.parse(xhr.responseText) : null;
   if (answer?.refusals) return answer;
-  // Without a session the answer is the log-in page.
-  const wasLoggedOut = xhr.status === 200 && !isJson;
-  return { trouble: answer?.detail ?? troubleOf(wasLoggedOut ? 401 : xhr.status) };
+  return { trouble: answer?.detail ?? troubleOf(xhr.status) };
 }
 
 export function send(form, items, options, onProgress) {
@@ -49,7 +49,7 @@ export function send(form, items, options, onProgress) {
     xhr.addEventListener("error", () => resolve({ trouble: WORDS[0] }));
     xhr.addEventListener("load", () => {
       try {
-        resolve(read(xhr));
+        resolve(read(xhr, form.action));
       } catch {
         resolve({ trouble: troubleOf(500) });
       }
