@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
-from celery.schedules import schedule
+from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
 from ctportal import embedded
@@ -105,7 +105,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "inference.tasks.run_queued_predictions": {"queue": "inference"},
-    "inference.tasks.run_training": {"queue": "training"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -119,6 +118,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
+    "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
     "sweep-predictions": {
         "task": "inference.tasks.sweep_predictions",
         "schedule": schedule(timedelta(seconds=PREDICTION_SWEEP_SECONDS)),
