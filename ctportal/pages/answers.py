@@ -11,7 +11,7 @@ from ctportal.accounts.rights import Right, rights_at
 from inference.answers import AnswerText, describe, words_for_model
 from inference.models import Prediction, SliceAnswer
 
-PLACES_SHOWN = 3
+PLACES_SHOWN = 2
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -77,11 +77,11 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def scans_context(user: User, case: Case) -> dict[str, Any]:
-    scans = list(case.scans.select_related("uploaded_by"))
+    scans = list(_with_thumbnails(case.scans.select_related("uploaded_by")))
     for scan in scans:
         scan.case = case
-    answers, reviews, middles = shown_answers(user, scans), reviews_by_scan(scans), _middle_slices(scans)
-    entries = [_entry(scan, answers[scan.pk], reviews[scan.pk], middles.get(scan.pk)) for scan in scans]
+    answers, reviews = shown_answers(user, scans), reviews_by_scan(scans)
+    entries = [_entry(scan, answers[scan.pk], reviews[scan.pk]) for scan in scans]
     return {
         "case": case,
         "patient": case.patient,
@@ -92,23 +92,20 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     }
 
 
-def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], middle: int | None) -> dict[str, Any]:
+def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview]) -> dict[str, Any]:
     """What colleagues decided stays hidden with the model's answer: it would give the answer away."""
     return {
         "scan": scan,
         "answer": answer,
-        "thumbnail": middle,
         "reviews": [] if answer.is_hidden else reviews,
         "hidden_reviews": len(reviews) if answer.is_hidden else 0,
     }
 
 
-def _middle_slices(scans: list[Scan]) -> dict[int, int]:
+def _with_thumbnails(scans: QuerySet[Scan]) -> QuerySet[Scan]:
     """A slice of each scan that shows most of the lungs: the middle one."""
-    middles = Q()
-    for scan in scans:
-        middles |= Q(scan=scan, position=scan.slice_count // 2)
-    return dict(Slice.objects.filter(middles).values_list("scan", "pk")) if scans else {}
+    middle = Slice.objects.filter(scan=OuterRef("pk"), position=OuterRef("slice_count") / 2)
+    return scans.annotate(thumbnail=Subquery(middle.values("pk")[:1]))
 
 
 def _fingerprint(entries: list[dict[str, Any]]) -> str:

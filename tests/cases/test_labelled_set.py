@@ -1,0 +1,147 @@
+"""What is in the labelled set, why, and what the export holds."""
+
+import csv
+import io
+import zipfile
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from cases.casework import withdraw_scan
+from cases.errors import WrongState
+from cases.labelled_export import export_labelled_set
+from cases.labelled_set import counts_by_agreement, counts_by_site, labelled_scans
+from cases.labels import agreement
+from cases.models import Review, Scan
+from ctportal.accounts.models import Action, Event
+from ml.data import read_collection
+from tests.cast import make_case, make_patient, make_scan
+
+
+@pytest.fixture
+def new_scan(north, cara, media):
+    def make(patient=None, slices=1):
+        return make_scan(make_case(patient or make_patient(north)), cara, slices=slices)
+
+    return make
+
+
+def standing(scan, user, **options):
+    return labelled_scans(user, **options).get(pk=scan.pk).standing
+
+
+def opened(archive):
+    return zipfile.ZipFile(io.BytesIO(b"".join(archive)))
+
+
+def manifest(archive):
+    return list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+
+
+def test_each_scan_is_in_the_set_or_says_why_not(new_scan, max, rita, rob, cara, review):
+    scans = {name: new_scan() for name in ("included", "unreviewed", "disagreement", "cannot_tell", "withdrawn")}
+    review(scans["included"], rita)
+    review(scans["disagreement"], rita)
+    review(scans["disagreement"], rob, "non_covid")
+    review(scans["cannot_tell"], rita, "cannot_tell")
+    review(scans["withdrawn"], rita)
+    withdraw_scan(scan=scans["withdrawn"], user=cara, reason="Wrong patient")
+    assert {name: standing(scan, max) for name, scan in scans.items()} == {name: name for name in scans}
+
+
+def test_synthetic_scans_are_in_only_when_asked_for(new_scan, max, rita, review):
+    scan = new_scan()
+    review(scan, rita)
+    Scan.objects.update(is_synthetic=True)
+    assert standing(scan, max) == "synthetic"
+    assert standing(scan, max, with_synthetic=True) == "included"
+
+
+def test_a_patient_with_both_labels_is_left_out(new_scan, anna, max, rita, review):
+    first, second = new_scan(anna), new_scan(anna)
+    review(first, rita, "covid")
+    assert standing(first, max) == "included"
+    review(second, rita, "non_covid")
+    assert standing(first, max) == standing(second, max) == "mixed_patient"
+
+
+def test_the_agreement_in_sql_is_that_of_the_rule(new_scan, max, rita, rob, review):
+    scans = [new_scan() for _ in range(4)]
+    review(scans[1], rita)
+    for reader in (rita, rob):
+        review(scans[2], reader)
+        review(scans[3], reader, "covid" if reader == rita else "cannot_tell")
+    for row in labelled_scans(max):
+        labels = list(Review.objects.filter(scan=row).current().values_list("label", flat=True))
+        assert row.agreement == agreement(labels)
+
+
+def test_counts_by_site_and_agreement(new_scan, max, rita, review):
+    review(new_scan(), rita, "covid")
+    review(new_scan(), rita, "non_covid")
+    new_scan()
+    line = counts_by_site(labelled_scans(max))[0]
+    assert (line.site, line.covid, line.non_covid, line.excluded) == ("Radiology North", 1, 1, 1)
+    assert dict(counts_by_agreement(labelled_scans(max))) == {"unreviewed": 1, "single reader": 2}
+
+
+def test_only_managed_sites_count(new_scan, rita, otto, review):
+    review(new_scan(), rita)
+    assert not labelled_scans(rita).exists()
+    assert not labelled_scans(otto).exists()
+
+
+def test_the_export_is_what_training_reads(new_scan, max, rita, review, tmp_path):
+    positive, negative = new_scan(slices=3), new_scan()
+    review(positive, rita, "covid")
+    review(negative, rita, "non_covid")
+    archive = export_labelled_set(scans=labelled_scans(max), user=max)
+    size, data = len(archive), b"".join(archive)
+    assert size == len(data)
+    zipfile.ZipFile(io.BytesIO(data)).extractall(tmp_path)
+    collection = read_collection(tmp_path, check=True)
+    assert sorted(collection.labels) == [0, 1, 1, 1]
+    pseudonyms = {str(scan.case.patient.pseudonym) for scan in (positive, negative)}
+    assert set(collection.groups) == pseudonyms
+    assert set(collection.blocks) == {"north"}
+
+
+def test_the_export_holds_the_views_and_no_identity(new_scan, anna, max, rita, review):
+    scan = new_scan(anna, slices=2)
+    review(scan, rita)
+    archive = opened(export_labelled_set(scans=labelled_scans(max), user=max))
+    rows = manifest(archive)
+    assert list(rows[0]) == ["file", "label", "group", "block", "width", "height", "sha256", "source_name"]
+    assert archive.read(rows[1]["file"]) == scan.slices.get(position=1).view.read()
+    text = "".join(archive.namelist()) + archive.read("manifest.csv").decode()
+    for identity in (anna.name, anna.record_number, "Anna", scan.case.accession_number or "ACC"):
+        assert identity not in text
+
+
+def test_who_took_the_set_is_an_event_of_each_site(new_scan, max, rita, review):
+    review(new_scan(), rita)
+    export_labelled_set(scans=labelled_scans(max), user=max)
+    event = Event.objects.get(action=Action.LABELS_EXPORTED)
+    assert (event.actor, event.site.slug, event.details) == (max, "north", {"scans": 1})
+
+
+def test_an_empty_set_is_refused(new_scan, max):
+    new_scan()
+    with pytest.raises(WrongState, match="empty"):
+        export_labelled_set(scans=labelled_scans(max), user=max)
+
+
+def test_a_lost_file_stops_the_export_before_it_begins(new_scan, max, rita, review):
+    scan = new_scan()
+    review(scan, rita)
+    slice_ = scan.slices.get()
+    slice_.view.storage.delete(slice_.view.name)
+    with pytest.raises(WrongState, match="missing from the store"):
+        export_labelled_set(scans=labelled_scans(max), user=max)
+    assert not Event.objects.filter(action=Action.LABELS_EXPORTED).exists()
+
+
+def test_nobody_exports_what_they_do_not_manage(new_scan, max, rita, review):
+    review(new_scan(), rita)
+    with pytest.raises(PermissionDenied):
+        export_labelled_set(scans=labelled_scans(max), user=rita)

@@ -1,0 +1,85 @@
+"""Stored images through the rights check."""
+
+import io
+
+import pytest
+from django.urls import reverse
+from PIL import Image
+
+from ctportal.accounts.models import Action, Event
+from tests.cast import answer, make_case, make_scan
+
+KINDS = ["slice-view", "slice-original", "slice-map"]
+
+
+@pytest.fixture
+def one(answered):
+    return answered.slices.get()
+
+
+def content(response):
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_member_gets_the_picture_and_nobody_else(login, client, cara, rita, max, otto, one, kind):
+    url = reverse(kind, args=[one.pk])
+    assert client.get(url).status_code == 302
+    assert login(otto).get(url).status_code == 404
+    for person in (cara, rita, max):
+        response = login(person).get(url)
+        assert response.status_code == 200
+        assert response["Content-Type"] == "image/png"
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert "private" in response["Cache-Control"]
+        Image.open(io.BytesIO(content(response))).verify()
+    assert login(rita).post(url).status_code == 405
+
+
+@pytest.mark.parametrize("kind", ["slice-view", "slice-map"])
+def test_what_the_browser_has_is_not_sent_again(login, rita, one, kind):
+    url = reverse(kind, args=[one.pk])
+    tag = login(rita).get(url)["ETag"]
+    again = login(rita).get(url, headers={"If-None-Match": tag})
+    assert again.status_code == 304
+    assert again["ETag"] == tag
+
+
+def test_a_known_tag_opens_nothing_to_a_stranger(login, rita, otto, one):
+    url = reverse("slice-view", args=[one.pk])
+    tag = login(rita).get(url)["ETag"]
+    assert login(otto).get(url, headers={"If-None-Match": tag}).status_code == 404
+
+
+def test_the_original_is_a_download_with_a_neutral_name_and_an_event(login, rita, one):
+    response = login(rita).get(reverse("slice-original", args=[one.pk]))
+    assert response["Content-Disposition"] == f'attachment; filename="scan-{one.scan_id}-slice-001.png"'
+    event = Event.objects.get(action=Action.FILE_DOWNLOADED)
+    assert (event.actor, event.case_id, event.subject_id) == (rita, one.scan.case_id, one.pk)
+
+
+def test_the_map_is_clear_where_the_model_saw_nothing(login, rita, answered, one):
+    grey = io.BytesIO()
+    Image.frombytes("L", (3, 1), bytes([0, 128, 255])).save(grey, "PNG")
+    one.answers.update(map_png=grey.getvalue())
+    response = login(rita).get(reverse("slice-map", args=[one.pk]))
+    pixels = list(Image.open(io.BytesIO(response.content)).convert("RGBA").getdata())
+    assert pixels[0][3] == 0
+    assert 0 < pixels[1][3] < pixels[2][3]
+
+
+def test_a_blinded_reader_gets_the_picture_but_no_map(login, otto, jonas, model, review, media):
+    scan = make_scan(make_case(jonas), otto)
+    answer(scan, model)
+    one = scan.slices.get()
+    assert login(otto).get(reverse("slice-view", args=[one.pk])).status_code == 200
+    assert login(otto).get(reverse("slice-map", args=[one.pk])).status_code == 403
+    review(scan, otto)
+    assert login(otto).get(reverse("slice-map", args=[one.pk])).status_code == 200
+
+
+def test_a_slice_without_a_map_and_a_file_that_is_gone_are_not_there(login, rita, scan):
+    one = scan.slices.get()
+    assert login(rita).get(reverse("slice-map", args=[one.pk])).status_code == 404
+    one.view.storage.delete(one.view.name)
+    assert login(rita).get(reverse("slice-view", args=[one.pk])).status_code == 404
