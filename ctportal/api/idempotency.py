@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.request import Request
@@ -65,24 +65,32 @@ def _check(key: str) -> None:
 
 
 def _claim(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
-    print_ = fingerprint(request)
-    now = timezone.now()
-    mine: Any = IdempotentRequest.objects.filter(user=caller(request))
+    """The row of this key, and whether it is this call that made it."""
+    asked, now = fingerprint(request), timezone.now()
+    mine = IdempotentRequest.objects.filter(user=caller(request))
     given_up = Q(status_code=None, created_at__lt=now - GIVEN_UP_AFTER)
     mine.filter(Q(created_at__lt=now - KEPT_FOR) | given_up).delete()
-    claim, is_ours = IdempotentRequest.objects.get_or_create(
-        user=caller(request), key=key, defaults={"fingerprint": print_}
-    )
-    if claim.fingerprint != print_:
+    try:
+        with transaction.atomic():
+            return mine.create(user=caller(request), key=key, fingerprint=asked), True
+    except IntegrityError:
+        earlier = mine.filter(key=key).first()
+    if earlier is None:  # it was refused, and its key freed, this very moment
+        raise _in_progress()
+    if earlier.fingerprint != asked:
         raise Problem(KEY_REUSED, "This key was sent with another request; make a new key for each request.")
-    return claim, is_ours
+    return earlier, False
+
+
+def _in_progress() -> Problem:
+    problem = Problem(REQUEST_IN_PROGRESS, "Wait for the answer to the first, or ask again in some seconds.")
+    problem.headers["Retry-After"] = "2"
+    return problem
 
 
 def _replay(claim: IdempotentRequest, answer: Callable[[Receipt], Response]) -> Response:
     if claim.status_code is None:
-        in_progress = Problem(REQUEST_IN_PROGRESS, "Wait for the answer to the first, or ask again in some seconds.")
-        in_progress.headers["Retry-After"] = "2"
-        raise in_progress
+        raise _in_progress()
     response = answer(claim.body or {})
     response[REPLAYED] = "true"
     return response

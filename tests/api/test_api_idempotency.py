@@ -1,14 +1,16 @@
 """The same creation sent twice happens once and is answered twice."""
 
 from datetime import timedelta
+from threading import Barrier, Thread
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from cases.models import Case, Patient, Review, Scan
 from ctportal.accounts.models import Event, IdempotentRequest
-from tests.api.calls import problem
+from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
 
 PATIENTS = "/api/v1/patients/"
@@ -179,3 +181,24 @@ def test_the_receipt_and_the_work_are_stored_together(api, cara, north, monkeypa
         api(cara).post(PATIENTS, FACTS, headers=KEY)
 
     assert not Patient.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_requests_at_the_same_time_one_does_the_work(cara, north):
+    client = client_of(cara)
+    answers, ready = [], Barrier(4)
+
+    def post() -> None:
+        ready.wait()
+        answers.append(client.post(PATIENTS, FACTS, headers=KEY).status_code)
+        connection.close()
+
+    threads = [Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Patient.objects.count() == 1
+    assert 201 in answers
+    assert set(answers) <= {201, 409}
