@@ -7,7 +7,7 @@ it is; the hashes in the manifest are computed while the slices pass, which is w
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
@@ -119,7 +119,12 @@ def _contents(slice_: ExportedSlice) -> Iterator[bytes]:
 
 
 def _manifest(slices: list[ExportedSlice]) -> Iterator[bytes]:
-    for row in (list(COLUMNS), *(slice_.row() for slice_ in slices)):
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(row)
-        yield line.getvalue().encode()
+    yield _line(COLUMNS)
+    for slice_ in slices:
+        yield _line(slice_.row())
+
+
+def _line(row: Sequence[str | int]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(row)
+    return line.getvalue().encode()

@@ -9,7 +9,7 @@ from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, people_with
 from ctportal.pages.forms.checked import ModelCheckedForm
 
-WIDGETS = {
+WIDGETS: dict[str, type[forms.Widget] | forms.Widget] = {
     "accession_number": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     "reason": forms.Textarea(attrs={"rows": 3}),
 }

@@ -10,7 +10,7 @@ from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
 from ctportal.pages.forms.checked import ModelCheckedForm
 
-WIDGETS = {
+WIDGETS: dict[str, type[forms.Widget] | forms.Widget] = {
     "record_number": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     "name": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     "birth_date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),

@@ -5,7 +5,7 @@ from django import forms
 
 from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, Wanted
-from ctportal.accounts.models import User
+from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
 
 ANY = "any"
@@ -43,7 +43,7 @@ class WorklistForm(forms.Form):
     priority = _choice("Priority", Priority.choices)
     decision = _choice("Model's answer", Decision.choices)
     label = _choice("Readers' label", Label.choices)
-    site = forms.ModelChoiceField(queryset=None, required=False, empty_label="All")
+    site = forms.ModelChoiceField(queryset=Site.objects.none(), required=False, empty_label="All")
     opened_from = _day("Opened from")
     opened_to = _day("Opened to")
     needs_review = forms.BooleanField(label="Needs review", required=False)

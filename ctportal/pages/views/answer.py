@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -16,6 +16,7 @@ from ctportal.accounts.models import User
 from ctportal.accounts.rights import fetch
 from ctportal.pages.answers import ShownAnswer, shown_answer
 from ctportal.pages.curve import draw_curve
+from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import safe_next
 from inference.answers import slices_that_mattered, words_for_slices
 from inference.models import Prediction
@@ -24,7 +25,7 @@ from inference.queue import active_model, retry
 
 @login_required
 @require_GET
-def show_answer(request: HttpRequest, pk: int) -> HttpResponse:
+def show_answer(request: PersonRequest, pk: int) -> HttpResponse:
     """Polled while the answer is awaited; says nothing until something has changed."""
     scan = _fetch_scan(request, pk)
     answer = shown_answer(request.user, scan)
@@ -36,7 +37,7 @@ def show_answer(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def retry_answer(request: HttpRequest, pk: int) -> HttpResponse:
+def retry_answer(request: PersonRequest, pk: int) -> HttpResponse:
     scan = _fetch_scan(request, pk)
     prediction = Prediction.objects.filter(scan=scan).order_by("-queued_at", "-pk").first()
     if prediction is None:
@@ -72,5 +73,5 @@ def _data_for_viewer(answer: ShownAnswer, telling: list[Any]) -> dict[str, Any]:
     }
 
 
-def _fetch_scan(request: HttpRequest, pk: int) -> Scan:
+def _fetch_scan(request: PersonRequest, pk: int) -> Scan:
     return fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)

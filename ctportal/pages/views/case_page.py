@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,6 +16,7 @@ from ctportal.accounts.models import Event, User
 from ctportal.accounts.rights import Right, fetch, rights_at
 from ctportal.pages.answers import ShownAnswer, shown_answers
 from ctportal.pages.event_words import LOOKING, ToldEvent, tell_event
+from ctportal.pages.requests import PersonRequest
 from ctportal.pages.review_history import ToldReview, reviews_by_scan
 
 HISTORY_LENGTH = 60
@@ -23,7 +24,7 @@ HISTORY_LENGTH = 60
 
 @login_required
 @require_GET
-def show_case(request: HttpRequest, pk: int) -> HttpResponse:
+def show_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     note_view(case, request.user)
     rights = rights_at(request.user, case.site)
@@ -39,7 +40,7 @@ def show_case(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def show_scans(request: HttpRequest, pk: int) -> HttpResponse:
+def show_scans(request: PersonRequest, pk: int) -> HttpResponse:
     """Polled while an answer is awaited; says nothing until something has changed."""
     case = _fetch_case(request, pk)
     context = scans_context(request.user, case)
@@ -51,7 +52,7 @@ def show_scans(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def close(request: HttpRequest, pk: int) -> HttpResponse:
+def close(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     close_case(case=case, user=request.user)
     messages.success(request, f"Case #{case.pk} is closed.")
@@ -60,7 +61,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+def reopen(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     reopen_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
     messages.success(request, f"Case #{case.pk} is open again.")
@@ -69,7 +70,7 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
     messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record and counts no more.")
@@ -122,6 +123,6 @@ def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[Told
     return [tell_event(event, hidden_scans=hidden) for event in events[:HISTORY_LENGTH]]
 
 
-def _fetch_case(request: HttpRequest, pk: int) -> Case:
+def _fetch_case(request: PersonRequest, pk: int) -> Case:
     cases = Case.objects.select_related("patient__site", "assigned_reader", "created_by")
     return fetch(cases, user=request.user, pk=pk)

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -16,6 +16,7 @@ from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import Action, Event, EventQuerySet, User
 from ctportal.accounts.rights import REFUSALS, Right, sites_with
 from ctportal.pages.event_words import tell_event
+from ctportal.pages.requests import PersonRequest
 
 ROWS = 50
 
@@ -47,7 +48,7 @@ class EventFilter(forms.Form):
 
 @login_required
 @require_GET
-def list_events(request: HttpRequest) -> HttpResponse:
+def list_events(request: PersonRequest) -> HttpResponse:
     if not sites_with(request.user, Right.MANAGE).exists():
         raise PermissionDenied(REFUSALS[Right.MANAGE])
     form = EventFilter(request.GET)

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,6 +19,7 @@ from cases.models import Label, ScanQuerySet
 from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import REFUSALS, Right, sites_with
+from ctportal.pages.requests import PersonRequest
 
 ROWS = 50
 ANY = [("", "Any")]
@@ -51,7 +52,7 @@ class LabelledSetFilter(forms.Form):
 
 @login_required
 @require_GET
-def show_labels(request: HttpRequest) -> HttpResponse:
+def show_labels(request: PersonRequest) -> HttpResponse:
     _require_manager(request.user)
     form = LabelledSetFilter(request.GET, user=request.user)
     scans = form.scans()
@@ -75,7 +76,7 @@ def show_labels(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def export_labels(request: HttpRequest) -> HttpResponseBase:
+def export_labels(request: PersonRequest) -> HttpResponseBase:
     """Streamed; the length is told first, so that the browser shows how far it is."""
     _require_manager(request.user)
     archive = export_labelled_set(scans=LabelledSetFilter(request.POST, user=request.user).scans(), user=request.user)

@@ -6,7 +6,7 @@ import logging
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import File
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_safe
@@ -17,6 +17,7 @@ from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action
 from ctportal.accounts.rights import fetch
 from ctportal.pages.colours import coloured_map
+from ctportal.pages.requests import PersonRequest
 from inference.models import SliceAnswer
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ SUFFIXES = {
 
 @require_safe
 @login_required
-def slice_view(request: HttpRequest, pk: int) -> HttpResponseBase:
+def slice_view(request: PersonRequest, pk: int) -> HttpResponseBase:
     """The normalised 8-bit view as PNG."""
     slice_ = _fetch_slice(request, pk)
     tag = _tag("view", slice_.view.name)
@@ -43,7 +44,7 @@ def slice_view(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 @login_required
-def slice_original(request: HttpRequest, pk: int) -> HttpResponseBase:
+def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
     """What was sent, de-identified; taking it away is an event."""
     slice_ = _fetch_slice(request, pk)
     stored = _open(slice_, "original")
@@ -63,7 +64,7 @@ def slice_original(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 @login_required
-def slice_map(request: HttpRequest, pk: int) -> HttpResponseBase:
+def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
     """Where the model saw evidence, in colour, over the whole slice."""
     slice_ = _fetch_slice(request, pk)
     if not may_see_answer(request.user, slice_.scan):
@@ -81,7 +82,7 @@ def slice_map(request: HttpRequest, pk: int) -> HttpResponseBase:
     return _guarded(response, tag)
 
 
-def _fetch_slice(request: HttpRequest, pk: int) -> Slice:
+def _fetch_slice(request: PersonRequest, pk: int) -> Slice:
     return fetch(Slice.objects.select_related("scan__case__patient__site"), user=request.user, pk=pk)
 
 
@@ -98,12 +99,12 @@ def _open(slice_: Slice, field: str) -> File:
         raise Http404("The file of this slice is missing from the store; tell the administrator.") from None
 
 
-def _tag(kind: str, content: str) -> str:
+def _tag(kind: str, content: str | None) -> str:
     """Stored names are random and their content never changes, so the name stands for the content."""
     return f'"{hashlib.sha256(f"{kind}:{content}".encode()).hexdigest()[:32]}"'
 
 
-def _unchanged(request: HttpRequest, tag: str) -> HttpResponseBase | None:
+def _unchanged(request: PersonRequest, tag: str) -> HttpResponseBase | None:
     response = get_conditional_response(request, etag=tag)
     return None if response is None else _guarded(response, tag)
 

@@ -4,8 +4,8 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -13,6 +13,7 @@ from cases.errors import WrongState
 from ctportal.accounts.membership import add_member, remove_member, set_blinded_reads
 from ctportal.accounts.models import Membership, Role, Site, User
 from ctportal.accounts.rights import REFUSALS, Right, fetch, sites_with
+from ctportal.pages.requests import PersonRequest
 
 
 class MemberForm(forms.Form):
@@ -22,13 +23,13 @@ class MemberForm(forms.Form):
 
 @login_required
 @require_GET
-def show_members(request: HttpRequest) -> HttpResponse:
+def show_members(request: PersonRequest) -> HttpResponse:
     return _page(request, _site(request.user, request.GET.get("site", "")), MemberForm())
 
 
 @login_required
 @require_POST
-def add(request: HttpRequest) -> HttpResponse:
+def add(request: PersonRequest) -> HttpResponse:
     site = _site(request.user, request.POST.get("site", ""))
     form = MemberForm(request.POST)
     if form.is_valid():
@@ -45,10 +46,10 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    memberships = Membership.objects.select_related("site", "user")
-    membership = memberships.filter(pk=pk, site__in=Site.objects.visible_to(request.user)).first()
-    site = fetch(Site.objects, user=request.user, right=Right.MANAGE, pk=membership.site_id if membership else None)
+def remove(request: PersonRequest, pk: int) -> HttpResponse:
+    visible = Membership.objects.filter(site__in=Site.objects.visible_to(request.user))
+    membership = get_object_or_404(visible.select_related("site", "user"), pk=pk)
+    site = membership.site
     try:
         remove_member(membership=membership, user=request.user)
     except ValidationError as error:
@@ -59,7 +60,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def set_reads(request: HttpRequest) -> HttpResponse:
+def set_reads(request: PersonRequest) -> HttpResponse:
     site = _site(request.user, request.POST.get("site", ""))
     blinded = request.POST.get("blinded") == "on"
     set_blinded_reads(site=site, user=request.user, blinded=blinded)
@@ -70,7 +71,7 @@ def set_reads(request: HttpRequest) -> HttpResponse:
 
 def _site(user: User, slug: str) -> Site:
     if slug:
-        return fetch(Site.objects, user=user, right=Right.MANAGE, slug=slug)
+        return fetch(Site.objects.all(), user=user, right=Right.MANAGE, slug=slug)
     site = sites_with(user, Right.MANAGE).first()
     if site is None:
         raise PermissionDenied(REFUSALS[Right.MANAGE])
@@ -81,7 +82,7 @@ def _address(site: Site) -> str:
     return f"{reverse('members')}?site={site.slug}"
 
 
-def _page(request: HttpRequest, site: Site, form: MemberForm, status: int = 200) -> HttpResponse:
+def _page(request: PersonRequest, site: Site, form: MemberForm, status: int = 200) -> HttpResponse:
     context = {
         "site": site,
         "sites": sites_with(request.user, Right.MANAGE),

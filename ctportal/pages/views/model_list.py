@@ -2,11 +2,12 @@
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ctportal.pages.model_figures import card_lines, figure_lines
+from ctportal.pages.requests import PersonRequest
 from inference.models import ModelStatus, ModelVersion
 
 MODELS_SHOWN = 50
@@ -15,7 +16,7 @@ IN_SERVICE_FIRST = Case(When(status=ModelStatus.ACTIVE, then=Value(0)), default=
 
 @login_required
 @require_GET
-def list_models(request: HttpRequest) -> HttpResponse:
+def list_models(request: PersonRequest) -> HttpResponse:
     models = ModelVersion.objects.select_related("parent").order_by(IN_SERVICE_FIRST, "-registered_at")[:MODELS_SHOWN]
     entries = [
         {"model": model, "figures": figure_lines(model.metrics), "card": card_lines(model.card)} for model in models

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ctportal.accounts.models import User
 from ctportal.accounts.tokens import issue_token, revoke_token, scopes_for
+from ctportal.pages.requests import PersonRequest
 
 TOKENS_SHOWN = 50
 
@@ -36,10 +37,10 @@ class ProfileForm(forms.ModelForm):
 class TokenForm(forms.Form):
     name = forms.CharField(max_length=80, help_text="What uses it, for example “PACS gateway”.")
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    days = forms.IntegerField(label="Lasts (days)", min_value=1)
+    days = forms.IntegerField(label="Lasts (days)")
 
-    def __init__(self, *args: Any, user: User) -> None:
-        super().__init__(*args, initial={"days": min(90, settings.API_TOKEN_MAX_DAYS), "scopes": ["read"]})
+    def __init__(self, data: Any = None, *, user: User) -> None:
+        super().__init__(data, initial={"days": min(90, settings.API_TOKEN_MAX_DAYS), "scopes": ["read"]})
         choices = [(scope.value, scope.label) for scope in scopes_for(user)]
         self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
         self.fields["days"] = forms.IntegerField(
@@ -52,8 +53,10 @@ class TokenForm(forms.Form):
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def show_profile(request: HttpRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
+def show_profile(request: PersonRequest) -> HttpResponse:
+    # A copy: what a refused form has written on its person must not show in the frame of the page.
+    person = User.objects.get(username=request.user.username)
+    form = ProfileForm(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Your profile is saved.")
@@ -65,7 +68,7 @@ def show_profile(request: HttpRequest) -> HttpResponse:
 @require_POST
 @never_cache
 @sensitive_variables("secret")
-def issue(request: HttpRequest) -> HttpResponse:
+def issue(request: PersonRequest) -> HttpResponse:
     """Answers with the page itself, not a redirect: the secret is shown once and kept nowhere."""
     form = TokenForm(request.POST, user=request.user)
     if form.is_valid():
@@ -80,14 +83,14 @@ def issue(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=pk)
     revoke_token(token=token)
     messages.success(request, f"The token “{token.name}” is revoked.")
     return redirect("profile")
 
 
-def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
+def _page(request: PersonRequest, *, status: int = 200, **context: Any) -> HttpResponse:
     user = request.user
     context.setdefault("form", ProfileForm(instance=user))
     context.setdefault("token_form", TokenForm(user=user) if scopes_for(user) else None)

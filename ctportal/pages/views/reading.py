@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -16,6 +16,7 @@ from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, fetch, require, rights_at, sites_with
 from ctportal.pages.answers import shown_answer
 from ctportal.pages.forms.decision import DecisionForm
+from ctportal.pages.requests import PersonRequest
 from ctportal.pages.review_history import reviews_by_scan
 from ctportal.pages.views.answer import answer_context
 from inference.models import SliceAnswer
@@ -23,7 +24,7 @@ from inference.models import SliceAnswer
 
 @login_required
 @require_GET
-def read_next(request: HttpRequest) -> HttpResponse:
+def read_next(request: PersonRequest) -> HttpResponse:
     """Opens the case that needs this reader most, or the one after `?after=`."""
     after = _number(request, "after")
     case = next_case_to_read(request.user, after=after or None)
@@ -43,7 +44,7 @@ def _nothing_next(user: User, after: int) -> str:
 
 @login_required
 @require_GET
-def read_case(request: HttpRequest, pk: int) -> HttpResponse:
+def read_case(request: PersonRequest, pk: int) -> HttpResponse:
     cases = Case.objects.select_related("patient__site", "assigned_reader")
     case = fetch(cases, user=request.user, pk=pk)
     scans = _ready_scans(case)
@@ -58,7 +59,7 @@ def read_case(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def review_scan(request: HttpRequest, pk: int) -> HttpResponse:
+def review_scan(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     require(request.user, scan.site, Right.REVIEW)
     form = DecisionForm(request.POST)
@@ -109,7 +110,7 @@ def _ready_scans(case: Case) -> list[Scan]:
     return scans
 
 
-def _chosen(request: HttpRequest, scans: list[Scan]) -> Scan:
+def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
     """The scan of `?scan=`, else the first that nobody has decided, else the first."""
     wanted = request.GET.get("scan", "")
     if wanted:
@@ -120,7 +121,7 @@ def _chosen(request: HttpRequest, scans: list[Scan]) -> Scan:
     return next((scan for scan in scans if scan.final_label is None), scans[0])
 
 
-def _number(request: HttpRequest, name: str) -> int:
+def _number(request: PersonRequest, name: str) -> int:
     """A number of the address; 0 where it is none or absurdly large."""
     text = request.GET.get(name, "")
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
@@ -144,7 +145,7 @@ def _is_last_open(scan: Scan, scans: list[Scan]) -> bool:
     return all(other.final_label for other in scans if other.pk != scan.pk)
 
 
-def _go_on(request: HttpRequest, scan: Scan, decided: Decided) -> HttpResponse:
+def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
     """To the next scan of the case, else to the next case; a blinded reader sees first what the model said."""
     messages.success(request, _recorded(scan, decided))
     here = reverse("case-read", args=[scan.case_id])
