@@ -116,6 +116,14 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--fold", type=int, default=0)
     sweep.add_argument("--out", type=Path, required=True, help="folder of the runs")
 
+    card = _command(commands, "card", "what a model is and how well it does")
+    card.add_argument("folder", type=Path, help="artefact folder")
+
+    bench = _command(commands, "bench", "how long one slice takes on this machine")
+    bench.add_argument("folder", type=Path, help="artefact folder")
+    bench.add_argument("--device", choices=("auto", "openvino", "keras"), default="auto")
+    bench.add_argument("--threads", type=int, default=0, help="for OpenVINO; default: all cores")
+
     robust = _command(commands, "robustness", "a model under rotation, window, JPEG, noise, text and more")
     _data(robust)
     _model(robust)

@@ -14,14 +14,26 @@ HISTOGRAM = "grey histogram + forest"
 FROZEN = "frozen features + SVM"
 
 
-def histograms(images: Sequence[Image], preprocessing: Preprocessing | None = None) -> np.ndarray:
-    """32-bin grey histograms, float `(N, 32)`, of the views or of what preprocessing leaves of them."""
-    rows = []
-    for image in images:
-        view = read_view(image)
-        pixels = view if preprocessing is None else prepare(view, preprocessing).pixels
-        rows.append(np.histogram(pixels, bins=32, range=(0, 256))[0] / pixels.size)
-    return np.stack(rows)
+class Histograms:
+    """32-bin grey histograms of views and of what preprocessing leaves of them, each image read once."""
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self._preprocessing = preprocessing
+        self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def before(self, images: Sequence[Image]) -> np.ndarray:
+        """float `(N, 32)`, of the views as they come."""
+        return np.stack([self._both(image)[0] for image in images])
+
+    def after(self, images: Sequence[Image]) -> np.ndarray:
+        """float `(N, 32)`, of the network's inputs."""
+        return np.stack([self._both(image)[1] for image in images])
+
+    def _both(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
+        if image.sha256 not in self._known:
+            view = read_view(image)
+            self._known[image.sha256] = _histogram(view), _histogram(prepare(view, self._preprocessing).pixels)
+        return self._known[image.sha256]
 
 
 def forest_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -30,6 +42,10 @@ def forest_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, *, se
 
     forest = RandomForestClassifier(300, random_state=seed, n_jobs=1)
     return forest.fit(train, labels).predict_proba(test)[:, 1]
+
+
+def _histogram(pixels: np.ndarray) -> np.ndarray:
+    return np.histogram(pixels, bins=32, range=(0, 256))[0] / pixels.size
 
 
 def svm_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int = 0) -> np.ndarray:

@@ -49,7 +49,6 @@ def fit_calibration(
     *,
     specificity: float = 0.9,
     abstain: float = 0.1,
-    parts: np.ndarray | None = None,
 ) -> Calibration:
     """Fit everything from held-out logits.
 
@@ -57,13 +56,11 @@ def fit_calibration(
         logits, labels: held-out, `(N,)`.
         specificity: the operating point keeps at least this share of the negatives right.
         abstain: share of the answers that the band "uncertain" may take.
-        parts: which held-out stretch each row belongs to. The operating point is then the highest that any single
-            stretch asks for, so that the specificity holds on the worst of them. None: all rows together.
     """
     slope, offset = fit_temperature(logits, labels)
     calibration = Calibration(slope, offset)
     probabilities = calibration.probability(logits)
-    point = _operating_point(probabilities, labels, specificity, parts)
+    point = float(np.nextafter(threshold_at(probabilities[labels == 0], specificity), 2.0))
     low, high = abstention_band(probabilities, labels, point, abstain=abstain)
     return replace(calibration, operating_point=point, low=low, high=high)
 
@@ -98,7 +95,6 @@ def fit_rules(
     groups: np.ndarray,
     *,
     aggregation: Aggregation | None = None,
-    parts: np.ndarray | None = None,
     specificity: float = 0.9,
     abstain: float = 0.1,
 ) -> Rules:
@@ -107,16 +103,14 @@ def fit_rules(
     Args:
         logits, labels, groups: held-out slices, `(N,)` each.
         aggregation: how slices make a scan.
-        parts: stretch of each slice, for the operating point; see `fit_calibration`.
         specificity, abstain: see `fit_calibration`.
     """
     aggregation = aggregation or Aggregation()
-    scan_logits, scan_labels, members = aggregate_groups(logits, labels, groups, aggregation)
-    scan_parts = None if parts is None else np.array([parts[m[0]] for m in members])
+    scan_logits, scan_labels, _ = aggregate_groups(logits, labels, groups, aggregation)
     options = {"specificity": specificity, "abstain": abstain}
     return Rules(
-        slice=fit_calibration(logits, labels, parts=parts, **options),
-        scan=fit_calibration(scan_logits, scan_labels, parts=scan_parts, **options),
+        slice=fit_calibration(logits, labels, **options),
+        scan=fit_calibration(scan_logits, scan_labels, **options),
         aggregation=aggregation,
     )
 
@@ -129,15 +123,3 @@ def aggregate_groups(
     members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
     scores = np.array([aggregation.score(logits[m]) for m in members])
     return scores, np.array([labels[m[0]] for m in members]), members
-
-
-def _operating_point(
-    probabilities: np.ndarray, labels: np.ndarray, specificity: float, parts: np.ndarray | None
-) -> float:
-    chosen = np.zeros(len(labels), int) if parts is None else np.unique(parts, return_inverse=True)[1]
-    points = [
-        threshold_at(probabilities[(chosen == part) & (labels == 0)], specificity)
-        for part in np.unique(chosen)
-        if ((chosen == part) & (labels == 0)).any()
-    ]
-    return float(np.nextafter(max(points), 2.0))

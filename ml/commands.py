@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,18 @@ from PIL import Image
 
 from ml import runs
 from ml.artifact import load_artifact, save_artifact
-from ml.baselines import FROZEN, HISTOGRAM
+from ml.baselines import FROZEN, HISTOGRAM, Histograms
 from ml.crossval import PREPROCESSED_HISTOGRAM, baselines
 from ml.data import LEAKS, Collection, read_collections
 from ml.dicom import to_views
-from ml.engine import Engine, ScanFailure, load_engine
+from ml.engine import Engine, ScanFailure, available_cpus, load_engine
 from ml.evaluate import run_model, summarise
 from ml.features import Backbone
 from ml.head import LinearHead
-from ml.images import ImageError
+from ml.images import ImageError, lung_window
 from ml.metrics import auc
 from ml.options import make_recipe
+from ml.phantom import phantom_series
 from ml.preprocess import Preprocessing
 from ml.report import write_report
 from ml.robustness import robustness_table
@@ -73,7 +76,11 @@ def evaluate(options: argparse.Namespace) -> Result:
     figures = summarise(collection, answers, engine.rules)
     if options.train_data:
         figures["baselines"] = baselines(
-            read_collections(options.train_data), collection, _backbone(engine), quiet=options.quiet
+            read_collections(options.train_data),
+            collection,
+            _backbone(engine),
+            Histograms(engine.preprocessing),
+            quiet=options.quiet,
         )
     figures["model"] = {"name": engine.artifact.name, "sha256": engine.artifact.sha256, "engine": engine.name}
     figures["data"] = {"name": collection.name, "sha256": collection.digest()}
@@ -192,6 +199,48 @@ def robustness(options: argparse.Namespace) -> Result:
     return robustness_text(rows), {"data": collection.digest(), "changes": rows}
 
 
+def card(options: argparse.Namespace) -> Result:
+    artifact = load_artifact(options.folder)
+    value = {
+        "name": artifact.name,
+        "version": artifact.version,
+        "sha256": artifact.sha256,
+        "network": artifact.network,
+        "preprocessing": artifact.preprocessing,
+        "thresholds": artifact.thresholds,
+        "card": artifact.card,
+        "metrics": artifact.metrics,
+    }
+    lines = [f"{artifact.name} {artifact.version}, {artifact.architecture}, {artifact.sha256}"]
+    for name, report in artifact.metrics.get("cross_validation", {}).items():
+        lines += ["", name, crossval_text(report)]
+    if table := artifact.metrics.get("robustness"):
+        lines += ["", robustness_text(table)]
+    return "\n".join(lines), value
+
+
+def bench(options: argparse.Namespace) -> Result:
+    engine = load_engine(load_artifact(options.folder), device=options.device, threads=options.threads)
+    views = [lung_window(hu) for hu in phantom_series(0, 8, 512, 0.3)]
+    engine.predict([views[:1]])
+    alone, together = [], []
+    for _ in range(5):
+        for view in views:
+            alone.append(_seconds(partial(engine.predict, [[view]])))
+        together.append(_seconds(partial(engine.predict, [views])) / len(views))
+    value = {
+        "engine": engine.name,
+        "cores": options.threads or available_cpus(),
+        "one_slice_ms": {"median": 1000 * float(np.median(alone)), "fastest": 1000 * min(alone)},
+        "slice_of_a_series_ms": {"median": 1000 * float(np.median(together)), "fastest": 1000 * min(together)},
+    }
+    text = (
+        f"{value['engine']} on {value['cores']} cores: one 512×512 slice in {1000 * np.median(alone):.0f} ms (median; "
+        f"fastest {1000 * min(alone):.0f}), a slice of a series in {1000 * np.median(together):.0f} ms"
+    )
+    return text, value
+
+
 def model(options: argparse.Namespace) -> Result:
     from ml.shipped import build_model
 
@@ -301,6 +350,12 @@ def _lines(figures: dict[str, Any]) -> str:
     for name, row in figures.get("baselines", {}).items():
         rows.append(f"{name}: AUC {row['auc']:.3f}, at 90 % specificity {row['sensitivity_at_90_specificity']:.3f}")
     return "\n".join(rows)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def _paired_difference(collection: Collection, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

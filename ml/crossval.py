@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ml.artifact import finite
-from ml.baselines import FROZEN, HISTOGRAM, forest_scores, histograms, svm_scores
+from ml.baselines import FROZEN, HISTOGRAM, Histograms, forest_scores, svm_scores
 from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds
 from ml.evaluate import mean_figures, summarise_logits
 from ml.features import Backbone
@@ -30,6 +30,7 @@ class HeadTrial:
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
+        self.histograms = Histograms(backbone.preprocessing)
 
     def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
         fitted = fit_head(recipe, self.backbone, train, quiet=quiet)
@@ -90,15 +91,22 @@ def cross_validate(
 
 
 def baselines(
-    train: Collection, test: Collection, backbone: Backbone, *, seed: int = 0, quiet: bool = False
+    train: Collection,
+    test: Collection,
+    backbone: Backbone,
+    histograms: Histograms,
+    *,
+    seed: int = 0,
+    quiet: bool = False,
 ) -> dict[str, dict[str, float]]:
     """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model."""
     x, y = backbone.features(train.images, quiet=quiet), backbone.features(test.images, quiet=quiet)
-    after = backbone.preprocessing
     scores = {
-        HISTOGRAM: forest_scores(histograms(train.images), train.labels, histograms(test.images), seed=seed),
+        HISTOGRAM: forest_scores(
+            histograms.before(train.images), train.labels, histograms.before(test.images), seed=seed
+        ),
         PREPROCESSED_HISTOGRAM: forest_scores(
-            histograms(train.images, after), train.labels, histograms(test.images, after), seed=seed
+            histograms.after(train.images), train.labels, histograms.after(test.images), seed=seed
         ),
         FROZEN: svm_scores(x, train.labels, y, seed=seed),
     }
@@ -121,7 +129,7 @@ def _measure(
         "logits": outcome["logits"].tolist(),
     }
     if isinstance(trial, HeadTrial):
-        result["baselines"] = baselines(train, test, trial.backbone, seed=recipe.seed, quiet=quiet)
+        result["baselines"] = baselines(train, test, trial.backbone, trial.histograms, seed=recipe.seed, quiet=quiet)
     return finite(result)
 
 

@@ -88,7 +88,6 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
         held_out.logits,
         collection.labels,
         collection.groups,
-        parts=held_out.parts,
         specificity=recipe.specificity,
         abstain=recipe.abstain,
     )

@@ -72,7 +72,7 @@ def _stripes(rng: np.random.Generator) -> np.ndarray:
 
 def _radiograph(rng: np.random.Generator) -> np.ndarray:
     """A chest radiograph: the phantom's attenuation summed from front to back."""
-    volume = phantom_series(int(rng.integers(1, 1000)), 48, 96)
+    volume = phantom_series(int(rng.integers(1, 1000)), 32, 64)
     thickness = np.clip(volume + 1000, 0, None).sum(axis=1)
     picture = 1 - np.exp(-thickness / (np.quantile(thickness, 0.9) * rng.uniform(0.5, 1.0)))
     image = Image.fromarray(np.uint8(255 * picture / picture.max()))

@@ -46,23 +46,23 @@ def fit_ridge(
         weights: float `(N,)`, importance of each row.
         penalties: on the squared weights, relative to the kernel `z · z / F`; larger is smoother.
 
-    Source: Hoerl and Kennard 1970; one eigendecomposition serves every penalty.
+    Source: Hoerl and Kennard 1970; solved in whichever of rows and features there are fewer.
     """
-    features = np.asarray(features, np.float64)
-    mean = np.average(features, axis=0, weights=weights)
+    features = np.asarray(features, np.float32)
+    mean = np.average(features.astype(np.float64), axis=0, weights=weights)
     scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights)) + 1e-6
     root = np.sqrt(weights)
-    z = (features - mean) / scale * root[:, None] / np.sqrt(features.shape[1])
+    z = (((features - mean) / scale) * root[:, None] / np.sqrt(features.shape[1])).astype(np.float32)
     target = 2.0 * np.asarray(labels) - 1.0
     centre = np.average(target, weights=weights)
     y = (target - centre) * root
     wide = z.shape[1] > z.shape[0]
-    values, vectors = np.linalg.eigh(z @ z.T if wide else z.T @ z)
-    projected = vectors.T @ (y if wide else z.T @ y)
+    gram = (z @ z.T if wide else z.T @ z).astype(np.float64)
+    right = y if wide else z.T.astype(np.float64) @ y
     heads = []
     for penalty in penalties:
-        solution = vectors @ (projected / (np.maximum(values, 0) + penalty))
-        slope = (z.T @ solution if wide else solution) / np.sqrt(features.shape[1])
+        solution = np.linalg.solve(gram + penalty * np.eye(len(gram)), right)
+        slope = (z.T.astype(np.float64) @ solution if wide else solution) / np.sqrt(features.shape[1])
         kernel = slope / scale
         heads.append(LinearHead(kernel, float(centre - mean @ kernel)))
     return heads

@@ -71,9 +71,22 @@ def fit_suitability(features: np.ndarray, *, directions: int = 64) -> Suitabilit
     scale = np.maximum(scale, 1e-3 * scale.max() + 1e-9)
     z = (features - mean) / scale
     directions = min(directions, len(z) - 1, z.shape[1])
-    _, singular, basis = np.linalg.svd(z, full_matrices=False)
-    deviations = np.maximum(singular[:directions] / np.sqrt(len(z) - 1), 1e-6)
-    return Suitability(mean, scale, basis[:directions].T, deviations, np.ones(2))
+    singular, basis = _main_directions(z, directions)
+    deviations = np.maximum(singular / np.sqrt(len(z) - 1), 1e-6)
+    return Suitability(mean, scale, basis, deviations, np.ones(2))
+
+
+def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Largest singular values and right singular vectors, by subspace iteration from a fixed start.
+
+    Source: Halko, Martinsson and Tropp 2011, https://arxiv.org/abs/0909.4061.
+    """
+    width = min(count + 16, *z.shape)
+    basis = np.random.default_rng(0).standard_normal((z.shape[1], width))
+    for _ in range(rounds):
+        basis = np.linalg.qr(z.T @ (z @ basis))[0]
+    _, singular, rotation = np.linalg.svd(z @ basis, full_matrices=False)
+    return singular[:count], basis @ rotation[:count].T
 
 
 def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.995) -> Suitability:

@@ -228,7 +228,9 @@ def predict_logits(network: keras.Model, recipe: Recipe, inputs: Inputs, *, batc
 
 def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: bool = False) -> HeadFit:
     """Train on all groups but one fold, which decides when to stop and sets calibration and thresholds."""
-    fold = folds(collection, "patients", count=recipe.validation, seed=recipe.seed)[0]
+    fewest = min(len(set(collection.groups[collection.labels == label])) for label in (0, 1))
+    count = max(2, min(recipe.validation, fewest))
+    fold = folds(collection, "patients", count=count, seed=recipe.seed)[0]
     train, held = collection.take(fold.train), collection.take(fold.test)
     validation = prepare_inputs(recipe, held, quiet=quiet)
     trainer = Trainer(recipe, folder, quiet=quiet)
