@@ -31,9 +31,8 @@ class PatientOfCase(serializers.ModelSerializer):
         fields = ["id", "record_number", "name", "birth_date", "sex", "is_synthetic"]
 
 
+# Of a case as `cases.worklist` gives it to this caller.
 class CaseSerializer(serializers.ModelSerializer):
-    """Of a case as `cases.worklist` gives it to this caller."""
-
     site = NameOnly("slug")
     patient = PatientOfCase(read_only=True)
     assigned_reader = NameOnly("username", allow_null=True)

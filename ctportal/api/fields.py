@@ -6,10 +6,11 @@ from rest_framework import serializers
 
 from ctportal.accounts.models import Site, User
 
+# Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
 
+
+# For what callers send: an unknown field is a mistake that they want to hear of.
 class StrictSerializer(serializers.Serializer):
-    """For what callers send: an unknown field is a mistake that they want to hear of."""
-
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known) if hasattr(data, "keys") else []

@@ -88,7 +88,7 @@ def expect_done(output: str, slices: int) -> Prediction:
     assert prediction.slice_answers.count() == slices
     assert Review.objects.get().label == "cannot_tell"
     headline, _, disclaimer, label = output.strip().splitlines()
-    assert headline == Decision(prediction.decision).label
+    assert headline == Decision(str(prediction.decision)).label
     assert disclaimer == "Research use; not for diagnosis."
     assert label == "cannot_tell"
     return prediction
