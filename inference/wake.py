@@ -18,13 +18,15 @@ def wake_workers() -> None:
     """
     from inference.tasks import run_queued_predictions
 
+    marked = False
     try:
-        if not cache.add(PENDING, True, timeout=2 * settings.PREDICTION_SWEEP_SECONDS):
-            return
-        run_queued_predictions.apply_async(retry=False, expires=4 * settings.PREDICTION_SWEEP_SECONDS)
+        marked = cache.add(PENDING, True, timeout=2 * settings.PREDICTION_SWEEP_SECONDS)
+        if marked:
+            run_queued_predictions.apply_async(retry=False, expires=4 * settings.PREDICTION_SWEEP_SECONDS)
     except Exception as error:  # the broker is away; the rows wait for the sweep
         logger.warning("No wake-up sent, the sweep will send one: %s", type(error).__name__)
-        note_wake_up()
+        if marked:
+            note_wake_up()
 
 
 def note_wake_up() -> None:
@@ -32,4 +34,4 @@ def note_wake_up() -> None:
     try:
         cache.delete(PENDING)
     except Exception as error:
-        logger.debug("The mark of a pending wake-up stays until it expires: %s", type(error).__name__)
+        logger.warning("The mark of a pending wake-up stays until it expires: %s", type(error).__name__)

@@ -138,7 +138,7 @@ def phantom_files(seed: int, slices: int, opacities: float) -> list[SentFile]:
     if slices > 1:
         return [sent(f"{at:03}.dcm", data) for at, data in enumerate(phantom_dicom(seed, slices, 256, opacities))]
     out = io.BytesIO()
-    (hu,) = phantom_series(seed, 1, 384, opacities)
+    hu, *_ = phantom_series(seed, 3, 256, opacities)  # the middle and the base look least like a patient's
     Image.fromarray(lung_window(hu)).save(out, format="PNG")
     return [sent("phantom.png", out.getvalue())]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from cases.models import Decision
+from cases.models import Decision, Scan
 from inference.answers import DISCLAIMER, describe, percent, slices_that_mattered, words_for_duration, words_for_slices
 from inference.models import ModelVersion, Prediction, SliceAnswer
 from inference.queue import claim, put_off, store_failure
@@ -15,11 +15,11 @@ from tests.inference.cast import MakeModel, MakeScan, StubEngine, only_predictio
 pytestmark = pytest.mark.django_db
 
 
-def answered(scan: object, **facts: object) -> Prediction:
+def answered(scan: Scan, **facts: object) -> Prediction:
     facts = {"decision": "covid", "probability": 0.87, "suitability": 0.9, "duration_ms": 1234, **facts}
     finished = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
     Prediction.objects.filter(scan=scan).update(status="done", finished_at=finished, engine="openvino-cpu", **facts)
-    return only_prediction(scan)  # type: ignore[arg-type]
+    return only_prediction(scan)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_candidate_answers_without_speaking_for_the_scan(make_model: MakeModel
 @pytest.mark.django_db(transaction=True)
 def test_models_activated_at_once_leave_exactly_one_in_service(make_model: MakeModel) -> None:
     models = [make_model(str(number), active=False) for number in range(6)]
-    assert _at_once([lambda model=model: activate_model(model) for model in models]) == []  # type: ignore[misc]
+    assert _at_once([lambda model=model: activate_model(model) for model in models]) == []
     assert ModelVersion.objects.filter(status="active").count() == 1
     assert ModelVersion.objects.filter(status="retired").count() == 5
     newest = ModelVersion.objects.aggregate(at=Max("activated_at"))["at"]
@@ -190,7 +190,7 @@ def test_scans_that_arrive_while_models_change_are_all_queued_once(
             with transaction.atomic():
                 stored_scan(case, clinician, [50], announce=True)
 
-    changes = [lambda model=model: activate_model(model) for model in models]  # type: ignore[misc]
+    changes = [lambda model=model: activate_model(model) for model in models]
     assert _at_once([upload, upload, *changes]) == []
     assert Scan.objects.count() == Prediction.objects.count() == 10
     assert set(Prediction.objects.values_list("model_version", flat=True)) == {active_model().pk}  # type: ignore[union-attr]

@@ -129,7 +129,9 @@ def test_renewing_a_lease_moves_its_end(model: ModelVersion, make_scan: MakeScan
     assert claimed.claim is not None
     renew_lease(claimed.claim)
     assert Prediction.objects.abandoned().count() == 0
-    assert only_prediction(claimed.scan).lease_until > timezone.now() + timedelta(seconds=60)
+    renewed = only_prediction(claimed.scan).lease_until
+    assert renewed is not None
+    assert renewed > timezone.now() + timedelta(seconds=60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -139,7 +141,8 @@ def test_workers_that_claim_at_once_never_get_the_same_row(
     settings.PREDICTION_BATCH_SCANS = 2
     for _ in range(20):
         make_scan()
-    together, claimed = threading.Barrier(4), []
+    together = threading.Barrier(4)
+    claimed: list[int] = []
 
     def work() -> None:
         together.wait()

@@ -27,9 +27,9 @@ from tests.inference.test_storing import let_lease_run_out
 pytestmark = pytest.mark.django_db
 
 
-def told(*arguments: object, **options: object) -> str:
+def told(*arguments: object) -> str:
     out = io.StringIO()
-    call_command(*map(str, arguments), stdout=out, **options)
+    call_command(*map(str, arguments), stdout=out)
     return out.getvalue()
 
 

@@ -129,8 +129,8 @@ def public_folder(folder: Path) -> Path:
         writer.writerows(row[:2] for row in rows)
     series = folder / "dicom" / "series-a"
     series.mkdir(parents=True)
-    for at, file in enumerate(demo_cases.phantom_dicom(5, 3, 32, 0.0)):
-        (series / f"{at}.dcm").write_bytes(file)
+    for at, data in enumerate(demo_cases.phantom_dicom(5, 3, 32, 0.0)):
+        (series / f"{at}.dcm").write_bytes(data)
     return folder
 
 

@@ -1,5 +1,7 @@
 """Messages only wake: one lies in the broker at a time, losing any loses nothing, and none is needed twice."""
 
+from typing import Any
+
 import pytest
 from celery.signals import worker_shutting_down
 from django.core.cache import cache
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def messages(name: str = "inference") -> int:
     with app.connection_for_write() as broker:
-        channel = broker.default_channel
+        channel: Any = broker.default_channel
         return int(channel.client.llen(name))
 
 

@@ -16,7 +16,7 @@ class Command(BaseCommand):
             Count("predictions", filter=Q(predictions__status=status))
             for status in (PredictionStatus.DONE, PredictionStatus.FAILED)
         )
-        models = ModelVersion.objects.annotate(done=done, failed=failed)
+        models = ModelVersion.objects.annotate(done=done, failed=failed).order_by("-registered_at", "-pk")
         if not models:
             self.stdout.write("No model is registered; `register_model FOLDER` registers one.")
             return
