@@ -1,0 +1,40 @@
+"""Run beside the portal under test, `python -m tests.e2e.stage people | idle USER`: what no page can do."""
+
+import os
+import sys
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
+django.setup()
+
+from django.contrib.sessions.models import Session  # noqa: E402
+
+from ctportal.accounts.middleware import LAST_SEEN  # noqa: E402
+from ctportal.accounts.models import Site, User  # noqa: E402
+from tests.cast import make_person  # noqa: E402
+
+
+def people() -> None:
+    """The cast of the other tests, at sites without demonstration cases."""
+    north = Site.objects.create(name="Radiology North", slug="north")
+    south = Site.objects.create(name="Radiology South", slug="south", blinded_reads=True)
+    for name, role in (("cara", "clinician"), ("rita", "reader"), ("max", "manager")):
+        make_person(name, (north, role))
+    make_person("otto", (south, "clinician"), (south, "reader"), (south, "manager"))
+    make_person("nora")
+
+
+def idle(name: str) -> None:
+    """As if nobody had touched this person's sessions for a day."""
+    user = User.objects.get(username=name)
+    for row in Session.objects.all():
+        session = row.get_decoded()
+        if session.get("_auth_user_id") == str(user.pk):
+            session[LAST_SEEN] -= 24 * 3600
+            row.session_data = Session.objects.encode(session)
+            row.save()
+
+
+if __name__ == "__main__":
+    {"people": people, "idle": idle}[sys.argv[1]](*sys.argv[2:])

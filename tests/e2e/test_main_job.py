@@ -1,0 +1,180 @@
+"""The whole job through the pages: a case is opened, scans are sent, answered, read; the labelled set is exported."""
+
+import re
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
+
+from ml.data import read_collection
+from tests.e2e.people import log_out
+from tests.e2e.scans import ScansToSend, scans_to_send
+
+ANSWERS = re.compile("COVID-19 likely|COVID-19 unlikely|Uncertain, please read|Not suitable for the model")
+ANSWERED = 120_000  # milliseconds for the workers to read all scans of the case
+DISARMED = 1_000  # milliseconds for which a page that has just shown its slice ignores the confirming key
+
+
+def test_from_the_patient_to_the_labelled_set(fresh_visit, tmp_path):
+    scans = scans_to_send(tmp_path)
+    cara, rita, max_ = (fresh_visit(name) for name in ("cara", "rita", "max"))
+
+    case = open_a_case(cara)
+    send_scans(cara, scans)
+    see_answers_arrive(cara, scans)
+    log_out(cara)
+
+    rita.get_by_role("link", name="Read next").click()
+    expect(rita).to_have_url(re.compile(f"{case}read/"))
+    read_all_scans(rita, count=len(scans.pictures) + 1)
+    reopen_and_close(rita, case)
+
+    folder = export_labelled_set(max_, tmp_path)
+    expect_labels(folder, scans)
+    expect_record(max_, case)
+
+
+def open_a_case(page: Page) -> str:
+    """Returns the address of the case."""
+    page.get_by_role("link", name="New case").click()
+    page.get_by_label("Medical record number", exact=True).fill("N-4711")
+    page.get_by_label("Name", exact=True).fill("Miller, Ann")
+    page.get_by_label("Date of birth").fill("1961-04-12")
+    page.get_by_label("Sex").select_option("Female")
+    page.get_by_role("button", name="Register and go on").click()
+    page.get_by_label("Accession number").fill("ACC-4711")
+    page.get_by_label("Priority").select_option("Urgent")
+    page.get_by_label("Reason for the examination").fill("Fever and cough for three days.")
+    page.get_by_role("button", name="Open the case").click()
+    expect(page.get_by_text("No scan yet")).to_be_visible()
+    return urlsplit(page.url).path
+
+
+def send_scans(page: Page, scans: ScansToSend) -> None:
+    page.evaluate("window.hereSinceTheUpload = true")
+    page.get_by_label("Choose files").set_input_files(scans.pictures)
+    page.get_by_label("Choose a folder").set_input_files(scans.series)
+    count = len(scans.pictures) + len(scans.series_files)
+    page.get_by_role("button", name=f"Upload {count} files").click()
+    expect(page.get_by_text(f"{count} files stored.")).to_be_visible(timeout=ANSWERED)
+    expect(entries(page)).to_have_count(len(scans.pictures) + 1)
+
+
+def entries(page: Page):
+    return page.locator("#scans article")
+
+
+def see_answers_arrive(page: Page, scans: ScansToSend) -> None:
+    for entry in entries(page).all():
+        expect(entry).to_contain_text(ANSWERS, timeout=ANSWERED)
+        expect(entry).to_contain_text("Research use; not for diagnosis.")
+        expect(entry).to_contain_text(re.compile(r"Model \S+ \S+ · "))
+    expect(entries(page).filter(has_text="DICOM series")).to_contain_text(f"{len(scans.series_files)} slices")
+    assert page.evaluate("window.hereSinceTheUpload"), "the page was loaded again"
+
+
+def read_all_scans(page: Page, *, count: int) -> None:
+    """COVID-19 in all of them, says the reader: confirms where the model says so too, overrides where it denies it."""
+    ways = []
+    for number in range(1, count + 1):
+        see_it_large(page)
+        scan = page.locator("#viewer").get_attribute("aria-label")
+        assert scan is not None
+        if number == count:
+            page.keyboard.press("x")
+            expect(page.get_by_label("Close the case after this decision")).to_be_checked()
+        way = WAYS.get(page.locator("#answer .answer-headline").inner_text().strip(), decide)
+        way(page)
+        expect(page.get_by_role("status").filter(has_text=f"Recorded for {scan[10:]} ")).to_be_visible()
+        ways.append(way)
+    assert confirm in ways, "the model found COVID-19 in no scan, so none was confirmed"
+    assert override in ways, "the model denied COVID-19 in no scan, so none was overridden"
+    expect(page.get_by_text("Nothing is left for you to read.")).to_be_visible()
+
+
+def see_it_large(page: Page) -> None:
+    slice_, map_ = page.locator("#slice"), page.locator("#map")
+    expect(slice_).to_be_visible()
+    page.wait_for_function("document.getElementById('slice').complete && document.getElementById('slice').naturalWidth")
+    box = slice_.bounding_box()
+    assert box is not None
+    assert max(box["width"], box["height"]) > 400
+    toggle = page.get_by_role("button", name="Map", exact=True)
+    if toggle.get_attribute("aria-pressed") == "false":
+        expect(map_).to_be_hidden()
+        page.keyboard.press("m")
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    expect(map_).to_be_visible()
+    assert map_.evaluate("image => image.naturalWidth") > 1
+    page.wait_for_timeout(DISARMED)
+
+
+def confirm(page: Page) -> None:
+    expect(page.get_by_role("button", name="Confirm: COVID-19")).to_be_visible()
+    page.keyboard.press("c")
+    expect(page.get_by_role("status").filter(has_text="as the model says")).to_be_visible()
+
+
+def override(page: Page) -> None:
+    """Without a reason nothing is sent."""
+    page.keyboard.press("1")
+    reason = page.get_by_label("Reason")
+    expect(reason).to_be_focused()
+    page.keyboard.press("Control+Enter")
+    assert reason.evaluate("field => field.validity.valueMissing")
+    page.keyboard.type("Faint opacities below the pleura.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status").filter(has_text="against the model")).to_be_visible()
+
+
+def decide(page: Page) -> None:
+    """Where the model leaves it to the reader."""
+    page.keyboard.press("1")
+    page.keyboard.press("Control+Enter")
+
+
+WAYS = {"COVID-19 likely": confirm, "COVID-19 unlikely": override}
+
+
+def reopen_and_close(page: Page, case: str) -> None:
+    page.goto(case)
+    expect(page.get_by_label("Case", exact=True)).to_contain_text("Closed")
+    page.get_by_text("Reopen", exact=True).click()
+    page.get_by_label("Why is the case opened again?").fill("A colleague asks for another look.")
+    page.get_by_role("button", name="Reopen the case").click()
+    expect(page.get_by_role("status").filter(has_text="is open again")).to_be_visible()
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_role("button", name="Close it").click()
+    expect(page.get_by_role("status").filter(has_text="is closed")).to_be_visible()
+
+
+def export_labelled_set(page: Page, folder: Path) -> Path:
+    page.get_by_role("link", name="Labelled set").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Export").click()
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder / "exported")
+    return folder / "exported"
+
+
+def expect_labels(folder: Path, scans: ScansToSend) -> None:
+    """Every slice, with its scan's label and its patient's pseudonym, as `python -m ml train` reads them."""
+    collection = read_collection(folder, check=True)
+    assert len(collection.images) == len(scans.pictures) + len(scans.series_files)
+    assert len(set(collection.groups)) == 1
+    assert set(collection.labels) == {1}
+    manifest = (folder / "manifest.csv").read_text()
+    assert "Miller" not in manifest
+    assert "4711" not in manifest
+
+
+def expect_record(page: Page, case: str) -> None:
+    """What has happened is on record for the manager."""
+    page.goto(case)
+    history = page.get_by_label("History")
+    for act in ("opened a case", "uploaded a scan", "reviewed a scan", "closed a case", "reopened a case"):
+        expect(history.get_by_text(act).first).to_be_visible()
+    page.goto("/events/")
+    expect(page.get_by_role("row").filter(has_text="Exported").first).to_be_visible()
