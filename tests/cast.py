@@ -86,7 +86,7 @@ def make_scan(case: Case, user: User, *, slices: int = 1, seed: int | None = Non
     start = (next(_numbers) if seed is None else seed) * 1000
     pictures = [phantom_png(start + position) for position in range(slices)]
     files = [
-        SentFile(name=f"slice-{position}.png", open=lambda data=data: io.BytesIO(data), size=len(data))
+        SentFile(name=f"slice-{position}.png", open=functools.partial(io.BytesIO, data), size=len(data))
         for position, data in enumerate(pictures)
     ]
     upload = receive_upload(case=case, user=user, files=files, together=True)

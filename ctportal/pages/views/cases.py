@@ -1,10 +1,8 @@
 """Cases: open one in two steps, amend it, pass on its reading."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,6 +13,7 @@ from cases.worklist import patients_found
 from ctportal.accounts.rights import Right, fetch, sites_with
 from ctportal.pages.forms.case import AssignForm, CaseForm
 from ctportal.pages.forms.patient import NewPatientForm
+from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import require_somewhere, safe_next
 from ctportal.pages.views.patients import register
 
@@ -23,7 +22,7 @@ SHOWN_MATCHES = 8
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def create_case(request: HttpRequest) -> HttpResponse:
+def create_case(request: PersonRequest) -> HttpResponse:
     """First the patient, found or registered; then, with `?patient=`, the case."""
     require_somewhere(request, Right.UPLOAD)
     chosen = request.GET.get("patient", "")
@@ -40,8 +39,8 @@ def create_case(request: HttpRequest) -> HttpResponse:
     return render(request, "cases/new.html", {"form": form, "patient": patient, "earlier": earlier})
 
 
-def choose_patient(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+def choose_patient(request: PersonRequest) -> HttpResponse:
+    user = request.user
     search = request.GET.get("q", "").strip()[:200]
     form = NewPatientForm(request.POST or None, user=user, initial=_guess(search))
     patient = register(request, form)
@@ -70,7 +69,7 @@ def _guess(search: str) -> dict[str, str]:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def edit_case(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk, Right.UPLOAD)
     case.require_not_closed()
     form = CaseForm(request.POST or None, site=case.site, case=case)
@@ -83,7 +82,7 @@ def edit_case(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def assign_case(request: HttpRequest, pk: int) -> HttpResponse:
+def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk, Right.VIEW)
     form = AssignForm(request.POST, site=case.site)
     if not form.is_valid():
@@ -96,6 +95,6 @@ def assign_case(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
 
 
-def _fetch_case(request: HttpRequest, pk: int, right: Right) -> Case:
+def _fetch_case(request: PersonRequest, pk: int, right: Right) -> Case:
     cases = Case.objects.select_related("patient__site", "assigned_reader")
     return fetch(cases, user=request.user, right=right, pk=pk)

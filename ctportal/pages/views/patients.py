@@ -1,12 +1,10 @@
 """Patients: find, register, amend, and see all their cases."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Max
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -19,6 +17,7 @@ from ctportal.accounts.models import Action
 from ctportal.accounts.rights import Right, fetch, rights_at
 from ctportal.pages.case_rows import case_rows
 from ctportal.pages.forms.patient import NewPatientForm, PatientForm
+from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import require_somewhere
 
 PAGE_SIZE = 50
@@ -26,8 +25,8 @@ PAGE_SIZE = 50
 
 @login_required
 @require_GET
-def list_patients(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+def list_patients(request: PersonRequest) -> HttpResponse:
+    user = request.user
     search = request.GET.get("q", "")[:200]
     found = patients_found(user, search).annotate(case_count=Count("cases"), last_case=Max("cases__created_at"))
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -36,8 +35,8 @@ def list_patients(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def show_patient(request: HttpRequest, pk: int) -> HttpResponse:
-    user: Any = request.user
+def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
+    user = request.user
     patient = fetch(Patient.objects.select_related("site"), user=user, pk=pk)
     record_event(Action.PATIENT_VIEWED, actor=user, site=patient.site, subject=patient)
     context = {
@@ -50,7 +49,7 @@ def show_patient(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def create_patient(request: HttpRequest) -> HttpResponse:
+def create_patient(request: PersonRequest) -> HttpResponse:
     require_somewhere(request, Right.UPLOAD)
     form = NewPatientForm(request.POST or None, user=request.user)
     patient = register(request, form)
@@ -59,7 +58,7 @@ def create_patient(request: HttpRequest) -> HttpResponse:
     )
 
 
-def register(request: HttpRequest, form: NewPatientForm) -> Patient | None:
+def register(request: PersonRequest, form: NewPatientForm) -> Patient | None:
     """The new patient; or none, and the form says why, with the patient who has the number already."""
     if not (form.is_bound and form.is_valid()):
         return None
@@ -79,7 +78,7 @@ def refuse_duplicate(form: PatientForm, error: DuplicateRecordNumber) -> None:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def edit_patient(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_patient(request: PersonRequest, pk: int) -> HttpResponse:
     patient = fetch(Patient.objects.select_related("site"), user=request.user, right=Right.UPLOAD, pk=pk)
     form = PatientForm(request.POST or None, patient=patient)
     if form.is_bound and form.is_valid():

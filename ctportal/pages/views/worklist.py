@@ -1,11 +1,9 @@
 """The worklist: what is to be done, the most pressing first."""
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -15,14 +13,15 @@ from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_anywhere
 from ctportal.pages.case_rows import case_rows
 from ctportal.pages.forms.worklist import WorklistForm
+from ctportal.pages.requests import PersonRequest
 
 PAGE_SIZE = 50
 
 
 @login_required
 @require_GET
-def show_worklist(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+def show_worklist(request: PersonRequest) -> HttpResponse:
+    user = request.user
     form = WorklistForm(request.GET, user=user)
     cases = worklist(user, form.wanted(), order=form.order())
     page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))

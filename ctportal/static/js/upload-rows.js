@@ -6,6 +6,7 @@ export const STATES = {
   checking: "Checking",
   stored: "Stored",
   partly: "Partly stored",
+  present: "Already here",
   refused: "Refused",
   failed: "Not sent",
 };

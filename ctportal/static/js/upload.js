@@ -161,6 +161,7 @@ function settle(some, answer) {
   if (answer.refusals?.some(({ code }) => code === "dicom-not-ct")) part("any-modality").hidden = false;
 }
 
+const fateOf = (refusals) => (refusals.every(({ code }) => code === "duplicate") ? "present" : "refused");
 const inWords = ({ problem, remedy }) => `${problem} ${remedy}`;
 const concerns = (path) => (refusal) =>
   refusal.file === path || refusal.file.startsWith(`${path}/`) || refusal.file.startsWith(`${path} and `);
@@ -171,7 +172,7 @@ function settleUnit(unit, some, { scans, refusals, words }) {
   const rest = takeOut(unit, own);
   if (!unit.items.length) {
     remove(unit);
-  } else if (unit.row.state === "refused") {
+  } else if (["refused", "present"].includes(unit.row.state)) {
     return;
   } else if (!rest.length) {
     const notes = isAlone ? scans.flatMap((scan) => scan.notes) : [];
@@ -186,12 +187,14 @@ function takeOut(unit, refusals) {
   const byFile = new Map(refusals.map((refusal) => [refusal.file, refusal]));
   const refused = unit.items.filter(({ path }) => byFile.has(path));
   if (unit.items.length === 1 && refused.length) {
-    unit.row.show("refused", inWords(byFile.get(unit.items[0].path)));
+    const refusal = byFile.get(unit.items[0].path);
+    unit.row.show(fateOf([refusal]), inWords(refusal));
     return [];
   }
   unit.items = unit.items.filter((item) => !refused.includes(item));
   for (const item of refused) {
-    addUnit(unit.kind, [item]).row.show("refused", inWords(byFile.get(item.path)));
+    const refusal = byFile.get(item.path);
+    addUnit(unit.kind, [item]).row.show(fateOf([refusal]), inWords(refusal));
   }
   if (refused.length && unit.items.length) {
     unit.row.rename(seriesName(unit.items), unit.items.reduce((sum, { file }) => sum + file.size, 0));
@@ -206,8 +209,9 @@ function settlePartly(unit, refusals, stored, words) {
     line.finish(inWords(refusal), true);
     return line;
   });
-  unit.row.show(stored ? "partly" : "refused", words);
-  unit.row.fold(`${countOf(refusals.length, "refusal")}: see why`, lines, true);
+  const fate = fateOf(refusals);
+  unit.row.show(stored ? "partly" : fate, fate === "present" && !stored ? "" : words);
+  unit.row.fold(fate === "present" ? "See which" : "See what was refused, and why", lines, true);
 }
 
 function finish() {
@@ -216,6 +220,7 @@ function finish() {
   const parts = [
     [count("stored"), "stored"],
     [count("partly"), "partly stored"],
+    [count("present"), "already in the case"],
     [count("refused", "failed"), "not stored: the list says why"],
   ];
   const words = parts.filter(([number]) => number).map(([number, fate]) => `${countOf(number, "file")} ${fate}`);
