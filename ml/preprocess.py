@@ -36,11 +36,11 @@ class Preprocessing:
     """
 
     height: int = 224
-    width: int = 288
+    width: int = 224
     region: Literal["lungs", "view"] = "lungs"
-    keep_aspect: bool = True
+    keep_aspect: bool = False
     levels: Literal["anchored", "as_is"] = "anchored"
-    margin: float = 0.04
+    margin: float = 0.1
     padding: Literal["edge", "neutral"] = "edge"
     pooling: Literal["lungs", "everything"] = "lungs"
 

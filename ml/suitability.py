@@ -89,7 +89,12 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
     return singular[:count], basis @ rotation[:count].T
 
 
-def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.995) -> Suitability:
-    """Set the limits so that `accepted` of held-out chest CTs, whose distances `(N, 2)` are given, pass each."""
-    limits = np.quantile(distances, accepted, axis=0)
+def set_limits(
+    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.15
+) -> Suitability:
+    """Set each limit at `slack` times the distance that `accepted` of held-out chest CTs stay within.
+
+    The slack is for chest CTs of other hospitals; what is no chest CT lies well beyond it (see the model card).
+    """
+    limits = slack * np.quantile(distances, accepted, axis=0)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)
