@@ -26,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     settings.DATABASES  # noqa: B018 - pytest-django sets Django up once the settings are read
+    if config.getoption("numprocesses", None):
+        # A worker of xdist that inherits the name would read the settings before it has its own Redis database.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
     # No collectstatic before the tests: addresses of static files carry no hash.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
