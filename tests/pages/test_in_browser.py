@@ -12,40 +12,6 @@ from tests.cast import PASSWORD, answer, make_case, make_scan, phantom_png
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _django_beside_playwright():
-    """Playwright's loop runs in this thread too; Django is used by the tests alone, one step at a time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
-
-
-@pytest.fixture
-def faults(page):
-    """What the browser complains of: script errors and everything that the content policy stops."""
-    found = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on(
-        "console", lambda message: found.append(message.text) if "Content Security Policy" in message.text else None
-    )
-    return found
-
-
-@pytest.fixture
-def enter(page, live_server, faults):
-    """enter(cara, "/patients/")"""
-
-    def enter(person, address="/"):
-        page.goto(f"{live_server.url}/accounts/login/?next={address}")
-        page.get_by_label("User name or email address").fill(person.username)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(f"**{address}")
-        return page
-
-    return enter
-
-
 @pytest.fixture
 def folder(tmp_path) -> Path:
     series = tmp_path / "chest"
