@@ -67,7 +67,7 @@ _SAYINGS = {
     ),
     Action.UPLOAD_REFUSED: lambda event, details: _counted(len(details.get("codes", [])), "file"),
     Action.REVIEW_RECORDED: _review,
-    Action.CASE_VIEWED: lambda event, details: "to read it" if details.get("reading") else "",
+    Action.CASE_VIEWED: lambda event, details: "On the reading page" if details.get("reading") else "",
     Action.FILE_DOWNLOADED: lambda event, details: f"Scan {details['scan']}" if "scan" in details else "",
     Action.LABELS_EXPORTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
     Action.MEMBERSHIP_CHANGED: _membership,

@@ -247,7 +247,7 @@ def test_figures_of_any_shape_do_not_break_the_page(odd):
 def test_the_administration_shows_everything_and_writes_nothing_of_the_programs(login, sue, answered, rita, review):
     review(answered, rita)
     client = login(sue)
-    for model in admin.site._registry.items():
+    for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         assert client.get(reverse(f"{name}_changelist")).status_code == 200, name
         if model._meta.app_label in ("cases", "inference"):
