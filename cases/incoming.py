@@ -27,6 +27,11 @@ class FileOnDisk(UploadedFile):
     def open_anew(self) -> BinaryIO:
         return self.path.open("rb")
 
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        with self.open_anew() as stream:
+            while chunk := stream.read(chunk_size or self.DEFAULT_CHUNK_SIZE):
+                yield chunk
+
     def close(self) -> None:
         """There is nothing open to close."""
 

@@ -118,10 +118,8 @@ def _form_parts(request: Request) -> Iterable[bytes]:
 
 def _content_hash(file: UploadedFile) -> str:
     digest = hashlib.sha256()
-    file.seek(0)
     for chunk in file.chunks():
         digest.update(chunk)
-    file.seek(0)
     return digest.hexdigest()
 
 

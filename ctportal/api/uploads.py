@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases.intake import Refusal, SentFile
+from cases.incoming import files_on_disk, sent_files
+from cases.intake import Refusal
 from cases.models import Case
 from cases.uploads import receive_upload
 from ctportal.accounts.rights import Right
@@ -71,6 +73,10 @@ class CaseScanViews(Resource):
     pagination_class = None
     scopes = {"create": UPLOAD}
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with files_on_disk(request):
+            return super().dispatch(request, *args, **kwargs)
+
     @extend_schema(
         operation_id="cases_scans_create",
         tags=["scans"],
@@ -91,7 +97,8 @@ class CaseScanViews(Resource):
         sent = SentFiles(data=self.request.data)
         sent.is_valid(raise_exception=True)
         options = dict(sent.validated_data)
-        files = [_sent_file(file) for file in options.pop("files")]
+        del options["files"]
+        files = sent_files(self.request._request)
         upload = receive_upload(case=case, user=caller(self.request), files=files, **options)
         if not upload.scans:
             raise Problem(
@@ -120,11 +127,6 @@ class CaseScanViews(Resource):
         """Names are not kept: the request that is repeated brings them again."""
         names = [file.name or "" for file in self.request.FILES.getlist("files")]
         return [Refusal(**kept | {"file": names[kept["file"]]}) for kept in receipt["refusals"]]
-
-
-def _sent_file(file: UploadedFile) -> SentFile:
-    opened: Any = file.open
-    return SentFile(name=file.name or "", open=opened, size=file.size or 0)
 
 
 def _error_item(refusal: Refusal) -> dict[str, Any]:

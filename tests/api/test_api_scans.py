@@ -1,7 +1,11 @@
+import os
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
 
 from cases.models import Scan
+from cases.uploads import receive_upload
 from ctportal.accounts.models import Action, Event
 from inference.models import Prediction
 from tests.api.calls import problem
@@ -206,3 +210,32 @@ def test_another_sites_scan_is_not_withdrawn(api, otto, scan):
 
 def test_nobody_withdraws_a_scan(api, scan):
     problem(api().post(f"{URL}{scan.pk}/withdraw/", {"reason": "x"}), 401, "unauthenticated")
+
+
+def test_an_upload_of_many_files_holds_none_of_them_open_and_leaves_none_behind(
+    api, cara, case, monkeypatch, settings, tmp_path
+):
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    open_files = []
+
+    def counting(**wanted):
+        open_files.append(
+            sum(str(tmp_path) in os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
+        )
+        return receive_upload(**wanted)
+
+    monkeypatch.setattr("ctportal.api.uploads.receive_upload", counting)
+    client = api(cara)
+    send(client, case, *[(f"{n}.png", phantom_png(n)) for n in range(20)])
+
+    assert open_files == [0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_logged_in_browser_may_upload_through_the_api(cara, case):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(cara)
+    client.get("/")  # the page sets the token
+    client.credentials(HTTP_X_CSRFTOKEN=client.cookies["csrftoken"].value)
+
+    assert send(client, case, GOOD).status_code == 201
