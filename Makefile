@@ -1,6 +1,10 @@
 # Thin names over real commands; `make help` lists them.
 
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3 || echo python3)
+# The environment's own Python, or the first one here that runs and is new enough (a name on the path may be a shim).
+ifndef PYTHON
+PYTHON := $(shell for name in .venv/bin/python python3.12 python3.11 python3 python3.13; do \
+    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo "$$name" && break; done)
+endif
 RUN := .venv/bin/python
 MODEL ?= $(lastword $(sort $(wildcard ml/pretrained/*)))
 DATA ?= $(CTPORTAL_DATA_DIR)/sars-cov-2-ct
@@ -49,4 +53,6 @@ dev-environment: python
 
 .PHONY: python
 python:
-	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed; this machine has no $(PYTHON)." >&2; exit 1; }
+	@command -v "$(PYTHON)" > /dev/null || { \
+	    echo "Python 3.11 or newer is needed, and none was found. Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	    exit 1; }
