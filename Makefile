@@ -8,6 +8,8 @@ endif
 RUN := .venv/bin/python
 MODEL ?= $(lastword $(sort $(wildcard ml/pretrained/*)))
 DATA ?= $(CTPORTAL_DATA_DIR)/sars-cov-2-ct
+WEIGHTS ?= imagenet
+OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
@@ -29,8 +31,8 @@ test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)
 lint: dev-environment ## Check format, style, types, templates, imports, migrations, settings, containers
 	@exec sh .ci/lint
 
-train: portal-environment ## Train a model (DATA=folder with manifest.csv); see docs/model-card.md
-	@exec $(RUN) -m ml train $(DATA)
+train: portal-environment ## Train a model (DATA=folder with manifest.csv, WEIGHTS=file or imagenet, OUT=runs/trained)
+	@exec $(RUN) -m ml train --data "$(DATA)" --weights "$(WEIGHTS)" --out "$(OUT)"
 
 model: portal-environment ## Say what the shipped model is and how well it does
 	@exec $(RUN) -m ml card $(MODEL)
