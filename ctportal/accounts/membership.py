@@ -1,5 +1,6 @@
 """Who belongs to a site, and how the site reads. Each change is an event."""
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -18,7 +19,7 @@ def add_member(*, site: Site, user: User, username: str, role: Role | str) -> Me
     try:
         with transaction.atomic():
             membership = Membership.objects.create(user=member, site=site, role=role)
-            _record(membership, user, change="added")
+            note_membership(membership, user, change="added")
     except IntegrityError:
         raise ValidationError(f"{member.username} is a {role.label.lower()} of {site} already.") from None
     return membership
@@ -33,7 +34,7 @@ def remove_member(*, membership: Membership, user: User) -> None:
         managers = Membership.objects.filter(site=site, role=Role.MANAGER)
         if membership.role == Role.MANAGER and managers.count() < 2:
             raise ValidationError(f"{site} has only this manager; give the role to somebody else first.")
-        _record(membership, user, change="removed")
+        note_membership(membership, user, change="removed")
         membership.delete()
 
 
@@ -46,7 +47,7 @@ def set_blinded_reads(*, site: Site, user: User, blinded: bool) -> None:
     site.refresh_from_db()
 
 
-def _record(membership: Membership, user: User, *, change: str) -> None:
+def note_membership(membership: Membership, user: User | AnonymousUser, *, change: str) -> None:
     record_event(
         Action.MEMBERSHIP_CHANGED,
         actor=user,
