@@ -20,16 +20,17 @@ from ml.options import recipe_options
 
 EXAMPLES = """\
 the way through:
-  python -m ml train --data DATA --weights WEIGHTS.npz --out runs/first       fit a head on a frozen ResNet-50 (minutes)
+  python -m ml basis --data DATA --weights WEIGHTS.npz --out BASIS.npz        once: directions that the head looks along
+  python -m ml train --data DATA --weights BASIS.npz --out runs/first         fit a head on a frozen ResNet-50 (minutes)
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
-  python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
+  python -m ml crossval --data DATA --split blocks --weights BASIS.npz        honest figures on unseen stretches
   python -m ml evaluate --model runs/first/model --data OTHER --report r.html figures, curves and worst misses
   python -m ml predict --model ml/pretrained/resnet50-s3 slice.png --json     answer for one picture or series
   python -m ml export --run runs/first --out MODEL --name my-model            a folder that the portal can register
   python -m ml compare --model A B --data DATA                                two models on the same images
   python -m ml sweep --data DATA --depths 18 34 50 --out runs/sweep           many settings, one table
   python -m ml robustness --model M --data DATA                               rotation, window, JPEG, noise, text ...
-  python -m ml model --data DATA --data OTHER --weights WEIGHTS.npz --out M   the shipped model with all its tables
+  python -m ml model --data DATA --data OTHER --weights BASIS.npz --out M     the shipped model with all its tables
 
 Research use; not a medical device.
 """
@@ -70,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--fold", type=int, help="hold out this fold (from 0) and measure on it; else train on all")
     train.add_argument("--name", default="", help="the model's name")
     train.add_argument("--version", default="0.1.0", help="the model's version")
+
+    basis = _command(commands, "basis", "find the directions of a second-order tap, without labels")
+    _data(basis)
+    recipe_options(basis)
+    basis.add_argument("--out", type=Path, required=True, help="weights archive to write: the given one and the basis")
 
     crossval = _command(commands, "crossval", "cross-validate a recipe on honest splits; resumable")
     _data(crossval)

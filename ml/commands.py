@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ml import runs
-from ml.artifact import load_artifact, save_artifact
+from ml.artifact import load_artifact, save_artifact, write_weights
 from ml.baselines import FROZEN, HISTOGRAM, Histograms
 from ml.crossval import PREPROCESSED_HISTOGRAM, baselines
 from ml.data import LEAKS, Collection, read_collections
@@ -22,6 +22,7 @@ from ml.dicom import to_views
 from ml.engine import Engine, ScanFailure, available_cpus, load_engine
 from ml.evaluate import run_model, summarise
 from ml.features import Backbone
+from ml.fit import make_backbone
 from ml.head import LinearHead
 from ml.images import ImageError, lung_window
 from ml.metrics import auc
@@ -52,6 +53,20 @@ def train(options: argparse.Namespace) -> Result:
         f"{figures['measured_on']} {figures.get('note', '')}\n{_lines(figures)}\nmodel: {options.out / 'model'}",
         figures,
     )
+
+
+def basis(options: argparse.Namespace) -> Result:
+    from ml.basis import fit_basis
+
+    recipe, collection = make_recipe(options), _collection(options)
+    weights = make_backbone(recipe).weights
+    found: dict[str, np.ndarray] = {}
+    for stage in sorted({stage for stage, kind in recipe.topology.pools if kind == "second"}):
+        found |= fit_basis(
+            recipe.topology, weights, recipe.preprocessing, collection.images, stage, quiet=options.quiet
+        )
+    write_weights(options.out, {**weights, **found})
+    return f"{', '.join(found)} in {options.out}", {"arrays": sorted(found), "images": len(collection.images)}
 
 
 def crossval(options: argparse.Namespace) -> Result:

@@ -1,11 +1,16 @@
-"""Labelled folders: a `manifest.csv`, its images, and splits that never part a group."""
+"""Labelled folders: a `manifest.csv`, its images, and splits that never part a group.
+
+A group is a patient: never on both sides of a split, drawn whole by the bootstrap. A scan is what is judged together:
+it has one label and lies within one group, whose other scans may have the other label. Without a column `scan`, a
+group is one scan.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +26,14 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Image:
-    """One labelled image: where it lies, its label (1 covid, 0 non-covid), its group and block."""
+    """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group."""
 
     path: Path
     label: int
     group: str
     block: str
     sha256: str
+    scan: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,15 +54,21 @@ class Collection:
         return np.array([image.group for image in self.images])
 
     @property
+    def scans(self) -> np.ndarray:
+        """str `(N,)`, the group where the set names no scans."""
+        return np.array([f"{image.group}/{image.scan}" if image.scan else image.group for image in self.images])
+
+    @property
     def blocks(self) -> np.ndarray:
         """str `(N,)`, empty where the set has no blocks."""
         return np.array([image.block for image in self.images])
 
     def digest(self) -> str:
-        """SHA-256 over what a model sees: each image's hash, label and group, in order."""
+        """SHA-256 over what a model sees: each image's hash, label, group and scan, in order."""
         hasher = hashlib.sha256()
         for image in self.images:
-            hasher.update(f"{image.sha256} {image.label} {image.group}\n".encode())
+            scan = f"\t{image.scan}" if image.scan else ""
+            hasher.update(f"{image.sha256} {image.label} {image.group}{scan}\n".encode())
         return hasher.hexdigest()
 
     def take(self, indices: Sequence[int] | np.ndarray, name: str | None = None) -> Collection:
@@ -73,7 +85,9 @@ class Fold:
 
 
 def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
-    """Read a folder with a `manifest.csv` (`file,label,group`, optionally `block,sha256`).
+    """Read a folder with a `manifest.csv` (`file,label,group`, optionally `scan,block,sha256`).
+
+    A row without a group is a patient of its own, or, with a scan, belongs to the patient of that scan alone.
 
     Args:
         folder: with the manifest.
@@ -94,8 +108,9 @@ def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
         images = tuple(_image(folder, row, line, check) for line, row in enumerate(reader, start=2))
     if not images:
         raise DataError(f"manifest.csv lists no image. Received: {folder.name}")
-    _refuse_mixed_groups(images)
-    return Collection(folder.name, images)
+    collection = Collection(folder.name, images)
+    _refuse_mixed_scans(collection)
+    return collection
 
 
 def read_collections(folders: Sequence[Path | str], *, check: bool = False) -> Collection:
@@ -104,7 +119,7 @@ def read_collections(folders: Sequence[Path | str], *, check: bool = False) -> C
     if len(parts) == 1:
         return parts[0]
     images = [
-        Image(i.path, i.label, f"{part.name}/{i.group}", f"{part.name}/{i.block}" if i.block else "", i.sha256)
+        replace(i, group=f"{part.name}/{i.group}", block=f"{part.name}/{i.block}" if i.block else "")
         for part in parts
         for i in part.images
     ]
@@ -154,21 +169,26 @@ def leave_out(collection: Collection, test: np.ndarray, name: str) -> Fold:
 
 
 def _by_group(collection: Collection, count: int, seed: int) -> list[Fold]:
-    """Deal groups, largest first within a label, each to the fold that has the fewest images of the label."""
+    """Deal groups with both labels, then those with one, largest first, each to the fold where its labels are scarcest.
+
+    Every fold gets both labels, as each label has as many groups as there are folds.
+    """
     rng = np.random.default_rng(seed)
-    groups, labels = collection.groups, collection.labels
-    owner: dict[str, int] = {}
-    for label in (0, 1):
-        names, sizes = np.unique(groups[labels == label], return_counts=True)
-        if len(names) < count:
-            raise DataError(f"{count} folds need {count} groups of each label. Received: {len(names)} of label {label}")
-        order = rng.permutation(len(names))
-        load = np.zeros(count)
-        for index in sorted(order, key=lambda i: -sizes[i]):
-            fold = int(np.argmin(load))
-            owner[names[index]] = fold
-            load[fold] += sizes[index]
-    number = np.array([owner[group] for group in groups])
+    names, number = np.unique(collection.groups, return_inverse=True)
+    labels = collection.labels
+    sizes = np.array([np.bincount(number[labels == label], minlength=len(names)) for label in (0, 1)])
+    for label, found in enumerate((sizes > 0).sum(axis=1)):
+        if found < count:
+            raise DataError(f"{count} folds need {count} groups of each label. Received: {found} of label {label}")
+    share = sizes / sizes.sum(axis=1, keepdims=True)
+    load = np.zeros((2, count))
+    owner = np.zeros(len(names), int)
+    for held in ((0, 1), (0,), (1,)):
+        of_kind = np.flatnonzero([set(np.flatnonzero(column)) == set(held) for column in sizes.T])
+        for index in sorted(rng.permutation(of_kind), key=lambda i: -sizes[:, i].sum()):
+            owner[index] = np.argmin(load[list(held)].sum(axis=0))
+            load[:, owner[index]] += share[:, index]
+    number = owner[number]
     return [
         Fold(f"patients {k + 1}/{count}", np.flatnonzero(number != k), np.flatnonzero(number == k))
         for k in range(count)
@@ -197,20 +217,24 @@ def _image(folder: Path, row: dict[str, str], line: int, check: bool) -> Image:
         if digest and actual != digest:
             raise DataError(f"manifest.csv line {line}: the file differs from its SHA-256. Received: {row['file']!r}")
         digest = actual
-    return Image(path, label, row["group"] or f"alone-{line}", row.get("block") or "", digest)
+    scan = row.get("scan") or ""
+    group = row["group"] or (f"alone-{scan}" if scan else f"alone-{line}")
+    return Image(path, label, group, row.get("block") or "", digest, scan)
 
 
-def _refuse_mixed_groups(images: tuple[Image, ...]) -> None:
-    labels: dict[str, int] = {}
-    for image in images:
-        if labels.setdefault(image.group, image.label) != image.label:
-            raise DataError(f"A group has one label; this one has both. Received: {image.group!r}")
+def _refuse_mixed_scans(collection: Collection) -> None:
+    for name, rows in scans_of(collection):
+        if len(set(collection.labels[rows])) > 1:
+            raise DataError(
+                f"A scan has one label; this one has both. Where a patient has several scans, name them in the "
+                f"column scan of manifest.csv. Received: {name!r}"
+            )
 
 
-def groups_of(collection: Collection) -> Iterator[tuple[str, np.ndarray]]:
-    """Each group's name with the positions of its images, in order of first appearance."""
+def scans_of(collection: Collection) -> Iterator[tuple[str, np.ndarray]]:
+    """Each scan's name with the positions of its images, in order of first appearance."""
     members: dict[str, list[int]] = {}
-    for position, group in enumerate(collection.groups):
-        members.setdefault(str(group), []).append(position)
+    for position, scan in enumerate(collection.scans):
+        members.setdefault(str(scan), []).append(position)
     for name, positions in members.items():
         yield name, np.array(positions)

@@ -16,7 +16,7 @@ from ml.engine import OpenVinoNetwork
 from ml.perturb import Change
 from ml.preprocess import Preprocessing, prepare
 from ml.progress import Progress
-from ml.topology import Topology, fold_grey
+from ml.topology import HEAD, Topology, fold_grey
 
 _BATCH = 16
 
@@ -47,7 +47,9 @@ class Backbone:
         threads: int = 0,
     ) -> None:
         self.topology, self.preprocessing, self.store = topology, preprocessing, store
-        self.weights = {k: v for k, v in fold_grey(weights).items() if not k.startswith(("head/", "suitability/"))}
+        self.weights = {
+            k: v for k, v in fold_grey(weights).items() if k not in HEAD and not k.startswith("suitability/")
+        }
         self._threads = threads
         self._network: OpenVinoNetwork | None = None
         self._key = self._digest()

@@ -120,15 +120,16 @@ def _held_out(recipe: Recipe, collection: Collection, features: np.ndarray, copi
     logits = np.zeros((len(recipe.penalties), len(features)))
     parts = np.empty(len(features), dtype=object)
     distances = np.zeros((len(features), 2))
+    first = features[:, : recipe.topology.sizes[0]]
     for fold in inner_folds(collection, recipe.seed):
         for number, head in enumerate(_fit(recipe, collection, features, copies, fold.train, recipe.penalties)):
             logits[number, fold.test] = head.logits(features[fold.test])
         parts[fold.test] = fold.name
-        distances[fold.test] = fit_suitability(features[fold.train]).distances(features[fold.test])
+        distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
     names = sorted(set(parts))
     quality = [np.mean([auc(labels[parts == n], row[parts == n]) for n in names]) for row in logits]
     best = int(np.argmax(quality))
-    suitability = set_limits(fit_suitability(features), distances)
+    suitability = set_limits(fit_suitability(first), distances)
     return HeldOut(logits[best], parts.astype(str), recipe.penalties[best], suitability)
 
 
@@ -144,7 +145,18 @@ def _fit(
     weights = sample_weights(labels, groups, group_power=recipe.group_power)
     stacked = np.concatenate([part[rows] for part in (features, *copies)])
     times = 1 + len(copies)
-    return fit_ridge(stacked, np.tile(labels, times), np.tile(weights, times) / times, penalties)
+    return fit_ridge(stacked, np.tile(labels, times), np.tile(weights, times) / times, penalties, _importance(recipe))
+
+
+def _importance(recipe: Recipe) -> np.ndarray | None:
+    """Each feature's share in the kernel: its tap's weight, spread evenly over the tap."""
+    if not recipe.tap_weights:
+        return None
+    sizes = recipe.topology.sizes
+    if len(recipe.tap_weights) != len(sizes):
+        raise ValueError(f"Every tap needs a weight. Received: {len(sizes)} taps, weights {recipe.tap_weights}")
+    shares = np.array(recipe.tap_weights) / sum(recipe.tap_weights)
+    return np.repeat(shares / sizes, sizes)
 
 
 def _map_scale(head: LinearHead, features: np.ndarray, labels: np.ndarray) -> float:

@@ -10,7 +10,15 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from ml.artifact import ArtifactError
-from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, RMS_EPSILON, Topology, walk
+from ml.topology import (
+    BATCH_NORM_EPSILON,
+    NEUTRAL,
+    RMS_EPSILON,
+    SECOND_DIRECTIONS,
+    Topology,
+    upper_triangle,
+    walk,
+)
 
 
 class _GraphBuilder:
@@ -71,16 +79,14 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     outputs = walk(topology, _GraphBuilder(weights), centred)
     head = np.asarray(weights["head/kernel"], np.float32).reshape(-1)
     parts, total, start = [], None, 0
-    for stage, square in topology.pools:
-        factor, size = 2 ** (stage - topology.finest), topology.stage_filters(stage)
-        output = ops.multiply(outputs[stage], outputs[stage]) if square else outputs[stage]
-        kernel = ops.constant(head[start : start + size].reshape(1, size, 1, 1))
-        pooled = ops.reduce_sum(ops.multiply(output, _gathered(share, factor)), ops.constant(np.array([2, 3])), True)
-        if square:
-            root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
-            pooled, kernel = ops.divide(pooled, root), ops.divide(kernel, root)
-        parts.append(ops.squeeze(pooled, ops.constant(np.array([2, 3]))))
-        part = ops.reduce_sum(ops.multiply(output, kernel), ops.constant(np.array([1])), True)
+    for (stage, kind), size in zip(topology.pools, topology.sizes, strict=True):
+        factor = 2 ** (stage - topology.finest)
+        kernel, gathered = head[start : start + size], _gathered(share, factor)
+        if kind == "second":
+            pooled, part = _second_order(outputs[stage], gathered, kernel, weights, stage)
+        else:
+            pooled, part = _first_order(outputs[stage], gathered, kernel, square=kind == "rms")
+        parts.append(pooled)
         part = _repeated(part, factor)
         total = part if total is None else ops.add(total, part)
         start += size
@@ -89,6 +95,53 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     activation = ops.squeeze(total, ops.constant(np.array([1])))
     features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
     return _named([image, attention], {"features": features, "map": activation})
+
+
+def _first_order(output: Any, share: Any, head: np.ndarray, *, square: bool) -> tuple[Any, Any]:
+    """Pooled mean or root mean square `(N, C)`, and each cell's part in the logit `(N, 1, h, w)`."""
+    kernel = ops.constant(head.reshape(1, -1, 1, 1))
+    output = ops.multiply(output, output) if square else output
+    pooled = ops.reduce_sum(ops.multiply(output, share), ops.constant(np.array([2, 3])), True)
+    if square:
+        root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
+        pooled, kernel = ops.divide(pooled, root), ops.divide(kernel, root)
+    part = ops.reduce_sum(ops.multiply(output, kernel), ops.constant(np.array([1])), True)
+    return ops.squeeze(pooled, ops.constant(np.array([2, 3]))), part
+
+
+def _second_order(
+    output: Any, share: Any, head: np.ndarray, weights: Mapping[str, np.ndarray], stage: int
+) -> tuple[Any, Any]:
+    """Pooled products of the whitened directions `(N, T)`, and each cell's part in the logit `(N, 1, h, w)`."""
+    directions = np.asarray(weights[f"head/basis{stage}_directions"], np.float32)
+    offset = -np.asarray(weights[f"head/basis{stage}_mean"], np.float32) @ directions
+    kernel = ops.constant(np.ascontiguousarray(directions.T)[:, :, None, None])
+    z = ops.convolution(ops.sqrt(output), kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    z = ops.add(z, ops.constant(offset.reshape(1, -1, 1, 1)))
+    flat = ops.constant(np.array([0, 0, -1]))
+    cells = ops.reshape(z, flat, True)
+    shared = ops.reshape(ops.multiply(z, share), flat, True)
+    together = ops.matmul(shared, cells, False, True)
+    root = ops.sqrt(ops.add(ops.absolute(together), ops.constant(np.float32(RMS_EPSILON))))
+    rows, columns = np.triu_indices(SECOND_DIRECTIONS)
+    places = ops.constant(rows * SECOND_DIRECTIONS + columns)
+    pooled = ops.reshape(ops.divide(together, root), ops.constant(np.array([0, -1])), True)
+    matrix = (head @ upper_triangle()).reshape(1, SECOND_DIRECTIONS, SECOND_DIRECTIONS).astype(np.float32)
+    mixed = ops.matmul(ops.divide(ops.constant(matrix), root), cells, False, False)
+    part = ops.reduce_sum(ops.multiply(cells, mixed), ops.constant(np.array([1])), True)
+    height, width = (z.get_output_partial_shape(0)[axis].get_length() for axis in (2, 3))
+    part = ops.reshape(part, ops.constant(np.array([0, 1, height, width])), True)
+    return ops.gather(pooled, places, ops.constant(np.array(1))), part
+
+
+def build_stage(
+    topology: Topology, weights: Mapping[str, np.ndarray], stage: int, *, height: int, width: int
+) -> ov.Model:
+    """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
+    return _named([image], {"stage": walk(tapped, _GraphBuilder(weights), centred)[stage]})
 
 
 def _gathered(share: Any, factor: int) -> Any:

@@ -36,7 +36,11 @@ def sample_weights(labels: np.ndarray, groups: np.ndarray, *, group_power: float
 
 
 def fit_ridge(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, penalties: Sequence[float]
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    penalties: Sequence[float],
+    importance: np.ndarray | None = None,
 ) -> list[LinearHead]:
     """Fit labels of -1 and 1 by ridge regression on standardised features, once for each penalty.
 
@@ -44,7 +48,8 @@ def fit_ridge(
         features: float `(N, F)`.
         labels: int `(N,)`, 0 or 1.
         weights: float `(N,)`, importance of each row.
-        penalties: on the squared weights, relative to the kernel `z · z / F`; larger is smoother.
+        importance: float `(F,)`, sum 1, share of each feature in the kernel; None: all alike.
+        penalties: on the squared weights, relative to the kernel `Σ importance z z`; larger is smoother.
 
     Source: Hoerl and Kennard 1970; solved in whichever of rows and features there are fewer.
     """
@@ -52,7 +57,9 @@ def fit_ridge(
     mean = np.average(features.astype(np.float64), axis=0, weights=weights)
     scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights)) + 1e-6
     root = np.sqrt(weights)
-    z = (((features - mean) / scale) * root[:, None] / np.sqrt(features.shape[1])).astype(np.float32)
+    size = features.shape[1]
+    spread = np.sqrt(np.full(size, 1.0 / size) if importance is None else importance)
+    z = (((features - mean) / scale) * root[:, None] * spread).astype(np.float32)
     target = 2.0 * np.asarray(labels) - 1.0
     centre = np.average(target, weights=weights)
     y = (target - centre) * root
@@ -62,7 +69,7 @@ def fit_ridge(
     heads = []
     for penalty in penalties:
         solution = np.linalg.solve(gram + penalty * np.eye(len(gram)), right)
-        slope = (z.T.astype(np.float64) @ solution if wide else solution) / np.sqrt(features.shape[1])
+        slope = (z.T.astype(np.float64) @ solution if wide else solution) * spread
         kernel = slope / scale
         heads.append(LinearHead(kernel, float(centre - mean @ kernel)))
     return heads

@@ -17,7 +17,8 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--mode", choices=("head", "finetune"), default=base.mode, help="head: frozen backbone, minutes")
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
-    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4) or root mean square (4:rms)")
+    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms or 4:second")
+    group.add_argument("--tap-weights", type=float, nargs="+", help="share of each tap; default with --taps: by size")
     group.add_argument("--weights", default=base.weights, help="none, imagenet (needs a network) or a path")
     group.add_argument("--height", type=int, default=input_.height, help="of the input, a multiple of 32")
     group.add_argument("--width", type=int, default=input_.width, help="of the input, a multiple of 32")
@@ -51,7 +52,9 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
     base = Recipe()
     same = (options.architecture, options.stages) == (base.topology.architecture, base.topology.stages)
     taps = tuple(options.taps) if options.taps else base.topology.taps if same else (str(options.stages + 1),)
+    weights = tuple(options.tap_weights or (base.tap_weights if same and not options.taps else ()))
     return Recipe(
+        tap_weights=weights,
         topology=Topology(options.architecture, options.stages, taps),
         preprocessing=Preprocessing(
             height=options.height,

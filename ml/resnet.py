@@ -10,7 +10,17 @@ import keras
 import numpy as np
 
 from ml.artifact import ArtifactError, read_weights
-from ml.topology import BATCH_NORM_EPSILON, NEUTRAL, RMS_EPSILON, Topology, fold_grey, walk
+from ml.topology import (
+    BATCH_NORM_EPSILON,
+    HEAD,
+    NEUTRAL,
+    RMS_EPSILON,
+    SECOND_DIRECTIONS,
+    Topology,
+    fold_grey,
+    upper_triangle,
+    walk,
+)
 
 
 class _KerasBuilder:
@@ -52,25 +62,23 @@ class PooledHead(keras.layers.Layer):
     def build(self, maps_shape: Any, attention_shape: Any) -> None:
         self.kernel = self.add_weight(shape=(self.topology.features, 1), initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+        self.bases: dict[int, tuple[Any, Any]] = {}
+        for stage, kind in self.topology.pools:
+            if kind == "second":
+                size = self.topology.stage_filters(stage)
+                mean = self.add_weight(shape=(size,), trainable=False, name=f"basis{stage}_mean")
+                shape = (size, SECOND_DIRECTIONS)
+                self.bases[stage] = mean, self.add_weight(shape=shape, trainable=False, name=f"basis{stage}_directions")
 
     def call(self, maps: list[Any], attention: Any, training: bool = False) -> dict[str, Any]:
         ops = keras.ops
         attention = ops.cast(attention, "float32")
         parts, total, start = [], 0.0, 0
-        for (stage, square), output in zip(self.topology.pools, maps, strict=True):
-            output = ops.cast(output, "float32")
-            size, factor = int(output.shape[-1]), 2 ** (stage - self.topology.finest)
+        for (stage, kind), size, output in zip(self.topology.pools, self.topology.sizes, maps, strict=True):
+            factor = 2 ** (stage - self.topology.finest)
             kernel = self.kernel[start : start + size, 0]
-            if square:
-                output = ops.square(output)
-            pooled = ops.einsum("nhwc,nhw->nc", output, _gather(attention, factor))
-            if square:
-                # A cell's part of a root mean square: its share of the mean square, times the whole.
-                scale = ops.rsqrt(pooled + RMS_EPSILON)
-                pooled = pooled * scale
-                part = ops.einsum("nhwc,nc->nhw", output, kernel * scale)
-            else:
-                part = ops.einsum("nhwc,c->nhw", output, kernel)
+            pool = self._second if kind == "second" else self._square if kind == "rms" else self._mean
+            pooled, part = pool(ops.cast(output, "float32"), _gather(attention, factor), kernel, stage)
             parts.append(pooled)
             total = total + ops.repeat(ops.repeat(part, factor, axis=1), factor, axis=2)
             start += size
@@ -79,6 +87,28 @@ class PooledHead(keras.layers.Layer):
         cells = int(attention.shape[1]) * int(attention.shape[2])
         logit = ops.matmul(kept, self.kernel) + self.bias
         return {"features": features, "logit": logit, "map": total * attention * cells + self.bias}
+
+    def _mean(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+        pooled = keras.ops.einsum("nhwc,nhw->nc", output, share)
+        return pooled, keras.ops.einsum("nhwc,c->nhw", output, kernel)
+
+    def _square(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+        """A cell's part of a root mean square is its share of the mean square, times the whole."""
+        square = keras.ops.square(output)
+        pooled = keras.ops.einsum("nhwc,nhw->nc", square, share)
+        scale = keras.ops.rsqrt(pooled + RMS_EPSILON)
+        return pooled * scale, keras.ops.einsum("nhwc,nc->nhw", square, kernel * scale)
+
+    def _second(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+        ops = keras.ops
+        mean, directions = self.bases[stage]
+        z = ops.matmul(ops.sqrt(ops.maximum(output, 0.0)) - mean, directions)
+        together = ops.einsum("nhwi,nhwj->nij", z * ops.expand_dims(share, -1), z)
+        scale = ops.rsqrt(ops.abs(together) + RMS_EPSILON)
+        flat = ops.reshape(together * scale, (-1, SECOND_DIRECTIONS**2))
+        matrix = ops.reshape(ops.matmul(ops.expand_dims(kernel, 0), upper_triangle()), scale.shape[1:])
+        part = ops.sum(z * ops.einsum("nij,nhwj->nhwi", matrix * scale, z), axis=-1)
+        return ops.matmul(flat, upper_triangle().T), part
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "topology": self.topology.to_json(), "dropout": self.rate}
@@ -136,10 +166,10 @@ def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray], *, need_
     """
     weights = fold_grey(weights)
     for layer in model.layers:
-        if not layer.weights or (layer.name == "head" and not need_head and "head/kernel" not in weights):
-            continue
         for variable in _stored(layer):
-            variable.assign(_array(weights, f"{layer.name}/{variable.name}", variable.shape))
+            name = f"{layer.name}/{variable.name}"
+            if name in weights or need_head or layer.name != "head":
+                variable.assign(_array(weights, name, variable.shape))
 
 
 def read_model_weights(model: keras.Model) -> dict[str, np.ndarray]:
@@ -160,13 +190,13 @@ def initial_weights(model: keras.Model, topology: Topology, source: str) -> None
         return
     path = Path(source)
     weights = read_weights(path / "weights.npz" if path.is_dir() else path)
-    load_weights(model, {key: value for key, value in weights.items() if not key.startswith("head/")})
+    load_weights(model, {key: value for key, value in weights.items() if key not in HEAD})
 
 
 def _stored(layer: keras.layers.Layer) -> list[Any]:
     """The variables that make the network, without a dropout's random state."""
     names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-    return [variable for variable in layer.variables if variable.name in names]
+    return [v for v in layer.variables if v.name in names or v.name.startswith("basis")]
 
 
 def _array(weights: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -23,7 +23,7 @@ from ml.recipe import Recipe
 from ml.robustness import cross_data, foreign_table, robustness_table
 from ml.runs import FEATURES, export_fit
 
-EVERY = 5
+EVERY = 10
 RANDOM_SEEDS = 5
 
 
@@ -123,7 +123,7 @@ def _cross_data(recipe: Recipe, backbone: Backbone, parts: list[Collection], qui
 
 
 def _robustness(recipe: Recipe, backbone: Backbone, parts: list[Collection], quiet: bool) -> list[dict[str, Any]]:
-    """Changes to every fifth image of each left-out block, answered by a model that has not seen the block."""
+    """Changes to every tenth image of each left-out block, answered by a model that has not seen the block."""
     part = next((p for p in parts if len(set(p.blocks) - {""}) > 1), parts[0])
     split = "blocks" if len(set(part.blocks) - {""}) > 1 else "patients"
     tables = []

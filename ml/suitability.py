@@ -18,7 +18,7 @@ class Suitability:
     Source: Lee et al. 2018, https://arxiv.org/abs/1807.03888; Wang et al. 2022, https://arxiv.org/abs/2203.10807.
 
     Attributes:
-        mean, scale: float `(F,)`.
+        mean, scale: float `(F,)`; only the first F features that it is given are looked at.
         directions: float `(F, K)`, orthonormal.
         deviations: float `(K,)`, standard deviation along each direction.
         limits: float `(2,)`, distance within and left-over distance at which the score is 0.5.
@@ -32,7 +32,7 @@ class Suitability:
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """`(N, 2)`: root mean squared distance within the directions, and outside of them."""
-        z = (np.asarray(features, np.float64) - self.mean) / self.scale
+        z = (np.asarray(features, np.float64)[:, : len(self.mean)] - self.mean) / self.scale
         inside = z @ self.directions
         rest = np.maximum((z**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0)
         spare = max(1, z.shape[1] - inside.shape[1])

@@ -19,8 +19,11 @@ BLOCKS = {
 IMAGENET_MEANS = (103.939, 116.779, 123.68)
 NEUTRAL = sum(IMAGENET_MEANS) / 3
 BATCH_NORM_EPSILON = 1.001e-5
-# Keeps a root mean square's slope finite: m / sqrt(m + RMS_EPSILON).
+# Directions of a second-order tap, and what keeps square roots' slopes finite: m / sqrt(m + RMS_EPSILON).
+SECOND_DIRECTIONS = 48
 RMS_EPSILON = 1e-6
+# The arrays that a head brings to a backbone.
+HEAD = ("head/kernel", "head/bias")
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Topology:
     Attributes:
         architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution).
         stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
-        taps: what is pooled side by side: a stage's weighted mean, `"4"`, or its weighted root mean square, `"4:rms"`.
+        taps: what is pooled side by side, within the attention: a stage's mean, `"4"`; its root mean square,
+            `"4:rms"`; or its second order, `"4:second"`: how its main directions vary together (Lin et al. 2015,
+            https://arxiv.org/abs/1504.07889, on 48 whitened directions from `ml.basis`, with signed square roots).
         width: filters of conv2; 64 in every published ResNet, less in tests.
     """
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[str, ...] = ("3", "4", "4:rms")
+    taps: tuple[str, ...] = ("4", "4:rms", "4:second")
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -44,14 +49,20 @@ class Topology:
             raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
         if self.stages not in (3, 4):
             raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
-        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms")}
+        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":second")}
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
 
     @property
-    def pools(self) -> list[tuple[int, bool]]:
-        """Each tap as its stage and whether it is a root mean square."""
-        return [(int(tap[0]), tap.endswith(":rms")) for tap in self.taps]
+    def pools(self) -> list[tuple[int, str]]:
+        """Each tap as its stage and its statistic: `mean`, `rms` or `second`."""
+        return [(int(tap[0]), tap[2:] or "mean") for tap in self.taps]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many features each tap yields."""
+        second = SECOND_DIRECTIONS * (SECOND_DIRECTIONS + 1) // 2
+        return [second if kind == "second" else self.stage_filters(stage) for stage, kind in self.pools]
 
     @property
     def finest(self) -> int:
@@ -74,7 +85,7 @@ class Topology:
     @property
     def features(self) -> int:
         """Length of the pooled feature vector."""
-        return sum(self.stage_filters(stage) for stage, _ in self.pools)
+        return sum(self.sizes)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -166,3 +177,11 @@ def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     folded["conv1_conv/kernel"] = kernel.sum(axis=2, keepdims=True)
     folded["conv1_conv/bias"] = folded["conv1_conv/bias"] + np.einsum("hwco,c->o", kernel, offsets)
     return folded
+
+
+def upper_triangle() -> np.ndarray:
+    """Picks a symmetric matrix' upper triangle, row by row: float32 `(T, D · D)` for D second-order directions."""
+    rows, columns = np.triu_indices(SECOND_DIRECTIONS)
+    pick = np.zeros((len(rows), SECOND_DIRECTIONS**2), np.float32)
+    pick[np.arange(len(rows)), rows * SECOND_DIRECTIONS + columns] = 1.0
+    return pick

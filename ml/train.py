@@ -241,7 +241,7 @@ def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: 
     head = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
     known = backbone.features(train.images, quiet=quiet)
     unseen = backbone.features(held.images, quiet=quiet)
-    suitability = fit_suitability(known)
+    suitability = fit_suitability(known[:, : recipe.topology.sizes[0]])
     suitability = set_limits(suitability, suitability.distances(unseen))
     rules = fit_rules(logits, held.labels, held.groups, specificity=recipe.specificity, abstain=recipe.abstain)
     rules = replace(rules, map_scale=_map_scale(head, unseen, held.labels))

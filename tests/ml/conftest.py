@@ -22,6 +22,7 @@ TINY = Recipe(
     preprocessing=Preprocessing(height=64, width=96),
     weights="none",
     penalties=(0.3, 3.0),
+    tap_weights=(),
     finetuning=Finetuning(epochs=3, head_epochs=1, unfreeze=2, batch=8, rate=2e-3, average=0.8, mixed_precision=False),
 )
 SHIPPED = Path(__file__).parents[2] / "ml" / "pretrained"

@@ -12,7 +12,7 @@ from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey
 SHAPES = [
     Topology("resnet18", 3, ("4",), width=8),
     Topology("resnet34", 4, ("4:rms", "5"), width=8),
-    Topology("resnet50", 3, ("2", "3:rms", "4", "4:rms"), width=8),
+    Topology("resnet50", 3, ("2", "3:rms", "4", "4:second"), width=8),
 ]
 
 
