@@ -37,4 +37,7 @@ def idle(name: str) -> None:
 
 
 if __name__ == "__main__":
-    {"people": people, "idle": idle}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "people":
+        people()
+    else:
+        idle(sys.argv[2])
