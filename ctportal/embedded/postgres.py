@@ -21,6 +21,9 @@ ALWAYS = {
     "max_connections": "100",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
+    # A failed statement and the detail of its error quote patients' data.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "timezone": "UTC",
 }
 DURABLE = {"shared_buffers": "128MB"}
