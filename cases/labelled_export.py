@@ -2,6 +2,9 @@
 
 Nothing is compressed (the slices are PNG), so the length is known before the first byte and a browser can show how far
 it is; the hashes in the manifest are computed while the slices pass, which is why it comes last.
+
+A `group` is a patient, who stays on one side of every split; a `scan` has one label, another scan of the same patient
+may have the other.
 """
 
 import csv
@@ -20,7 +23,7 @@ from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, Site, User
 from ctportal.accounts.rights import Right, require
 
-COLUMNS = ("file", "label", "group", "block", "width", "height", "sha256", "source_name")
+COLUMNS = ("file", "label", "group", "scan", "block", "width", "height", "sha256", "source_name")
 LABELS_ON_DISK = {Label.COVID: "covid", Label.NON_COVID: "non-covid"}
 CHUNK = 1 << 18
 DIGEST_PLACE = "0" * 64
@@ -33,11 +36,16 @@ class ExportedSlice:
     stored: str
     label: str
     group: str
+    scan: str
     block: str
     width: int
     height: int
-    source_name: str
+    position: int
     sha256: str = DIGEST_PLACE
+
+    @property
+    def source_name(self) -> str:
+        return f"{self.scan}-slice-{self.position + 1:04d}"
 
     @property
     def file(self) -> str:
@@ -83,10 +91,11 @@ def _exported_slices(included: ScanQuerySet) -> list[ExportedSlice]:
             stored=view,
             label=LABELS_ON_DISK[Label(labels[scan])],
             group=str(pseudonym),
+            scan=f"scan-{scan:06d}",
             block=site,
             width=width,
             height=height,
-            source_name=f"scan-{scan:06d}-slice-{position + 1:04d}",
+            position=position,
         )
         for view, scan, position, width, height, pseudonym, site in rows.iterator(chunk_size=5000)
     ]

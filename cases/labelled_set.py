@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Case as Choose
-from django.db.models import CharField, Count, Exists, OuterRef, Q, Subquery, Value, When
+from django.db.models import CharField, Count, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from cases.labels import Agreement
@@ -25,7 +25,6 @@ class Standing(models.TextChoices):
     UNREVIEWED = "unreviewed", "No reader has decided yet"
     DISAGREEMENT = "disagreement", "The readers disagree"
     CANNOT_TELL = "cannot_tell", "The readers cannot tell"
-    MIXED_PATIENT = "mixed_patient", "The patient has scans with both labels"
     SYNTHETIC = "synthetic", "Synthetic, drawn for demonstration"
     WITHDRAWN = "withdrawn", "Withdrawn"
 
@@ -96,7 +95,7 @@ def _agreement() -> Choose:
 
 
 def _standing(with_synthetic: bool) -> Choose:
-    """The first reason counts. Training refuses a group with both labels, hence the reason of the mixed patient."""
+    """The first reason counts."""
     synthetic = Q(is_synthetic=True) | Q(case__patient__is_synthetic=True)
     reasons = [
         (Standing.WITHDRAWN, Q(status=ScanStatus.WITHDRAWN)),
@@ -104,10 +103,6 @@ def _standing(with_synthetic: bool) -> Choose:
         (Standing.UNREVIEWED, Q(reader_count=0)),
         (Standing.DISAGREEMENT, Q(final_label=None)),
         (Standing.CANNOT_TELL, Q(final_label=Label.CANNOT_TELL)),
-        (
-            Standing.MIXED_PATIENT,
-            Q(_patient_has(Label.COVID, with_synthetic), _patient_has(Label.NON_COVID, with_synthetic)),
-        ),
     ]
     return Choose(
         *(
@@ -118,8 +113,3 @@ def _standing(with_synthetic: bool) -> Choose:
         default=Value(Standing.INCLUDED.value),
         output_field=CharField(),
     )
-
-
-def _patient_has(label: Label, with_synthetic: bool) -> Exists:
-    scans = Scan.objects.ready().filter(case__patient=OuterRef("case__patient"), final_label=label)
-    return Exists(scans if with_synthetic else scans.filter(is_synthetic=False))

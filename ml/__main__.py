@@ -1,6 +1,7 @@
 """The command line: `python -m ml COMMAND --help`.
 
-Labelled folders hold a `manifest.csv` with the columns file,label,group and, where known, block and sha256.
+Labelled folders hold a `manifest.csv` with the columns file,label,group and, where known, scan, block and sha256:
+`group` is the patient, never on both sides of a split; `scan` is what is judged together, by default the group.
 Results go to standard output, as JSON with --json; progress goes to standard error.
 """
 

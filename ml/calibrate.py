@@ -92,7 +92,7 @@ def abstention_band(
 def fit_rules(
     logits: np.ndarray,
     labels: np.ndarray,
-    groups: np.ndarray,
+    scans: np.ndarray,
     *,
     aggregation: Aggregation | None = None,
     specificity: float = 0.9,
@@ -101,12 +101,12 @@ def fit_rules(
     """Calibrate single slices and whole scans from held-out slice logits.
 
     Args:
-        logits, labels, groups: held-out slices, `(N,)` each.
+        logits, labels, scans: held-out slices, `(N,)` each; a scan has one label.
         aggregation: how slices make a scan.
         specificity, abstain: see `fit_calibration`.
     """
     aggregation = aggregation or Aggregation()
-    scan_logits, scan_labels, _ = aggregate_groups(logits, labels, groups, aggregation)
+    scan_logits, scan_labels, _ = aggregate_scans(logits, labels, scans, aggregation)
     options = {"specificity": specificity, "abstain": abstain}
     return Rules(
         slice=fit_calibration(logits, labels, **options),
@@ -115,11 +115,11 @@ def fit_rules(
     )
 
 
-def aggregate_groups(
-    logits: np.ndarray, labels: np.ndarray, groups: np.ndarray, aggregation: Aggregation
+def aggregate_scans(
+    logits: np.ndarray, labels: np.ndarray, scans: np.ndarray, aggregation: Aggregation
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Scan logits, scan labels and the rows of each scan, one scan for each group."""
-    _, number = np.unique(groups, return_inverse=True)
+    """Scan logits, scan labels and the rows of each scan, in the order of the scans' names."""
+    _, number = np.unique(scans, return_inverse=True)
     members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
     scores = np.array([aggregation.score(logits[m]) for m in members])
     return scores, np.array([labels[m[0]] for m in members]), members

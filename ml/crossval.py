@@ -13,7 +13,7 @@ import numpy as np
 
 from ml.artifact import finite
 from ml.baselines import FROZEN, HISTOGRAM, Histograms, forest_scores, svm_scores
-from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds
+from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds, scans_of
 from ml.evaluate import mean_figures, summarise_logits
 from ml.features import Backbone
 from ml.fit import fit_head
@@ -67,10 +67,11 @@ def cross_validate(
         folder: keeps each finished fold, so that a killed run goes on where it was.
 
     Returns:
-        `folds` (figures of each), `mean`, and `logits`, `labels`, `groups`, `fold` of every test image, in order.
+        `folds` (figures of each), `mean`, and in `held_out` `logits`, `labels`, `groups`, `scans`, `fold` of every test
+        image, in order.
     """
     results = []
-    held: dict[str, list[Any]] = {"logits": [], "labels": [], "groups": [], "fold": []}
+    held: dict[str, list[Any]] = {"logits": [], "labels": [], "groups": [], "scans": [], "fold": []}
     for fold in folds(collection, split, count=count, seed=seed):
         if split != "random":
             assert_group_safe(collection, fold)
@@ -84,6 +85,7 @@ def cross_validate(
         held["logits"] += result["logits"]
         held["labels"] += test.labels.tolist()
         held["groups"] += test.groups.tolist()
+        held["scans"] += test.scans.tolist()
         held["fold"] += [fold.name] * len(test.images)
     note = LEAKS if split == "random" else "groups never stand on both sides"
     report = {"split": split, "note": note, "data": collection.digest(), "recipe": recipe.to_json()}
@@ -118,7 +120,7 @@ def _measure(
 ) -> dict[str, Any]:
     outcome = trial(recipe, train, test, quiet)
     rules = outcome["rules"]
-    figures = summarise_logits(test.labels, outcome["logits"], test.groups, rules, seed=recipe.seed)
+    figures = summarise_logits(test, outcome["logits"], rules, seed=recipe.seed)
     result = {
         "fold": fold.name,
         "train": len(train.images),
@@ -136,10 +138,9 @@ def _measure(
 def _ranked(test: Collection, scores: np.ndarray, probability: bool) -> dict[str, float]:
     point = 0.5 if probability else 0.0
     positives, negatives = scores[test.labels == 1], scores[test.labels == 0]
-    groups = test.groups
-    names = sorted(set(groups))
-    tops = np.array([np.sort(scores[groups == name])[-3:].mean() for name in names])
-    labels = np.array([test.labels[groups == name][0] for name in names])
+    members = [rows for _, rows in sorted(scans_of(test), key=lambda scan: scan[0])]
+    tops = np.array([np.sort(scores[rows])[-3:].mean() for rows in members])
+    labels = np.array([test.labels[rows[0]] for rows in members])
     sensitivity = sensitivity_at(test.labels, scores, 0.9)
     return {
         "auc": auc(test.labels, scores),

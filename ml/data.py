@@ -87,7 +87,7 @@ class Fold:
 def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
     """Read a folder with a `manifest.csv` (`file,label,group`, optionally `scan,block,sha256`).
 
-    A row without a group is a patient of its own, or, with a scan, belongs to the patient of that scan alone.
+    An image without a group is a patient of its own; where it has a scan, the whole scan is.
 
     Args:
         folder: with the manifest.
@@ -180,8 +180,9 @@ def _by_group(collection: Collection, count: int, seed: int) -> list[Fold]:
     for label, found in enumerate((sizes > 0).sum(axis=1)):
         if found < count:
             raise DataError(f"{count} folds need {count} groups of each label. Received: {found} of label {label}")
-    share = sizes / sizes.sum(axis=1, keepdims=True)
-    load = np.zeros((2, count))
+    # Relative to the label's images, as whole numbers: rounding must not decide between equal folds.
+    share = sizes * sizes.sum(axis=1)[::-1, None]
+    load = np.zeros((2, count), int)
     owner = np.zeros(len(names), int)
     for held in ((0, 1), (0,), (1,)):
         of_kind = np.flatnonzero([set(np.flatnonzero(column)) == set(held) for column in sizes.T])
@@ -218,7 +219,7 @@ def _image(folder: Path, row: dict[str, str], line: int, check: bool) -> Image:
             raise DataError(f"manifest.csv line {line}: the file differs from its SHA-256. Received: {row['file']!r}")
         digest = actual
     scan = row.get("scan") or ""
-    group = row["group"] or (f"alone-{scan}" if scan else f"alone-{line}")
+    group = row["group"] or (f"alone-scan-{scan}" if scan else f"alone-{line}")
     return Image(path, label, group, row.get("block") or "", digest, scan)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.calibrate import aggregate_groups
-from ml.data import Collection, groups_of
+from ml.calibrate import aggregate_scans
+from ml.data import Collection, scans_of
 from ml.decision import Calibration, Rules
 from ml.engine import Engine, ScanAnswer, ScanFailure
 from ml.features import read_view
@@ -26,7 +26,7 @@ class Answers:
         weights: share of each image in its scan's answer, `(N,)`.
         suitability: `(N,)`.
         maps: uint8 `(h, w)` each.
-        scans: `(group, rows, answer)` for each scan.
+        scans: `(name, rows, answer)` for each scan.
     """
 
     probabilities: np.ndarray
@@ -37,7 +37,7 @@ class Answers:
 
 
 def run_model(engine: Engine, collection: Collection, *, quiet: bool = False) -> Answers:
-    """Have the engine answer every group as one scan, exactly as the portal does.
+    """Have the engine answer scan by scan, exactly as the portal does.
 
     Raises:
         ValueError: when an image cannot be read.
@@ -47,7 +47,7 @@ def run_model(engine: Engine, collection: Collection, *, quiet: bool = False) ->
     maps: list[np.ndarray] = [np.zeros((1, 1), np.uint8)] * size
     scans = []
     progress = Progress(f"answers on {collection.name}", size, quiet=quiet)
-    for name, rows in groups_of(collection):
+    for name, rows in scans_of(collection):
         answer = engine.predict([[read_view(collection.images[row]) for row in rows]])[0]
         if isinstance(answer, ScanFailure):
             raise ValueError(f"{answer.message} Received: {name!r}")
@@ -62,14 +62,14 @@ def run_model(engine: Engine, collection: Collection, *, quiet: bool = False) ->
 def summarise(
     collection: Collection, answers: Answers, rules: Rules, *, repeats: int = REPEATS, seed: int = 0
 ) -> dict[str, Any]:
-    """Every figure of a model's answers, per image and, under `groups`, per scan."""
+    """Every figure of a model's answers, per image and, under `groups`, per scan; intervals draw whole patients."""
     labels, groups = collection.labels, collection.groups
     scan_labels = np.array([labels[rows[0]] for _, rows, _ in answers.scans])
     scan_probabilities = np.array([answer.probability for _, _, answer in answers.scans])
-    names = np.array([name for name, _, _ in answers.scans])
+    patients = np.array([groups[rows[0]] for _, rows, _ in answers.scans])
     scan_rule = rules.scan
     figures = _figures(labels, answers.probabilities, groups, rules.slice, repeats, seed)
-    figures["groups"] = _figures(scan_labels, scan_probabilities, names, scan_rule, repeats, seed)
+    figures["groups"] = _figures(scan_labels, scan_probabilities, patients, scan_rule, repeats, seed)
     decisions = [answer.decision for _, _, answer in answers.scans]
     figures["groups"]["decisions"] = {
         decision: decisions.count(decision) for decision in ("covid", "non_covid", "uncertain", "unsuitable")
@@ -79,14 +79,15 @@ def summarise(
 
 
 def summarise_logits(
-    labels: np.ndarray, logits: np.ndarray, groups: np.ndarray, rules: Rules, *, repeats: int = REPEATS, seed: int = 0
+    collection: Collection, logits: np.ndarray, rules: Rules, *, repeats: int = REPEATS, seed: int = 0
 ) -> dict[str, Any]:
-    """The same figures from slice logits, for cross-validation; every group counts as a scan under the scan rule."""
-    scan_logits, scan_labels, members = aggregate_groups(logits, labels, groups, rules.aggregation)
-    names = np.array([groups[m[0]] for m in members])
+    """The same figures from slice logits `(N,)`, for cross-validation."""
+    labels, groups = collection.labels, collection.groups
+    scan_logits, scan_labels, members = aggregate_scans(logits, labels, collection.scans, rules.aggregation)
+    patients = np.array([groups[m[0]] for m in members])
     figures = _figures(labels, rules.slice.probability(logits), groups, rules.slice, repeats, seed)
     scans = rules.scan.probability(scan_logits)
-    figures["groups"] = _figures(scan_labels, scans, names, rules.scan, repeats, seed)
+    figures["groups"] = _figures(scan_labels, scans, patients, rules.scan, repeats, seed)
     return figures
 
 

@@ -87,7 +87,7 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     rules = fit_rules(
         held_out.logits,
         collection.labels,
-        collection.groups,
+        collection.scans,
         specificity=recipe.specificity,
         abstain=recipe.abstain,
     )
@@ -141,8 +141,8 @@ def _fit(
     rows: np.ndarray,
     penalties: Sequence[float],
 ) -> list[LinearHead]:
-    labels, groups = collection.labels[rows], collection.groups[rows]
-    weights = sample_weights(labels, groups, group_power=recipe.group_power)
+    labels, scans = collection.labels[rows], collection.scans[rows]
+    weights = sample_weights(labels, scans, group_power=recipe.group_power)
     stacked = np.concatenate([part[rows] for part in (features, *copies)])
     times = 1 + len(copies)
     return fit_ridge(stacked, np.tile(labels, times), np.tile(weights, times) / times, penalties, _importance(recipe))

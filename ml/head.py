@@ -23,12 +23,13 @@ class LinearHead:
         return {"head/kernel": self.kernel[:, None], "head/bias": np.array([self.bias])}
 
 
-def sample_weights(labels: np.ndarray, groups: np.ndarray, *, group_power: float = 0.5) -> np.ndarray:
-    """Weights with mean 1 that give both labels the same sum, and a group of n images n^(1-power) times one image's.
+def sample_weights(labels: np.ndarray, scans: np.ndarray, *, group_power: float = 0.5) -> np.ndarray:
+    """Weights with mean 1 that give both labels the same sum, and a scan of n images n^(1-power) times one image's.
 
-    A long scan would otherwise count as often as it has slices, though its slices show one patient.
+    A long scan would otherwise count as often as it has slices, though its slices show one lung on one day. The scans
+    of one patient are not held down together: each was taken in another state, and each is judged for itself.
     """
-    _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    _, number, sizes = np.unique(scans, return_inverse=True, return_counts=True)
     weights = sizes[number].astype(float) ** -group_power
     for label in (0, 1):
         weights[labels == label] /= max(weights[labels == label].sum(), 1e-12)

@@ -164,17 +164,18 @@ def bootstrap_intervals(
     repeats: int = REPEATS,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % percentile intervals; whole groups are drawn with replacement, each label apart."""
+    """95 % percentile intervals; whole groups are drawn with replacement: those of each label, and of both, apart."""
     names, number = np.unique(groups, return_inverse=True)
     members = [np.flatnonzero(number == k) for k in range(len(names))]
-    label_of = np.array([labels[m[0]] for m in members])
-    by_label = [np.flatnonzero(label_of == label) for label in (0, 1)]
+    kinds: dict[tuple[int, ...], list[int]] = {(0,): [], (1,): [], (0, 1): []}
+    for k, rows in enumerate(members):
+        kinds[tuple(np.unique(labels[rows]))].append(k)
     rng = np.random.default_rng(seed)
     draws: dict[str, list[float]] = {name: [] for name in INTERVALS}
-    if any(not len(part) for part in by_label):
+    if len(np.unique(labels)) < 2:
         return {}
     for _ in range(repeats):
-        chosen = np.concatenate([rng.choice(part, len(part)) for part in by_label])
+        chosen = np.concatenate([rng.choice(part, len(part)) for part in kinds.values() if part])
         rows = np.concatenate([members[k] for k in chosen])
         for name, figure in INTERVALS.items():
             draws[name].append(figure(labels[rows], probabilities[rows], calibration))

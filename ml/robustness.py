@@ -65,7 +65,7 @@ def cross_data(trained: HeadFit, other: Collection, *, quiet: bool = False) -> d
     """A model trained on one data set, measured on another."""
     features = trained.backbone.features(other.images, quiet=quiet)
     logits = trained.head.logits(features)
-    figures = summarise_logits(other.labels, logits, other.groups, trained.rules)
+    figures = summarise_logits(other, logits, trained.rules)
     flagged = float((trained.suitability.score(features) < trained.rules.suitable).mean())
     return {**figures, "unsuitable": flagged}
 

@@ -58,7 +58,7 @@ def train_run(
         held = fitted.held_out
         figures: dict[str, Any] = {"measured_on": "inner held-out groups"}
         if len(held.logits) == len(train.images):
-            figures |= summarise_logits(train.labels, held.logits, train.groups, fitted.rules, seed=recipe.seed)
+            figures |= summarise_logits(train, held.logits, fitted.rules, seed=recipe.seed)
     else:
         answers = run_model(load_engine(artifact, device="openvino"), test, quiet=quiet)
         figures = {"measured_on": test.name, "note": note, **summarise(test, answers, fitted.rules, seed=recipe.seed)}

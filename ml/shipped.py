@@ -143,9 +143,7 @@ def _added(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _held_out(recipe: Recipe, fitted: HeadFit, everything: Collection) -> dict[str, Any]:
     """The final model's own inner held-out answers, on which its thresholds were set: optimistic for these."""
-    figures = summarise_logits(
-        everything.labels, fitted.held_out.logits, everything.groups, fitted.rules, seed=recipe.seed
-    )
+    figures = summarise_logits(everything, fitted.held_out.logits, fitted.rules, seed=recipe.seed)
     return {**figures, "penalty": fitted.held_out.penalty, "note": "thresholds were set on these answers"}
 
 

@@ -33,12 +33,12 @@ _BEST = "best.npz"
 
 @dataclass
 class Inputs:
-    """Prepared images in memory: pixels and lungs uint8 `(N, height, width)`, labels, groups."""
+    """Prepared images in memory: pixels and lungs uint8 `(N, height, width)`, labels, scans."""
 
     pixels: np.ndarray
     lungs: np.ndarray
     labels: np.ndarray
-    groups: np.ndarray
+    scans: np.ndarray
 
 
 @dataclass
@@ -60,7 +60,7 @@ def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = Fals
         pixels.append(prepared.pixels)
         lungs.append(prepared.lungs)
         progress.advance()
-    return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.groups)
+    return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.scans)
 
 
 class Trainer:
@@ -137,7 +137,7 @@ class Trainer:
         self._enter_stage(epoch)
         tuning = self.recipe.finetuning
         batches = list(_batches(train, self.recipe, epoch))
-        weights = sample_weights(train.labels, train.groups, group_power=self.recipe.group_power)
+        weights = sample_weights(train.labels, train.scans, group_power=self.recipe.group_power)
         for part in (self.augmentation, self.network.get_layer("head")):
             part.restart(self.recipe.seed * 100_003 + epoch)
         progress = Progress(f"epoch {epoch + 1}/{tuning.epochs}", len(batches), quiet=self.quiet)
@@ -243,7 +243,7 @@ def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: 
     unseen = backbone.features(held.images, quiet=quiet)
     suitability = fit_suitability(known[:, : recipe.topology.sizes[0]])
     suitability = set_limits(suitability, suitability.distances(unseen))
-    rules = fit_rules(logits, held.labels, held.groups, specificity=recipe.specificity, abstain=recipe.abstain)
+    rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
     rules = replace(rules, map_scale=_map_scale(head, unseen, held.labels))
     held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability)
     return HeadFit(backbone, head, rules, suitability, held_out)
@@ -286,8 +286,8 @@ def _batches(inputs: Inputs, recipe: Recipe, epoch: int) -> Iterator[np.ndarray]
         order = rng.permutation(len(inputs.labels))
     else:
         bags = []
-        for group in np.unique(inputs.groups):
-            rows = rng.permutation(np.flatnonzero(inputs.groups == group))
+        for scan in np.unique(inputs.scans):
+            rows = rng.permutation(np.flatnonzero(inputs.scans == scan))
             rows = np.resize(rows, math.ceil(len(rows) / bag) * bag)
             bags += list(rows.reshape(-1, bag))
         order = np.concatenate([bags[k] for k in rng.permutation(len(bags))])

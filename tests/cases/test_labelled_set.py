@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 
+import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 
@@ -15,6 +16,9 @@ from cases.labels import agreement
 from cases.models import Review, Scan
 from ctportal.accounts.models import Action, Event
 from ml.data import read_collection
+from ml.decision import Rules
+from ml.engine import ScanAnswer, SliceAnswer
+from ml.evaluate import run_model, summarise
 from tests.cast import make_case, make_patient, make_scan
 
 
@@ -24,6 +28,23 @@ def new_scan(north, cara, media):
         return make_scan(make_case(patient or make_patient(north)), cara, slices=slices)
 
     return make
+
+
+class FixedAnswers:
+    """In the place of a model: one given probability for each scan, and how many slices each scan came with."""
+
+    name = "fixed"
+
+    def __init__(self, probabilities):
+        self.probabilities, self.seen = probabilities, []
+
+    def predict(self, scans):
+        return [self._answer(scan, next(self.probabilities)) for scan in scans]
+
+    def _answer(self, scan, probability):
+        self.seen.append(len(scan))
+        part = SliceAnswer(probability, 1 / len(scan), 1.0, np.zeros((1, 1), np.uint8))
+        return ScanAnswer("covid" if probability >= 0.5 else "non_covid", probability, 1.0, (part,) * len(scan))
 
 
 def standing(scan, user, **options):
@@ -57,12 +78,11 @@ def test_synthetic_scans_are_in_only_when_asked_for(new_scan, max, rita, review)
     assert standing(scan, max, with_synthetic=True) == "included"
 
 
-def test_a_patient_with_both_labels_is_left_out(new_scan, anna, max, rita, review):
-    first, second = new_scan(anna), new_scan(anna)
-    review(first, rita, "covid")
-    assert standing(first, max) == "included"
-    review(second, rita, "non_covid")
-    assert standing(first, max) == standing(second, max) == "mixed_patient"
+def test_a_patient_who_recovered_is_in_the_set_with_every_scan(new_scan, anna, max, rita, review):
+    ill, recovered = new_scan(anna), new_scan(anna)
+    review(ill, rita, "covid")
+    review(recovered, rita, "non_covid")
+    assert standing(ill, max) == standing(recovered, max) == "included"
 
 
 def test_the_agreement_in_sql_is_that_of_the_rule(new_scan, max, rita, rob, review):
@@ -106,12 +126,28 @@ def test_the_export_is_what_training_reads(new_scan, max, rita, review, tmp_path
     assert set(collection.blocks) == {"north"}
 
 
+def test_training_judges_the_scans_of_a_recovered_patient_apart(new_scan, anna, max, rita, review, tmp_path):
+    ill, recovered = new_scan(anna, slices=3), new_scan(anna, slices=2)
+    review(ill, rita, "covid")
+    review(recovered, rita, "non_covid")
+    opened(export_labelled_set(scans=labelled_scans(max), user=max)).extractall(tmp_path)
+    collection = read_collection(tmp_path)
+    assert set(collection.groups) == {str(anna.pseudonym)}
+
+    engine = FixedAnswers(iter([0.9, 0.2]))
+    figures = summarise(collection, run_model(engine, collection, quiet=True), Rules(), repeats=2)
+    assert engine.seen == [3, 2]
+    assert (figures["n"], figures["positives"]) == (5, 3)
+    per_scan = figures["groups"]
+    assert (per_scan["n"], per_scan["true_positives"], per_scan["true_negatives"]) == (2, 1, 1)
+
+
 def test_the_export_holds_the_views_and_no_identity(new_scan, anna, max, rita, review):
     scan = new_scan(anna, slices=2)
     review(scan, rita)
     archive = opened(export_labelled_set(scans=labelled_scans(max), user=max))
     rows = manifest(archive)
-    assert list(rows[0]) == ["file", "label", "group", "block", "width", "height", "sha256", "source_name"]
+    assert list(rows[0]) == ["file", "label", "group", "scan", "block", "width", "height", "sha256", "source_name"]
     assert archive.read(rows[1]["file"]) == scan.slices.get(position=1).view.read()
     text = "".join(archive.namelist()) + archive.read("manifest.csv").decode()
     for identity in (anna.name, anna.record_number, "Anna", scan.case.accession_number or "ACC"):

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from ml.data import SPLITS, Collection, DataError, Image, folds, read_collection, read_collections
+from ml.data import SPLITS, Collection, DataError, Image, folds, read_collection, read_collections, scans_of
 from ml.fit import inner_folds
 
 
@@ -59,6 +61,44 @@ def test_inner_folds_hold_every_image_out_once_and_part_no_group() -> None:
         assert not set(mixed.groups[fold.train]) & set(mixed.groups[fold.test])
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(any), min_size=2, max_size=14),
+    count=st.integers(2, 5),
+    seed=st.integers(0, 3),
+)
+def test_folds_keep_patients_with_both_labels_whole_and_every_fold_gets_both(counts, count, seed) -> None:
+    """Each pair: how many slices without and with COVID-19 a patient has."""
+    assume(all(sum(1 for pair in counts if pair[label]) >= count for label in (0, 1)))
+    collection = Collection("followed up", tuple(
+        Image(Path("x"), label, f"p{patient}", "", "", f"scan {label}")
+        for patient, pair in enumerate(counts)
+        for label in (0, 1)
+        for _ in range(pair[label])
+    ))  # fmt: skip
+    parts = folds(collection, "patients", count=count, seed=seed)
+    assert sorted(np.concatenate([fold.test for fold in parts])) == list(range(len(collection.images)))
+    for fold in parts:
+        assert not set(collection.groups[fold.train]) & set(collection.groups[fold.test])
+        assert set(collection.labels[fold.test]) == set(collection.labels[fold.train]) == {0, 1}
+
+
+def test_folds_share_the_slices_of_both_labels_evenly() -> None:
+    pairs = [(6, 6), (4, 2), (2, 4)] + [(2, 0), (0, 2)] * 12
+    collection = Collection("even", tuple(
+        Image(Path("x"), label, f"p{patient}", "", "", f"{label}")
+        for patient, pair in enumerate(pairs) for label in (0, 1) for _ in range(pair[label])
+    ))  # fmt: skip
+    for fold in folds(collection, "patients", count=3):
+        assert np.bincount(collection.labels[fold.test]).tolist() == [12, 12]
+
+
+def test_too_few_patients_of_a_label_are_refused() -> None:
+    images = [Image(Path("x"), number % 2, f"p{number // 2}", "", "", f"{number}") for number in range(6)]
+    with pytest.raises(DataError, match=r"4 folds need 4 groups of each label\. Received: 3 of label 0"):
+        folds(Collection("few", tuple(images)), "patients", count=4)
+
+
 def test_a_random_split_says_that_it_leaks(phantoms: Collection) -> None:
     assert all("leaks" in fold.name for fold in folds(phantoms, "random", count=2))
 
@@ -74,6 +114,46 @@ def test_an_unknown_split_is_refused(phantoms: Collection) -> None:
         folds(phantoms, "images")
 
 
+def _followed_up(rows: list[dict]) -> None:
+    """The first patient's last slice becomes a second scan, with the other label."""
+    for row in rows:
+        row["scan"] = "first" if row["group"] == "g00" else ""
+    rows[2].update(scan="second", label="covid")
+
+
+def test_a_patient_has_scans_of_both_labels(folder: Path) -> None:
+    _rewrite(folder, _followed_up)
+    collection = read_collection(folder)
+    found = [(name, rows.tolist(), int(collection.labels[rows[0]])) for name, rows in scans_of(collection)]
+    assert found[:3] == [("g00/first", [0, 1], 0), ("g00/second", [2], 1), ("g01", [3, 4, 5], 1)]
+    assert len(set(collection.groups)) == 12
+
+
+def test_scans_are_part_of_what_a_model_sees(folder: Path) -> None:
+    def cut(rows: list[dict]) -> None:
+        for number, row in enumerate(rows):
+            row["scan"] = f"{number % 2}"
+
+    def emptied(rows: list[dict]) -> None:
+        for row in rows:
+            row["scan"] = ""
+
+    digests = [read_collection(folder).digest()]
+    for change in (cut, emptied):
+        _rewrite(folder, change)
+        digests.append(read_collection(folder).digest())
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_a_scan_of_nobody_known_is_a_patient_of_its_own(folder: Path) -> None:
+    def unnamed(rows: list[dict]) -> None:
+        for row in rows:
+            row.update(scan=row["group"], group="")
+
+    _rewrite(folder, unnamed)
+    assert len(set(read_collection(folder).groups)) == 12
+
+
 def test_several_folders_keep_their_groups_apart(phantom_folder: Path, folder: Path) -> None:
     both = read_collections([phantom_folder, folder])
     assert len(set(both.groups)) == 2 * len(set(read_collection(folder).groups))
@@ -84,7 +164,7 @@ def test_several_folders_keep_their_groups_apart(phantom_folder: Path, folder: P
     [
         (lambda rows: rows[0].update(label="maybe"), "line 2: the label is covid or non-covid. Received: 'maybe'"),
         (lambda rows: rows[1].update(file="../../secret.png"), "line 3: the file is not in the folder"),
-        (lambda rows: rows[0].update(label="covid"), "A group has one label"),
+        (lambda rows: rows[0].update(label="covid"), "A scan has one label; .* name them in the column scan"),
         (lambda rows: rows.__delitem__(slice(1, None)) or rows[0].update(file="gone.png"), "not in the folder"),
     ],
 )

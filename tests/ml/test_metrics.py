@@ -1,11 +1,15 @@
 """Figures of merit, calibration and decisions."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
 from ml.calibrate import abstention_band, fit_calibration, fit_rules, fit_temperature
+from ml.data import Collection, Image
 from ml.decision import Aggregation, Calibration, Rules
+from ml.evaluate import summarise_logits
 from ml.metrics import (
     auc,
     average_precision,
@@ -92,6 +96,33 @@ def test_intervals_hold_the_figure_and_widen_with_groups(scored: tuple[np.ndarra
     copies = np.repeat(np.arange(400), 4)
     grouped = bootstrap_intervals(labels[copies], p[copies], copies, Calibration(), repeats=200)
     assert np.diff(grouped["auc"])[0] == pytest.approx(high - low, rel=0.5), "copies of an image add no certainty"
+
+
+def test_intervals_draw_patients_with_both_labels_whole() -> None:
+    labels = np.tile([0, 1], 60)
+    p = np.where(labels == 1, 0.9, 0.1)
+    patients = np.arange(120) // 2
+    p[patients < 30] = 0.4
+    point = Calibration(operating_point=0.5)
+    low, high = bootstrap_intervals(labels, p, patients, point, repeats=200)["sensitivity"]
+    assert low < 0.5 < high
+    assert bootstrap_intervals(labels[::2], p[::2], patients[::2], point) == {}
+
+
+def test_figures_per_scan_draw_patients_and_count_scans() -> None:
+    rng = np.random.default_rng(3)
+    images = [
+        Image(Path("x"), visit, f"p{patient}", "", "", f"visit {visit}")
+        for patient in range(20) for visit in (0, 1) for _ in range(3)
+    ]  # fmt: skip
+    collection = Collection("followed up", tuple(images))
+    logits = rng.normal(collection.labels * 2.0, 1.0)
+    rules = fit_rules(logits, collection.labels, collection.scans)
+    per_scan = summarise_logits(collection, logits, rules, repeats=20)["groups"]
+    assert (per_scan["n"], per_scan["positives"]) == (40, 20)
+    assert per_scan["auc"] > 0.8
+    low, high = per_scan["intervals"]["sensitivity"]
+    assert low <= per_scan["sensitivity"] <= high
 
 
 def test_the_highest_slices_decide_and_their_shares_sum_to_one() -> None:
