@@ -1,8 +1,9 @@
 """Which cases a person sees, in which order, and whose answer still has to stay out of sight.
 
 At a blinded site a reader must not learn what the model says of a scan before deciding on it. So every
-list goes through `cases_shown_to`, which gives each case `answer_hidden` and `shown_decision`; filters
-and orders use those, never `decision` or `attention` themselves.
+list goes through `cases_shown_to`, which gives each case `answer_hidden`, `shown_decision` and `shown_label`
+(what colleagues decided would tell too); filters and orders use those, never `decision`, `final_label` or
+`attention` themselves.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ ORDERS: Final[dict[str, tuple[str, ...]]] = {
     "-reader": ("-assigned_reader__username", "-pk"),
 }
 DEFAULT_ORDER: Final = "attention"
+MOST_WORDS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def worklist(user: User, wanted: Wanted | None = None, *, order: str = DEFAULT_O
 
 
 def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
-    """The user's cases, each with `answer_hidden`, `shown_decision` and `shown_attention`."""
+    """The user's cases, each with `answer_hidden`, `shown_decision`, `shown_label` and `shown_attention`."""
     cases = Case.objects.visible_to(user).select_related("patient__site", "assigned_reader")
     # Most people read at no blinded site; their list then stays one that an index answers.
     blinded = list(sites_with(user, Right.REVIEW).filter(blinded_reads=True).values_list("pk", flat=True))
@@ -74,18 +76,22 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
         return cases.annotate(
             answer_hidden=Value(False, output_field=BooleanField()),
             shown_decision=F("decision"),
+            shown_label=F("final_label"),
             shown_attention=F("attention"),
         )
     return cases.annotate(answer_hidden=_hidden_at(blinded, user)).annotate(
-        shown_decision=Choose(
-            When(answer_hidden=True, then=Value(None)), default=F("decision"), output_field=CharField(null=True)
-        ),
+        shown_decision=_unless_hidden("decision"),
+        shown_label=_unless_hidden("final_label"),
         shown_attention=Choose(
             When(answer_hidden=True, then=RANK_WITHOUT_ANSWER),
             default=F("attention"),
             output_field=SmallIntegerField(),
         ),
     )
+
+
+def _unless_hidden(column: str) -> Choose:
+    return Choose(When(answer_hidden=True, then=Value(None)), default=F(column), output_field=CharField(null=True))
 
 
 def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
@@ -100,7 +106,7 @@ def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
 
 
 def narrow(cases: CaseQuerySet, wanted: Wanted) -> CaseQuerySet:
-    for words in wanted.search.split():
+    for words in _words(wanted.search):
         cases = cases.filter(_mentions(words))
     if wanted.status == ACTIVE:
         cases = cases.exclude(status=CaseStatus.CLOSED)
@@ -109,7 +115,7 @@ def narrow(cases: CaseQuerySet, wanted: Wanted) -> CaseQuerySet:
     exact = {
         "priority": wanted.priority,
         "shown_decision": wanted.decision,
-        "final_label": wanted.label,
+        "shown_label": wanted.label,
         "assigned_reader": wanted.reader,
         "patient__site": wanted.site,
         "patient": wanted.patient,
@@ -118,6 +124,11 @@ def narrow(cases: CaseQuerySet, wanted: Wanted) -> CaseQuerySet:
     if wanted.needs_review is not None:
         cases = cases.filter(needs_review=wanted.needs_review)
     return _opened_between(cases, wanted.opened_from, wanted.opened_to)
+
+
+def _words(search: str) -> list[str]:
+    """Each word costs a search of its own, so there is an end to them; the database takes no NUL."""
+    return search.replace("\0", " ").split()[:MOST_WORDS]
 
 
 def _mentions(words: str) -> Q:
@@ -133,7 +144,7 @@ def _opened_between(cases: CaseQuerySet, first: date | None, last: date | None) 
     """Whole days in the zone of whoever asks."""
     if first is not None:
         cases = cases.filter(created_at__gte=_start_of(first))
-    if last is not None:
+    if last is not None and last < date.max:
         cases = cases.filter(created_at__lt=_start_of(last + timedelta(days=1)))
     return cases
 
@@ -144,7 +155,7 @@ def _start_of(day: date) -> datetime:
 
 def patients_found(user: User, search: str, *, site: Site | None = None) -> QuerySet[Patient]:
     patients = Patient.objects.visible_to(user).select_related("site")
-    for words in search.split():
+    for words in _words(search):
         patients = patients.matching(words)
     if site is not None:
         patients = patients.filter(site=site)

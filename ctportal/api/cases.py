@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
-from cases.models import Case, Decision, Patient
+from cases.models import Case, Decision, Label, Patient
 from cases.reading import note_view
 from cases.worklist import cases_shown_to
 from ctportal.api.case_filters import CaseFilter
@@ -43,8 +43,16 @@ class CaseSerializer(serializers.ModelSerializer):
         allow_null=True,
         help_text="The gravest answer to any of its scans.",
     )
+    final_label = serializers.ChoiceField(
+        source="shown_label",
+        choices=Label.choices,
+        read_only=True,
+        allow_null=True,
+        help_text="The gravest of the labels on which the readers of each scan agree.",
+    )
     answer_hidden = serializers.BooleanField(
-        read_only=True, help_text="This reader decides on its scans before the model's answers show."
+        read_only=True,
+        help_text="This reader decides on its scans before the model's answers and the colleagues' labels show.",
     )
 
     class Meta:

@@ -20,6 +20,7 @@ from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import REFUSALS, Right, sites_with
 from ctportal.api.fields import NameOnly
 from ctportal.api.filters import IdFilter
+from ctportal.api.predictions import Sight
 from ctportal.api.resource import Resource, caller
 
 AGREEMENTS = [(agreement.value, agreement.value) for agreement in Agreement]
@@ -40,6 +41,13 @@ class LabelledScanSerializer(serializers.ModelSerializer):
     class Meta:
         model = Scan
         fields = ["scan", "case", "site", "group", "label", "agreement", "standing", "slice_count"]
+
+    def to_representation(self, scan: Scan) -> dict[str, Any]:
+        shown = super().to_representation(scan)
+        sight: Sight = self.context["sight"]
+        if sight.hides(scan.pk):  # a manager who reads there too, and has not decided
+            shown["label"] = None
+        return shown
 
 
 class LabelFilter(django_filters.FilterSet):
@@ -77,7 +85,9 @@ class LabelViews(Resource):
 
     @extend_schema(summary="List the scans of the labelled set, and those left out")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(self.get_serializer(self.page(), many=True).data)
+        rows = self.page()
+        context = self.context(sight=Sight(caller(request), rows))
+        return self.get_paginated_response(LabelledScanSerializer(rows, many=True, context=context).data)
 
     @extend_schema(
         summary="Take the labelled set away",

@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.models import Label, Review
+from cases.models import Label, Review, ReviewQuerySet
 from cases.reading import decide, note_view
+from cases.reviews import hidden_scans
 from ctportal.accounts.rights import Right
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
@@ -31,11 +32,11 @@ class ReviewSerializer(serializers.ModelSerializer):
     )
     is_current = serializers.SerializerMethodField(help_text="Not superseded by the reader's own later review.")
     answer_hidden = serializers.SerializerMethodField(
-        help_text="What tells of the model's answer is left out until this reader has decided."
+        help_text="What tells of the model's answer, and the label, are left out until this reader has decided."
     )
 
-    # A reason argues with the model, so it tells of its answer too.
-    TELLING: ClassVar = ("reason", "agrees", "model_decision", "model_probability")
+    # A colleague's label sways as the model's would, and a reason argues with the model.
+    TELLING: ClassVar = ("label", "reason", "agrees", "model_decision", "model_probability")
 
     class Meta:
         model = Review
@@ -56,7 +57,7 @@ class ReviewSerializer(serializers.ModelSerializer):
             "answer_hidden",
             "created_at",
         ]
-        extra_kwargs = {"reason": {"allow_null": True}}
+        extra_kwargs = {"label": {"allow_null": True}, "reason": {"allow_null": True}}
 
     def to_representation(self, review: Review) -> dict[str, Any]:
         shown = super().to_representation(review)
@@ -90,11 +91,14 @@ class ReviewFilter(django_filters.FilterSet):
     scan = IdFilter(field_name="scan_id", label="The number of a scan.")
     case = IdFilter(field_name="scan__case_id", label="The number of a case.")
     reader = django_filters.CharFilter(field_name="reader__username", label="A user name.")
-    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.")
+    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.", method="with_label")
 
     class Meta:
         model = Review
         fields: list[str] = []
+
+    def with_label(self, reviews: ReviewQuerySet, name: str, label: str) -> ReviewQuerySet:
+        return reviews.filter(label=label).exclude(scan__in=hidden_scans(caller(self.request)))
 
 
 EXAMPLES = [

@@ -52,6 +52,13 @@ class ScanSerializer(serializers.ModelSerializer):
             "slices",
         ]
 
+    def to_representation(self, scan: Scan) -> dict[str, Any]:
+        shown = super().to_representation(scan)
+        sight: Sight = self.context["sight"]
+        if sight.hides(scan.pk):  # what colleagues decided would sway the reader as well
+            shown["final_label"] = None
+        return shown
+
     @extend_schema_field(PredictionSerializer(allow_null=True))
     def get_prediction(self, scan: Scan) -> Any:
         prediction = self.context["predictions"].get(scan.pk)

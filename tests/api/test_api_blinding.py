@@ -2,7 +2,10 @@
 
 import pytest
 
-from cases.models import Case
+from cases.casework import close_case
+from cases.models import Case, Scan
+from cases.reviews import hidden_scan_ids, hidden_scans
+from ctportal.accounts.models import Membership, Site
 from tests.api.calls import problem
 from tests.cast import answer, make_case, make_person, make_scan
 
@@ -69,8 +72,49 @@ def test_a_colleagues_review_does_not_betray_the_answer(api, orla, otto, hidden,
 
     (row,) = api(orla).get("/api/v1/reviews/").json()["results"]
 
-    assert (row["label"], row["answer_hidden"]) == ("non_covid", True)
-    assert [row[name] for name in ("agrees", "model_decision", "model_probability", "reason")] == [None] * 4
+    assert row["answer_hidden"] is True
+    assert [row[name] for name in ("label", "agrees", "model_decision", "model_probability", "reason")] == [None] * 5
+
+
+def test_what_colleagues_decided_shows_nowhere_before_the_decision(api, orla, otto, hidden, review):
+    review(hidden, otto, "non_covid", "No opacity.")
+    client = api(orla)
+
+    assert client.get(f"/api/v1/scans/{hidden.pk}/").json()["final_label"] is None
+    assert client.get(f"/api/v1/cases/{hidden.case_id}/").json()["final_label"] is None
+    assert client.get("/api/v1/cases/?final_label=non_covid").json()["results"] == []
+    assert client.get("/api/v1/reviews/?label=non_covid").json()["results"] == []
+
+    review(hidden, orla, "non_covid")
+
+    assert client.get(f"/api/v1/scans/{hidden.pk}/").json()["final_label"] == "non_covid"
+    assert len(client.get("/api/v1/reviews/?label=non_covid").json()["results"]) == 2
+
+
+def test_a_manager_who_reads_too_is_told_no_label_before_the_decision(api, orla, otto, south, hidden, review):
+    Membership.objects.create(user=orla, site=south, role="manager")
+    review(hidden, otto, "non_covid", "No opacity.")
+
+    (row,) = api(orla).get("/api/v1/labels/").json()["results"]
+
+    assert (row["scan"], row["label"]) == (hidden.pk, None)
+
+
+@pytest.mark.parametrize("state", ["undecided", "decided", "closed", "unblinded"])
+def test_the_rule_and_its_query_say_the_same(orla, otto, hidden, review, state):
+    if state == "decided":
+        review(hidden, orla, "covid")
+    if state == "closed":
+        review(hidden, otto, "covid")
+        close_case(case=hidden.case, user=otto)
+    if state == "unblinded":
+        Site.objects.update(blinded_reads=False)
+    scan = Scan.objects.select_related("case__patient__site").get(pk=hidden.pk)
+
+    hidden_now = hidden_scan_ids(orla, [scan])
+
+    assert hidden_now == set(hidden_scans(orla).values_list("pk", flat=True))
+    assert hidden_now == ({scan.pk} if state == "undecided" else set())
 
 
 def test_a_filter_does_not_betray_the_answer(api, orla, hidden):

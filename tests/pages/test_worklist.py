@@ -1,12 +1,13 @@
 """The worklist: what is shown to whom, in which order, narrowed how."""
 
 import re
+from datetime import date
 
 import pytest
 from django.utils import timezone
 
 from cases.casework import close_case
-from cases.worklist import Wanted, worklist
+from cases.worklist import MOST_WORDS, Wanted, worklist
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +89,19 @@ def test_a_filter_that_makes_no_sense_is_left_out_and_says_so(login, cara, case)
     assert b"Check the year." in response.content
 
 
+@pytest.mark.parametrize("address", ["/patients/?q=%00", "/cases/new/?q=%00anna", "/?q=%00", "/members/?site=%00"])
+def test_a_null_character_in_an_address_breaks_nothing(login, cara, address):
+    assert login(cara).get(address).status_code in (200, 403, 404)
+
+
+def test_only_the_first_words_of_a_long_search_count(cara, case):
+    assert worklist(cara, Wanted(search="anna " * MOST_WORDS + "nobody")).get() == case
+
+
+def test_the_last_day_there_is_can_be_the_last(cara, case):
+    assert worklist(cara, Wanted(opened_to=date.max)).get() == case
+
+
 def test_the_day_of_opening_is_a_day_in_the_users_zone(login, cara, anna):
     cara.timezone = "Pacific/Auckland"
     cara.save()
@@ -150,6 +164,13 @@ class TestBlindedSite:
     @pytest.mark.parametrize("decision", ["covid", "non_covid", "uncertain", "unsuitable"])
     def test_no_filter_betrays_it(self, login, otto, cases, decision):
         assert shown(login(otto).get(f"/?decision={decision}")) == []
+
+    def test_what_a_colleague_decided_is_hidden_with_it(self, login, otto, cases, south, review):
+        client = login(otto)
+        before = client.get("/").content.decode().count("Cannot tell")  # the filter's choice
+        review(cases[0].scans.get(), make_person("ole", (south, "reader")), "cannot_tell")
+        assert client.get("/").content.decode().count("Cannot tell") == before
+        assert shown(client.get("/?label=cannot_tell")) == []
 
     def test_the_patients_page_hides_it_too(self, login, otto, cases, jonas):
         words = login(otto).get(f"/patients/{jonas.pk}/").content.decode()

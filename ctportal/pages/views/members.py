@@ -71,7 +71,7 @@ def set_reads(request: PersonRequest) -> HttpResponse:
 
 def _site(user: User, slug: str) -> Site:
     if slug:
-        return fetch(Site.objects.all(), user=user, right=Right.MANAGE, slug=slug)
+        return fetch(Site.objects.all(), user=user, right=Right.MANAGE, slug=slug.replace("\0", ""))
     site = sites_with(user, Right.MANAGE).first()
     if site is None:
         raise PermissionDenied(REFUSALS[Right.MANAGE])
