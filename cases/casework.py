@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from cases.errors import DuplicateRecordNumber, WrongState
-from cases.models import Case, Patient, Scan
+from cases.models import REASON_LENGTH, Case, Patient, Scan
 from cases.summaries import refresh_case
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, Site, User
@@ -18,17 +18,21 @@ CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
 def register_patient(*, site: Site, user: User, is_synthetic: bool = False, **facts: Any) -> Patient:
     require(user, site, Right.UPLOAD)
     patient = Patient(site=site, created_by=user, is_synthetic=is_synthetic, **facts)
-    _save_patient(patient)
-    record_event(Action.PATIENT_REGISTERED, actor=user, site=site, subject=patient)
+    with transaction.atomic():
+        _save_patient(patient)
+        record_event(Action.PATIENT_REGISTERED, actor=user, site=site, subject=patient)
     return patient
 
 
 def amend_patient(*, patient: Patient, user: User, **facts: Any) -> Patient:
     require(user, patient.site, Right.UPLOAD)
-    changed = _apply(patient, facts, PATIENT_FIELDS)
-    if changed:
-        _save_patient(patient)
-        record_event(Action.PATIENT_AMENDED, actor=user, site=patient.site, subject=patient, fields=changed)
+    with transaction.atomic():
+        locked = lock_patient(patient.pk)
+        changed = _apply(locked, facts, PATIENT_FIELDS)
+        if changed:
+            _save_patient(locked)
+            record_event(Action.PATIENT_AMENDED, actor=user, site=locked.site, subject=locked, fields=changed)
+    patient.refresh_from_db(fields=PATIENT_FIELDS)
     return patient
 
 
@@ -97,7 +101,8 @@ def close_case(*, case: Case, user: User) -> None:
 
 def reopen_case(*, case: Case, user: User, reason: str) -> None:
     require(user, case.site, Right.CLOSE)
-    if not reason.strip():
+    reason = _bounded(reason)
+    if not reason:
         raise WrongState(f"Case {case.pk} can be reopened only with a reason; write one.")
     with transaction.atomic():
         locked = lock_case(case.pk)
@@ -108,7 +113,7 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
             site=locked.site,
             case_id=locked.pk,
             subject=locked,
-            reason=reason.strip(),
+            reason=reason,
         )
     case.refresh_from_db()
 
@@ -116,6 +121,7 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
 def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
     """For a scan sent by mistake: it stays on record and leaves the worklist and the labels."""
     require(user, scan.site, Right.UPLOAD)
+    reason = _bounded(reason)
     with transaction.atomic():
         lock_case(scan.case_id).require_not_closed()
         scan.refresh_from_db()
@@ -127,13 +133,24 @@ def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
             site=scan.site,
             case_id=scan.case_id,
             subject=scan,
-            reason=reason.strip(),
+            reason=reason,
         )
 
 
 def lock_case(case_id: int) -> Case:
     """Everything that changes a case or its scans takes this lock first, so summaries agree."""
     return Case.objects.select_for_update(of=("self",)).select_related("patient__site").get(pk=case_id)
+
+
+def lock_patient(patient_id: int) -> Patient:
+    return Patient.objects.select_for_update(of=("self",)).select_related("site").get(pk=patient_id)
+
+
+def _bounded(reason: str) -> str:
+    reason = reason.replace("\0", "").strip()
+    if len(reason) > REASON_LENGTH:
+        raise WrongState(f"A reason takes at most {REASON_LENGTH} characters; shorten it.")
+    return reason
 
 
 def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...]) -> list[str]:

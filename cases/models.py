@@ -221,6 +221,9 @@ class Case(models.Model):
         self.save(update_fields=["status", "closed_at"])
 
 
+REASON_LENGTH = 500
+
+
 class ScanKind(models.TextChoices):
     DICOM = "dicom", "DICOM series"
     IMAGE = "image", "Images"
@@ -255,7 +258,7 @@ class Scan(models.Model):
     is_synthetic = models.BooleanField(default=False, editable=False)
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    withdrawn_reason = models.CharField(max_length=500, blank=True)
+    withdrawn_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
 
     # Summaries kept by cases.summaries: the newest answer of the model and the readers' consensus.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)

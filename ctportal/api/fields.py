@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from cases.models import REASON_LENGTH
 from ctportal.accounts.models import Site, User
 
 # Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
@@ -61,4 +62,4 @@ class ColleagueField(NamedField):
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=500, help_text="Why; it stays on record.")
+    reason = serializers.CharField(max_length=REASON_LENGTH, help_text="Why; it stays on record.")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
@@ -10,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.casework import amend_patient, register_patient
+from cases.casework import amend_patient, lock_patient, register_patient
 from cases.models import Patient, PatientQuerySet
 from cases.worklist import patients_found
 from ctportal.accounts.events import record_event
@@ -103,10 +104,12 @@ class PatientViews(ListModelMixin, Resource):
     @extend_schema(summary="Amend a patient", request=PatientFacts, responses=PatientSerializer)
     def partial_update(self, request: Request, pk: int) -> Response:
         patient = self.fetch(right=Right.UPLOAD)
-        require_unchanged(request, lambda: self.get_serializer(patient).data)
         facts = PatientFacts(data=request.data, partial=True)
         facts.is_valid(raise_exception=True)
-        amend_patient(patient=patient, user=caller(request), **facts.validated_data)
+        with transaction.atomic():
+            lock_patient(patient.pk)
+            require_unchanged(request, lambda: self.get_serializer(self.fetch()).data)
+            amend_patient(patient=patient, user=caller(request), **facts.validated_data)
         return Response(self.get_serializer(patient).data)
 
     def _register(self) -> Receipt:
