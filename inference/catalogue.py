@@ -111,8 +111,10 @@ def _take_over_waiting(model: ModelVersion) -> None:
     """
     waiting = Prediction.objects.waiting().filter(model_version__status=ModelStatus.RETIRED)
     asked = Prediction.objects.filter(model_version=model).values("scan")
-    rows = waiting.exclude(scan__in=asked).select_for_update(of=("self",)).order_by("-pk")
-    one_for_each_scan = {row.scan_id: row.pk for row in rows}
+    rows = waiting.exclude(scan__in=asked).select_for_update(of=("self",)).order_by("pk")
+    one_for_each_scan: dict[int, int] = {}
+    for row in rows:
+        one_for_each_scan.setdefault(row.scan_id, row.pk)
     Prediction.objects.filter(pk__in=one_for_each_scan.values()).update(
         model_version=model, attempts=0, error="", retry_at=None
     )

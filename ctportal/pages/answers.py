@@ -10,6 +10,7 @@ from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_at
 from inference.answers import AnswerText, describe, words_for_model
 from inference.models import Prediction, SliceAnswer
+from inference.standing import standing_predictions
 
 PLACES_SHOWN = 2
 
@@ -71,7 +72,7 @@ class ShownAnswer:
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
     hidden = hidden_scan_ids(user, scans)
-    current = _current_predictions(scans)
+    current = standing_predictions(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0
     for scan in scans:
@@ -112,15 +113,3 @@ def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
 
 def _may_retry(user: User, scan: Scan) -> bool:
     return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})
-
-
-def _current_predictions(scans: Sequence[Scan]) -> dict[int, Prediction]:
-    """The answer that stands for each scan, or else the newest attempt at one."""
-    standing = {scan.prediction_id for scan in scans if scan.prediction_id}
-    rows = Prediction.objects.filter(scan__in=[scan.pk for scan in scans]).select_related("model_version")
-    current: dict[int, Prediction] = {}
-    for row in rows.order_by("queued_at", "pk"):
-        held = current.get(row.scan_id)
-        if held is None or held.pk not in standing:
-            current[row.scan_id] = row
-    return current
