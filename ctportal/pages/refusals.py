@@ -1,4 +1,4 @@
-"""Refusals of the house's rules, told to a person: 409, 422 and 413 with the message itself."""
+"""Refusals of the house's rules, told to a person: 405, 409, 413 and 422 with the message itself."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,11 @@ class RefusalMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        return log_in_again() if _sends_part_to_login(request, response) else response
+        if _sends_part_to_login(request, response):
+            return log_in_again()
+        if _opens_a_form_address(request, response):
+            return refuse(request, "This address takes what a form sends and shows nothing itself.", status=405)
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         status = STATUS_OF.get(type(error))
@@ -33,6 +37,11 @@ def _sends_part_to_login(request: HttpRequest, response: HttpResponse) -> bool:
     """A part of a page that was asked for without a session: the log-in page must not be put in its place."""
     is_part = bool(request.headers.get("HX-Request"))
     return is_part and response.status_code == 302 and response["Location"].startswith(reverse(settings.LOGIN_URL))
+
+
+def _opens_a_form_address(request: HttpRequest, response: HttpResponse) -> bool:
+    """Typed, reloaded, or returned to after logging in: the bare answer would be an empty page."""
+    return response.status_code == 405 and request.method == "GET" and not response.content
 
 
 def log_in_again() -> HttpResponse:
