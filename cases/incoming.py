@@ -12,7 +12,7 @@ from typing import IO, Any, BinaryIO
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 from cases.intake import SentFile
@@ -34,6 +34,19 @@ class FileOnDisk(UploadedFile):
 
     def close(self) -> None:
         """There is nothing open to close."""
+
+
+class UnaskedUploadHandler(FileUploadHandler):
+    """For every address that takes no files: what is sent there, by whomever, is never stored."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """There is nothing to receive."""
+
+    def file_complete(self, file_size: int) -> None:
+        """There is nothing to complete."""
 
 
 class FolderUploadHandler(FileUploadHandler):
