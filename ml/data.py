@@ -26,7 +26,10 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Image:
-    """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group."""
+    """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group.
+
+    `source` names the data set that it is from.
+    """
 
     path: Path
     label: int
@@ -34,6 +37,7 @@ class Image:
     block: str
     sha256: str
     scan: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Collection:
     def blocks(self) -> np.ndarray:
         """str `(N,)`, empty where the set has no blocks."""
         return np.array([image.block for image in self.images])
+
+    @property
+    def sources(self) -> np.ndarray:
+        """str `(N,)`, the data set that each image is from."""
+        return np.array([image.source for image in self.images])
 
     def digest(self) -> str:
         """SHA-256 over what a model sees: each image's hash, label, group and scan, in order."""
@@ -220,7 +229,7 @@ def _image(folder: Path, row: dict[str, str], line: int, check: bool) -> Image:
         digest = actual
     scan = row.get("scan") or ""
     group = row["group"] or (f"alone-scan-{scan}" if scan else f"alone-{line}")
-    return Image(path, label, group, row.get("block") or "", digest, scan)
+    return Image(path, label, group, row.get("block") or "", digest, scan, folder.name)
 
 
 def _refuse_mixed_scans(collection: Collection) -> None:

@@ -52,7 +52,7 @@ class Backbone:
         }
         self._threads = threads
         self._network: OpenVinoNetwork | None = None
-        self._key = self._digest()
+        self.key = self._digest()
 
     def features(
         self,
@@ -71,7 +71,7 @@ class Backbone:
             changed_by: names the change in the store.
             quiet: no progress.
         """
-        folder = self.store / self._key[:16] if self.store else None
+        folder = self.store / self.key[:16] if self.store else None
         paths = [
             folder / f"{image.sha256}{changed_by and '-' + changed_by}.npy" if folder else None for image in images
         ]

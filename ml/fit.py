@@ -142,7 +142,7 @@ def _fit(
     penalties: Sequence[float],
 ) -> list[LinearHead]:
     labels, scans = collection.labels[rows], collection.scans[rows]
-    weights = sample_weights(labels, scans, group_power=recipe.group_power)
+    weights = sample_weights(labels, scans, collection.sources[rows], group_power=recipe.group_power)
     stacked = np.concatenate([part[rows] for part in (features, *copies)])
     times = 1 + len(copies)
     return fit_ridge(stacked, np.tile(labels, times), np.tile(weights, times) / times, penalties, _importance(recipe))

@@ -23,16 +23,23 @@ class LinearHead:
         return {"head/kernel": self.kernel[:, None], "head/bias": np.array([self.bias])}
 
 
-def sample_weights(labels: np.ndarray, scans: np.ndarray, *, group_power: float = 0.5) -> np.ndarray:
-    """Weights with mean 1 that give both labels the same sum, and a scan of n images n^(1-power) times one image's.
+def sample_weights(
+    labels: np.ndarray, scans: np.ndarray, sources: np.ndarray, *, group_power: float = 1.0
+) -> np.ndarray:
+    """Importance of each image, mean 1: a scan of n images weighs n^(1-power) times one image.
 
     A long scan would otherwise count as often as it has slices, though its slices show one lung on one day. The scans
-    of one patient are not held down together: each was taken in another state, and each is judged for itself.
+    of one patient are not held down together: each was taken in another state, and each is judged for itself. Within
+    a source (data set) both labels weigh the same; a source weighs as much as it has images, so that a set of many
+    single figures does not outvote one of whole scans.
     """
     _, number, sizes = np.unique(scans, return_inverse=True, return_counts=True)
     weights = sizes[number].astype(float) ** -group_power
-    for label in (0, 1):
-        weights[labels == label] /= max(weights[labels == label].sum(), 1e-12)
+    for source in np.unique(sources):
+        here = sources == source
+        for label in (0, 1):
+            part = here & (labels == label)
+            weights[part] *= here.sum() / max(weights[part].sum(), 1e-12)
     return weights / weights.mean()
 
 

@@ -145,7 +145,8 @@ def crossval_run(
     if recipe.mode == "finetune":
         trial: Any = _NetworkTrial(folder)
     else:
-        trial = HeadTrial(make_backbone(recipe, store=store or folder / FEATURES))
+        backbone = make_backbone(recipe, store=store or folder / FEATURES)
+        folder, trial = folder / backbone.key[:8], HeadTrial(backbone)
     return cross_validate(
         recipe, collection, trial, split=split, extra=extra, count=count, seed=recipe.seed, folder=folder, quiet=quiet
     )

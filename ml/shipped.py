@@ -49,7 +49,7 @@ def build_model(
     everything = read_collections(list(folders))
     for part in parts:
         backbone.features(part.images, quiet=quiet, title=f"features of {part.name}")
-    step = _Steps(work, recipe, everything, quiet)
+    step = _Steps(work, recipe, backbone, everything, quiet)
     tables: dict[str, Any] = {"cross_validation": {}, "cross_data": {}}
     for part in parts:
         others = [other for other in parts if other is not part]
@@ -72,8 +72,8 @@ def build_model(
 class _Steps:
     """Keeps each finished step as JSON, so that a killed build goes on where it was."""
 
-    def __init__(self, work: Path, recipe: Recipe, data: Collection, quiet: bool) -> None:
-        self.folder = work / f"{recipe.digest()[:8]}-{data.digest()[:8]}"
+    def __init__(self, work: Path, recipe: Recipe, backbone: Backbone, data: Collection, quiet: bool) -> None:
+        self.folder = work / f"{recipe.digest()[:8]}-{backbone.key[:8]}-{data.digest()[:8]}"
         self.quiet = quiet
 
     def __call__(self, name: str, make: Callable[[], Any]) -> Any:

@@ -33,12 +33,13 @@ _BEST = "best.npz"
 
 @dataclass
 class Inputs:
-    """Prepared images in memory: pixels and lungs uint8 `(N, height, width)`, labels, scans."""
+    """Prepared images in memory: pixels and lungs uint8 `(N, height, width)`, labels, scans, sources."""
 
     pixels: np.ndarray
     lungs: np.ndarray
     labels: np.ndarray
     scans: np.ndarray
+    sources: np.ndarray
 
 
 @dataclass
@@ -60,7 +61,7 @@ def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = Fals
         pixels.append(prepared.pixels)
         lungs.append(prepared.lungs)
         progress.advance()
-    return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.scans)
+    return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.scans, collection.sources)
 
 
 class Trainer:
@@ -84,20 +85,16 @@ class Trainer:
         self._average: list[np.ndarray] = []
         self._stage = ""
 
-    def run(self, train: Inputs, validation: Inputs, *, stop_after: int | None = None) -> dict[str, np.ndarray]:
-        """Train to the end, or for `stop_after` more epochs, and return the best epoch's arrays."""
+    def run(self, train: Inputs, validation: Inputs) -> dict[str, np.ndarray]:
+        """Train to the end and return the best epoch's arrays."""
         state = self._resume()
         tuning = self.recipe.finetuning
-        done = 0
         while state.epoch < tuning.epochs and state.since_best < tuning.patience:
-            if stop_after is not None and done == stop_after:
-                break
             figures = self._epoch(state.epoch, train, validation)
             state.history.append(figures)
             better = figures["score"] > state.best
             state.best, state.since_best = (figures["score"], 0) if better else (state.best, state.since_best + 1)
             state.epoch += 1
-            done += 1
             self._save(state, better)
             say(_epoch_line(state, figures), quiet=self.quiet)
         with np.load(self.folder / _BEST, allow_pickle=False) as archive:
@@ -137,7 +134,7 @@ class Trainer:
         self._enter_stage(epoch)
         tuning = self.recipe.finetuning
         batches = list(_batches(train, self.recipe, epoch))
-        weights = sample_weights(train.labels, train.scans, group_power=self.recipe.group_power)
+        weights = sample_weights(train.labels, train.scans, train.sources, group_power=self.recipe.group_power)
         for part in (self.augmentation, self.network.get_layer("head")):
             part.restart(self.recipe.seed * 100_003 + epoch)
         progress = Progress(f"epoch {epoch + 1}/{tuning.epochs}", len(batches), quiet=self.quiet)
