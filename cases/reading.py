@@ -97,10 +97,10 @@ def _open_elsewhere(reader: User, case_id: int | OuterRef) -> EventQuerySet:
 
 
 def note_view(case: Case, user: User, *, reading: bool = False) -> None:
-    """Keeps the record readable: looking again within ten minutes is the same look."""
+    """Keeps the record readable: looking again within ten minutes is the same look, and reading includes looking."""
     since = timezone.now() - VIEW_COUNTS_AS_ONE
     seen = Event.objects.filter(case_id=case.pk, action=Action.CASE_VIEWED, actor=user, at__gt=since)
-    if not seen.filter(details__reading=reading).exists():
+    if not (seen.filter(details__reading=True) if reading else seen).exists():
         record_event(Action.CASE_VIEWED, actor=user, site=case.site, case_id=case.pk, subject=case, reading=reading)
 
 

@@ -83,3 +83,28 @@ def test_a_slice_without_a_map_and_a_file_that_is_gone_are_not_there(login, rita
     assert login(rita).get(reverse("slice-map", args=[one.pk])).status_code == 404
     one.view.storage.delete(one.view.name)
     assert login(rita).get(reverse("slice-view", args=[one.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["slice-view", "slice-map"])
+def test_a_picture_opened_by_its_address_is_a_look_at_the_case_and_many_are_one(login, rita, one, kind):
+    client = login(rita)
+    for _ in range(3):
+        client.get(reverse(kind, args=[one.pk]))
+
+    event = Event.objects.get(action=Action.CASE_VIEWED)
+    assert (event.actor, event.case_id) == (rita, one.scan.case_id)
+
+
+def test_the_pictures_of_the_reading_page_are_no_further_look(login, rita, one):
+    client = login(rita)
+    client.get(reverse("case-read", args=[one.scan.case_id]))
+    client.get(reverse("slice-view", args=[one.pk]))
+
+    assert Event.objects.get(action=Action.CASE_VIEWED).details == {"reading": True}
+
+
+@pytest.mark.parametrize("address", ["/scans/{scan}/answer/", "/cases/{case}/scans/"])
+def test_an_answer_opened_by_its_address_is_a_look_at_the_case(login, rita, one, address):
+    login(rita).get(address.format(scan=one.scan_id, case=one.scan.case_id))
+
+    assert Event.objects.filter(action=Action.CASE_VIEWED, actor=rita).count() == 1

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cases.errors import WrongState
 from cases.models import Review, Scan
-from cases.reading import decision_open_to, own_review
+from cases.reading import decision_open_to, note_view, own_review
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import fetch
 from ctportal.pages.answers import ShownAnswer, shown_answer
@@ -31,6 +31,7 @@ def show_answer(request: PersonRequest, pk: int) -> HttpResponse:
     answer = shown_answer(request.user, scan)
     if request.GET.get("seen") == answer.fingerprint:
         return HttpResponse(status=204)
+    note_view(scan.case, request.user)
     own = own_review(scan, request.user)
     return render(request, "reading/_answer_arrives.html", answer_context(request.user, answer, own=own))
 

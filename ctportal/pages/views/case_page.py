@@ -46,6 +46,7 @@ def show_scans(request: PersonRequest, pk: int) -> HttpResponse:
     context = scans_context(request.user, case)
     if request.GET.get("seen") == context["fingerprint"]:
         return HttpResponse(status=204)
+    note_view(case, request.user)
     context["rights"] = {right.value: True for right in rights_at(request.user, case.site)}
     return render(request, "cases/_scans.html", context)
 

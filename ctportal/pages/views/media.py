@@ -12,6 +12,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from cases.models import Slice
+from cases.reading import note_view
 from cases.reviews import may_see_answer
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action
@@ -36,6 +37,7 @@ SUFFIXES = {
 def slice_view(request: PersonRequest, pk: int) -> HttpResponseBase:
     """The normalised 8-bit view as PNG."""
     slice_ = _fetch_slice(request, pk)
+    note_view(slice_.scan.case, request.user)
     tag = _tag("view", slice_.view.name)
     return _unchanged(request, tag) or _guarded(
         FileResponse(_open(slice_, "view"), content_type="image/png", filename=_name(slice_, "png")), tag
@@ -73,6 +75,7 @@ def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
     map_png = answers.values_list("map_png", flat=True).first()
     if not map_png:
         raise Http404("The model has drawn no map for this slice.")
+    note_view(slice_.scan.case, request.user)
     tag = _tag("map", hashlib.sha256(map_png).hexdigest())
     unchanged = _unchanged(request, tag)
     if unchanged is not None:
