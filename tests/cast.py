@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 @functools.cache
 def password_hash() -> str:
-    """Hashing is slow on purpose; once is enough."""
+    """Hashed once for all."""
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)
@@ -207,10 +207,17 @@ def case(anna: Patient) -> Case:
 @pytest.fixture
 def model(db: None) -> ModelVersion:
     """In service; there is no artefact behind it."""
+    from django.utils import timezone
+
     from inference.models import ModelVersion
 
     return ModelVersion.objects.create(
-        name="phantom-net", version="1", architecture="resnet18", sha256="0" * 64, status="active"
+        name="phantom-net",
+        version="1",
+        architecture="resnet18",
+        sha256="0" * 64,
+        status="active",
+        activated_at=timezone.now(),
     )
 
 

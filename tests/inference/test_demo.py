@@ -23,11 +23,6 @@ def _no_chosen_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEMO_PASSWORD", raising=False)
 
 
-@pytest.fixture(autouse=True)
-def _hash_quickly(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def small_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few and small slices: drawing them well is ml's own business and test."""
