@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
@@ -61,7 +62,7 @@ class TestTheme:
 class TestRefusals:
     def answer(self, error, **headers):
         request = RequestFactory(headers=headers).post("/cases/1/close/")
-        return RefusalMiddleware(lambda request: None).process_exception(request, error)
+        return RefusalMiddleware(lambda request: HttpResponse()).process_exception(request, error)
 
     @pytest.mark.parametrize(
         ("error", "status"),

@@ -1,10 +1,9 @@
 """The worklist: what is shown to whom, in which order, narrowed how."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
-from django.utils import timezone
 
 from cases.casework import close_case
 from cases.worklist import MOST_WORDS, Wanted, worklist
@@ -105,7 +104,7 @@ def test_the_last_day_there_is_can_be_the_last(cara, case):
 def test_the_day_of_opening_is_a_day_in_the_users_zone(login, cara, anna):
     cara.timezone = "Pacific/Auckland"
     cara.save()
-    case = make_case(anna, created_at=timezone.datetime(2026, 3, 1, 13, tzinfo=timezone.get_fixed_timezone(0)))
+    case = make_case(anna, created_at=datetime(2026, 3, 1, 13, tzinfo=UTC))
     client = login(cara)  # 2 March, 02:00 in Auckland
     assert shown(client.get("/?opened_from=2026-03-02&opened_to=2026-03-02")) == [case.pk]
     assert shown(client.get("/?opened_from=2026-03-01&opened_to=2026-03-01")) == []
