@@ -1,7 +1,7 @@
 """Small labelled sets of phantoms and small models, made once for all tests of ml."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from PIL import Image
 from ml.artifact import Artifact
 from ml.data import Collection, read_collection
 from ml.images import lung_window
+from ml.metrics import bootstrap_intervals as intervals
 from ml.phantom import phantom_series
 from ml.preprocess import Preprocessing
 from ml.recipe import Finetuning, Recipe
-from ml.topology import Topology
+from ml.topology import BLOCKS, Topology
 
 TINY = Recipe(
     topology=Topology("resnet18", 3, ("3", "4", "4:rms"), width=8),
@@ -49,6 +50,20 @@ def write_phantoms(folder: Path, *, groups: int = 6, slices: int = 3, size: int 
         writer.writeheader()
         writer.writerows(rows)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_draws() -> Iterator[None]:
+    """Draw bootstrap intervals from 50 samples: tables are tested here, and the intervals apart, on their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ml.evaluate.bootstrap_intervals", lambda *a, repeats, **k: intervals(*a, repeats=50, **k))
+        yield
+
+
+@pytest.fixture
+def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One block for each stage of a ResNet-18: what is slow on small pictures is that Keras traces every block."""
+    monkeypatch.setitem(BLOCKS, "resnet18", ("basic", (1, 1, 1, 1)))
 
 
 @pytest.fixture(scope="session")

@@ -94,11 +94,12 @@ def test_robustness_lists_every_change(tiny_run, phantom_folder, capsys) -> None
     assert all(0 <= row["accuracy"] <= 1 for row in table["changes"])
 
 
+@pytest.mark.usefixtures("shallow")
 def test_sweep_ranks_runs_by_missed_infections(tiny_weights, phantom_folder, tmp_path, capsys) -> None:
     table = _json(
         capsys, "sweep", "--data", phantom_folder, "--depths", 18, "--sizes", 64, "--weights", "none",
-        "--mode", "finetune", "--epoch-counts", 1, "--batches", 8, 16, "--head-epochs", 1, "--out", tmp_path,
-        "--height", 64, "--width", 64,
+        "--mode", "finetune", "--epoch-counts", 1, "--batches", 8, 16, "--head-epochs", 1, "--strength", 0,
+        "--height", 64, "--width", 64, "--out", tmp_path,
     )  # fmt: skip
     missed = [row["false_negatives_at_90_specificity"] for row in table["runs"]]
     assert len(missed) == 2

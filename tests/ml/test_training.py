@@ -1,6 +1,7 @@
 """Fitting heads, training networks, run folders."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +40,17 @@ def test_wide_and_tall_problems_are_solved_alike() -> None:
 def test_weights_balance_labels_and_hold_long_scans_down() -> None:
     labels = np.array([1] * 8 + [0] * 2)
     groups = np.array(["long"] * 7 + ["short"] + ["a", "b"])
-    weights = sample_weights(labels, groups, group_power=1.0)
+    weights = sample_weights(labels, groups, np.full(10, "one"), group_power=1.0)
     assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
     assert weights[:7].sum() == pytest.approx(weights[7])
+
+
+def test_a_set_weighs_as_much_as_it_has_images() -> None:
+    labels = np.tile([0, 1], 15)
+    sources = np.array(["scans"] * 20 + ["figures"] * 10)
+    scans = np.array([f"scan {i % 4}" for i in range(20)] + [f"figure {i}" for i in range(10)])
+    weights = sample_weights(labels, scans, sources)
+    assert weights[sources == "scans"].sum() == pytest.approx(2 * weights[sources == "figures"].sum())
 
 
 def test_features_are_kept_and_read_again(tiny_recipe: Recipe, phantoms: Collection, tmp_path: Path) -> None:
@@ -58,7 +67,7 @@ def test_another_preprocessing_never_reads_kept_features(tiny_recipe: Recipe, tm
 
 
 def _key(backbone: Backbone) -> str:
-    return backbone._key
+    return backbone.key
 
 
 def test_a_run_folder_tells_what_was_done(tiny_run: Path, tiny_recipe: Recipe) -> None:
@@ -93,7 +102,7 @@ def test_a_folder_of_another_run_is_refused(tiny_run: Path, tiny_recipe: Recipe,
 
 def test_cross_validation_keeps_finished_folds(tiny_recipe: Recipe, phantoms: Collection, tmp_path: Path) -> None:
     first = crossval_run(tiny_recipe, phantoms, tmp_path, split="blocks", quiet=True)
-    kept = sorted(tmp_path.glob("*.json"))
+    kept = sorted(tmp_path.glob("*/*.json"))
     assert len(kept) == 2
     kept[0].unlink()
     stamp = kept[1].stat().st_mtime_ns
@@ -112,7 +121,7 @@ def _bright_squares(count: int = 24, side: int = 64):
     labels = np.arange(count) % 2
     pixels[labels == 1, 20:44, 20:44] = 210
     groups = np.array([f"{i % 2}-{i // 4}" for i in range(count)])
-    return Inputs(pixels, np.full_like(pixels, 255), labels, groups)
+    return Inputs(pixels, np.full_like(pixels, 255), labels, groups, np.full(count, "squares"))
 
 
 def _small(**changes: object) -> Recipe:
@@ -127,6 +136,7 @@ def _small(**changes: object) -> Recipe:
     )
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_tiny_set_is_learned_by_heart(tmp_path: Path) -> None:
     from ml.train import Trainer
 
@@ -139,15 +149,34 @@ def test_a_tiny_set_is_learned_by_heart(tmp_path: Path) -> None:
     assert history[-1]["loss"] < history[0]["loss"] / 3
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_run_resumed_after_a_kill_equals_one_left_alone(tmp_path: Path) -> None:
     from ml.train import Trainer
 
+    class Copied(Trainer):
+        """Leaves aside what a kill after the first epoch would leave behind."""
+
+        def _save(self, state, better) -> None:
+            super()._save(state, better)
+            if state.epoch == 1:
+                shutil.copytree(self.folder, tmp_path / "killed")
+
     inputs = _bright_squares(16)
     recipe = _small(bag=2, mixup=0.2, epochs=2, head_epochs=0)
-    alone = Trainer(recipe, tmp_path / "alone", quiet=True).run(inputs, inputs)
-    Trainer(recipe, tmp_path / "killed", quiet=True).run(inputs, inputs, stop_after=1)
-    resumed = Trainer(recipe, tmp_path / "killed", quiet=True).run(inputs, inputs)
-    assert all(np.array_equal(value, resumed[name]) for name, value in alone.items())
+    alone = Copied(recipe, tmp_path / "alone", quiet=True)
+    best = alone.run(inputs, inputs)
+    resumed = Trainer(recipe, tmp_path / "killed", quiet=True)
+    best_resumed = resumed.run(inputs, inputs)
+    assert all(np.array_equal(value, best_resumed[name]) for name, value in best.items())
+    assert [row["epoch"] for row in resumed.history()] == [1, 2]
+    assert resumed.history() == alone.history()
+    for first, second in zip(_state(alone), _state(resumed), strict=True):
+        assert np.array_equal(first, second)
+
+
+def _state(trainer) -> list[np.ndarray]:
+    """The network after its last epoch, its running average, and what the optimizer remembers."""
+    return [*trainer._variables(), *trainer._average, *(np.asarray(v) for v in trainer.model.optimizer.variables)]
 
 
 def test_augmentation_keeps_shape_and_range_and_repeats_by_seed() -> None:
