@@ -16,6 +16,7 @@ from tests.e2e.people import DEMO_PASSWORD, Visitor, log_in
 from tests.launched import Portal, free_port, launched_portal
 
 HERE = Path(__file__).parent
+Visit = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,18 +53,13 @@ def sessions() -> dict[str, Any]:
 
 
 @pytest.fixture
-def visit(browser: Browser, portal: Portal, sessions: dict[str, Any]) -> Iterator[Callable[..., Page]]:
-    """visit("rita") is a page of her browser; visit() one of nobody's. None may get into trouble."""
+def fresh_browser(browser: Browser, portal: Portal) -> Iterator[Visit]:
+    """fresh_browser() is a page in which nobody is logged in. None of them may get into trouble."""
     visitors: list[Visitor] = []
 
-    def open_page(name: str = "", *, refusals: tuple[int, ...] = (), **options: Any) -> Page:
-        if name and name not in sessions:
-            with Visitor(browser, portal.address) as fresh:
-                log_in(fresh.page, name)
-                sessions[name] = fresh.page.context.storage_state()
-        visitor = Visitor(browser, portal.address, refusals=refusals, storage_state=sessions.get(name), **options)
-        visitors.append(visitor)
-        return visitor.page
+    def open_page(**options: Any) -> Page:
+        visitors.append(Visitor(browser, portal.address, **options))
+        return visitors[-1].page
 
     yield open_page
     troubles = [trouble for visitor in visitors for trouble in visitor.troubles]
@@ -73,17 +69,26 @@ def visit(browser: Browser, portal: Portal, sessions: dict[str, Any]) -> Iterato
 
 
 @pytest.fixture
-def fresh_visit(browser: Browser, portal: Portal) -> Iterator[Callable[[str], Page]]:
-    """As visit, with a session of its own: for those who log out or are logged out."""
-    visitors: list[Visitor] = []
+def fresh_visit(fresh_browser: Visit) -> Callable[[str], Page]:
+    """fresh_visit("rita"): with a session of its own, for those who log out or are logged out."""
 
     def open_page(name: str) -> Page:
-        visitors.append(Visitor(browser, portal.address))
-        log_in(visitors[-1].page, name)
-        return visitors[-1].page
+        page = fresh_browser()
+        log_in(page, name)
+        return page
 
-    yield open_page
-    troubles = [trouble for visitor in visitors for trouble in visitor.troubles]
-    for visitor in visitors:
-        visitor.close()
-    assert troubles == []
+    return open_page
+
+
+@pytest.fixture
+def visit(fresh_browser: Visit, browser: Browser, portal: Portal, sessions: dict[str, Any]) -> Visit:
+    """visit("rita") is a page of her browser, with a session that the tests share; visit("") one of nobody's."""
+
+    def open_page(name: str, **options: Any) -> Page:
+        if name and name not in sessions:
+            with Visitor(browser, portal.address) as first:
+                log_in(first.page, name)
+                sessions[name] = first.context.storage_state()
+        return fresh_browser(storage_state=sessions.get(name), **options)
+
+    return open_page

@@ -1,5 +1,6 @@
 """People in front of the portal: a browser each, and an eye on what goes wrong in it."""
 
+import re
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -51,12 +52,14 @@ class Visitor:
         self.close()
 
 
-def log_in(page: Page, name: str) -> None:
-    page.goto("/accounts/login/")
+def log_in(page: Page, name: str, *, here: bool = False) -> None:
+    """At the log-in page, or `here` where the page shows it already."""
+    if not here:
+        page.goto("/accounts/login/")
     page.get_by_label("User name or email address").fill(name)
     page.get_by_label("Password").fill(DEMO_PASSWORD if name.startswith("demo-") else PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page).not_to_have_url("/accounts/login/", timeout=PATIENCE)
+    expect(page).not_to_have_url(re.compile("/accounts/login/"), timeout=PATIENCE)
 
 
 def log_out(page: Page) -> None:

@@ -19,7 +19,7 @@ def people() -> None:
     """The cast of the other tests, at sites without demonstration cases."""
     north = Site.objects.create(name="Radiology North", slug="north")
     south = Site.objects.create(name="Radiology South", slug="south", blinded_reads=True)
-    for name, role in (("cara", "clinician"), ("rita", "reader"), ("max", "manager")):
+    for name, role in (("cara", "clinician"), ("rita", "reader"), ("rob", "reader"), ("max", "manager")):
         make_person(name, (north, role))
     make_person("otto", (south, "clinician"), (south, "reader"), (south, "manager"))
     make_person("nora")
