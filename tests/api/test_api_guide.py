@@ -40,7 +40,7 @@ def staff(transactional_db, settings, tmp_path):
     from ctportal.accounts.models import Site
 
     settings.MEDIA_ROOT, settings.MODEL_STORE = tmp_path / "media", tmp_path / "models"
-    site = Site.objects.create(name="Demo Radiology", slug="demo")
+    site = Site.objects.create(name="Demo North", slug="demo-north")
     make_person("demo-clinician", (site, "clinician"))
     make_person("demo-reader", (site, "reader"))
     forget_engines()
