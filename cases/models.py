@@ -11,13 +11,13 @@ import pghistory
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
 from cases.errors import WrongState
+from cases.validators import validate_not_in_future, validate_one_line
 from ctportal.accounts.models import Site, SiteScopedQuerySet, User
 
 
@@ -52,22 +52,16 @@ class Sex(models.TextChoices):
     UNKNOWN = "U", "Unknown"
 
 
-def validate_not_in_future(day: date) -> None:
-    if day > timezone.localdate():
-        raise ValidationError("The date of birth lies in the future; check the year.")
-
-
-def validate_one_line(text: str) -> None:
-    if any(ord(character) < 32 for character in text):
-        raise ValidationError("Remove the control characters; use letters, digits and spaces.")
-
-
 class PatientQuerySet(SiteScopedQuerySet):
     def matching(self, text: str) -> PatientQuerySet:
         return self.filter(Q(record_number__icontains=text) | Q(name__icontains=text))
 
 
-@pghistory.track(fields=["record_number", "name", "birth_date", "sex"])
+@pghistory.track(
+    fields=["record_number", "name", "birth_date", "sex"],
+    model_name="PatientVersion",
+    obj_field=pghistory.ObjForeignKey(related_name="versions"),
+)
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
     record_number = models.CharField("medical record number", max_length=64, validators=[validate_one_line])
@@ -138,7 +132,11 @@ ATTENTION_RANK = models.Case(
 )
 
 
-@pghistory.track(fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"])
+@pghistory.track(
+    fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"],
+    model_name="CaseVersion",
+    obj_field=pghistory.ObjForeignKey(related_name="versions"),
+)
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=64, blank=True, validators=[validate_one_line])
@@ -278,6 +276,8 @@ class Scan(models.Model):
                 name="scan_content_unique_in_case",
             ),
             models.CheckConstraint(condition=Q(slice_count__gt=0), name="scan_has_slices"),
+            models.CheckConstraint(condition=Q(status__in=ScanStatus.values), name="scan_status_known"),
+            models.CheckConstraint(condition=Q(kind__in=ScanKind.values), name="scan_kind_known"),
             models.CheckConstraint(
                 condition=~Q(status=ScanStatus.WITHDRAWN) | ~Q(withdrawn_reason=""),
                 name="scan_withdrawn_has_reason",
@@ -387,6 +387,7 @@ class Review(models.Model):
                 condition=~Q(agrees=False) | Q(was_blinded=True) | ~Q(reason=""),
                 name="review_override_has_reason",
             ),
+            models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

@@ -40,6 +40,10 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="model_one_active"),
             models.UniqueConstraint(fields=["name", "version"], name="model_version_unique"),
+            models.CheckConstraint(condition=Q(status__in=ModelStatus.values), name="model_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(activated_at__isnull=False), name="model_active_has_date"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,6 +146,7 @@ class Prediction(models.Model):
                 name="prediction_done_has_answer",
             ),
             models.CheckConstraint(condition=~Q(status="failed") | ~Q(error=""), name="prediction_failed_has_error"),
+            models.CheckConstraint(condition=Q(status__in=PredictionStatus.values), name="prediction_status_known"),
             models.CheckConstraint(
                 condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
                 name="prediction_running_has_lease",
