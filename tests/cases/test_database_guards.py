@@ -36,13 +36,13 @@ def test_an_event_stays_as_it_is(cara):
 
 def test_an_earlier_version_of_a_patient_stays_as_it_is(cara, anna: Patient):
     amend_patient(patient=anna, user=cara, name="Anna Changed")
-    earlier = anna.versions.first()
+    earlier = anna.versions.first()  # type: ignore[attr-defined]
 
     is_kept(earlier, name="Somebody else")
 
 
 def test_an_earlier_version_of_a_case_stays_as_it_is(case: Case):
-    is_kept(case.versions.first(), reason="another")
+    is_kept(case.versions.first(), reason="another")  # type: ignore[attr-defined]
 
 
 def test_statuses_and_labels_are_those_that_are_known(answered: Scan, model: ModelVersion):
