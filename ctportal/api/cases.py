@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -175,7 +176,7 @@ class CaseViews(Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = self.rows().get(pk=receipt["case"])
+        case = get_object_or_404(self.rows(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 

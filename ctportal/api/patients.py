@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
@@ -120,7 +121,7 @@ class PatientViews(ListModelMixin, Resource):
         return {"patient": register_patient(site=site, user=caller(self.request), **facts).pk}
 
     def _registered(self, receipt: Receipt) -> Response:
-        patient = self.get_queryset().get(pk=receipt["patient"])
+        patient = get_object_or_404(self.get_queryset(), pk=receipt["patient"])
         address = reverse("api:patient-detail", kwargs={"pk": patient.pk}, request=self.request)
         return Response(self.get_serializer(patient).data, status=201, headers={"Location": address})
 

@@ -168,6 +168,7 @@ class ScanReviewViews(Resource):
         return {"review": decided.review.pk}
 
     def _recorded(self, receipt: Receipt) -> Response:
+        self.fetch()  # a replay shows only what may still be seen
         review = REVIEWS.get(pk=receipt["review"])
         address = reverse("api:review-detail", kwargs={"pk": review.pk}, request=self.request)
         return Response(shown_reviews([review], self.request)[0], status=201, headers={"Location": address})

@@ -114,6 +114,7 @@ class CaseScanViews(Resource):
         }
 
     def _received(self, receipt: Receipt) -> Response:
+        self.fetch()  # a replay shows only what may still be seen
         scans = list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk"))
         fresh: list[Refusal] | None = getattr(self, "refusals", None)
         refusals = fresh if fresh is not None else self._remembered(receipt)

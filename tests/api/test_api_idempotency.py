@@ -42,6 +42,19 @@ def test_what_is_kept_names_no_patient(api, cara, north, case, media):
     assert "N-77" not in kept
 
 
+def test_who_has_left_the_site_gets_no_answer_again(api, cara, north, case, media):
+    client = api(cara)
+    client.post(PATIENTS, FACTS, headers=KEY)
+    client.post("/api/v1/cases/", {"patient": case.patient_id}, headers={"Idempotency-Key": "c"})
+    send(client, case, GOOD, headers={"Idempotency-Key": "u"})
+    cara.memberships.all().delete()
+
+    problem(client.post(PATIENTS, FACTS, headers=KEY), 404, "not-found")
+    again = client.post("/api/v1/cases/", {"patient": case.patient_id}, headers={"Idempotency-Key": "c"})
+    problem(again, 404, "not-found")
+    problem(send(client, case, GOOD, headers={"Idempotency-Key": "u"}), 404, "not-found")
+
+
 def test_a_key_does_not_serve_for_another_request(api, cara, north, anna):
     client = api(cara)
     client.post(PATIENTS, FACTS, headers=KEY)
