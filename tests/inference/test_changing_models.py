@@ -193,7 +193,7 @@ def test_scans_that_arrive_while_models_change_are_all_queued_once(
     changes = [lambda model=model: activate_model(model) for model in models]
     assert _at_once([upload, upload, *changes]) == []
     assert Scan.objects.count() == Prediction.objects.count() == 10
-    assert set(Prediction.objects.values_list("model_version", flat=True)) == {active_model().pk}  # type: ignore[union-attr]
+    assert set(Prediction.objects.values_list("model_version", flat=True)) == {active_model().pk}
 
 
 def _at_once(actions: list) -> list[BaseException]:

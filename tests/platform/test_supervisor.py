@@ -29,7 +29,7 @@ def note_end(file: Path, name: str) -> str:
 
 
 def program(name: str, code: str, **options: object) -> Program:
-    return Program(name, [sys.executable, "-c", code], **options)  # type: ignore[arg-type]
+    return Program(name, [sys.executable, "-c", code], **options)
 
 
 def supervise(folder: Path, programs: list[Program], act: Callable[[Supervisor], object]) -> list[str]:
