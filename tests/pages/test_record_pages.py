@@ -2,10 +2,12 @@
 
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 
 from cases.models import Scan
 from ctportal.accounts.models import Action, ApiToken, Event, Membership
@@ -257,3 +259,12 @@ def test_the_administration_shows_everything_and_writes_nothing_of_the_programs(
             assert client.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
             assert client.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     assert Scan.objects.filter(pk=answered.pk).exists()
+
+
+def test_a_token_that_serves_is_in_reach_however_many_were_revoked(login, cara):
+    expires_at = timezone.now() + timedelta(days=1)
+    serving, _ = ApiToken.objects.issue(user=cara, name="serving", scopes=["read"], expires_at=expires_at)
+    for number in range(51):
+        ApiToken.objects.issue(user=cara, name=f"old {number}", scopes=["read"], expires_at=expires_at)[0].revoke()
+
+    assert reverse("token-revoke", args=[serving.pk]) in login(cara).get("/profile/").content.decode()

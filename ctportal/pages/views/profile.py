@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -94,6 +95,7 @@ def _page(request: PersonRequest, *, status: int = 200, **context: Any) -> HttpR
     user = request.user
     context.setdefault("form", ProfileForm(instance=user))
     context.setdefault("token_form", TokenForm(user=user) if scopes_for(user) else None)
-    context["tokens"] = user.api_tokens.all()[:TOKENS_SHOWN]
+    # Those that still serve first: each of them must be in reach of its button.
+    context["tokens"] = user.api_tokens.order_by(F("revoked_at").desc(nulls_first=True), "-expires_at")[:TOKENS_SHOWN]
     context["memberships"] = user.memberships.select_related("site")
     return render(request, "accounts/profile.html", context, status=status)
