@@ -13,7 +13,7 @@ OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-data test lint train model bench lock clean portal-environment dev-environment
+.PHONY: help run demo-data test lint train model bench pictures lock clean portal-environment dev-environment
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ model: portal-environment ## Say what the shipped model is and how well it does
 
 bench: portal-environment ## Measure the shipped model's speed on this machine
 	@exec $(RUN) -m ml bench $(MODEL)
+
+pictures: dev-environment ## Make the pictures of docs/ again, from the demonstration cases
+	@exec $(RUN) -m docs.pictures
 
 lock: dev-environment ## Pin the dependencies again
 	@exec sh requirements/lock.sh

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 GRAVE = ("serious", "critical")
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
@@ -57,19 +57,15 @@ def test_every_page_is_accessible_and_fits(visit, name, path, refusal):
     answer = page.goto(path)
     assert answer.status == (refusal or 200)
 
-    expect_theme(page, "dark")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
     assert grave_findings(page) == []
 
     page.emulate_media(color_scheme="light")
-    expect_theme(page, "light")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
     assert grave_findings(page) == []
 
     page.set_viewport_size(NARROW)
     assert overflowing(page) == []
-
-
-def expect_theme(page: Page, theme: str) -> None:
-    page.wait_for_function("theme => document.documentElement.dataset.bsTheme === theme", arg=theme)
 
 
 def grave_findings(page: Page) -> list[str]:

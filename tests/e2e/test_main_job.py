@@ -96,7 +96,8 @@ def read_all_scans(page: Page, *, count: int) -> None:
 def see_it_large(page: Page) -> None:
     slice_, map_ = page.locator("#slice"), page.locator("#map")
     expect(slice_).to_be_visible()
-    page.wait_for_function("document.getElementById('slice').complete && document.getElementById('slice').naturalWidth")
+    expect(slice_).to_have_js_property("complete", True)
+    assert slice_.evaluate("image => image.naturalWidth") > 1
     box = slice_.bounding_box()
     assert box is not None
     assert max(box["width"], box["height"]) > 400

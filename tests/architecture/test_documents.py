@@ -1,0 +1,25 @@
+"""The documents lead somewhere, and their pictures are small."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PICTURES = sorted((CHECKOUT / "docs" / "pictures").iterdir())
+LARGEST = 200_000
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_there(document):
+    links = [link for link in LINK.findall(document.read_text()) if "://" not in link]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_picture_is_shown_and_small():
+    shown = "".join(document.read_text() for document in DOCUMENTS)
+    for picture in PICTURES:
+        assert f"pictures/{picture.name}" in shown, picture.name
+        assert picture.stat().st_size <= LARGEST, picture.name
