@@ -172,7 +172,7 @@ class Case(models.Model):
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="case_priority_known"),
         ]
         indexes = [
-            models.Index(fields=["attention", "created_at", "id"]),
+            models.Index(fields=["-needs_review", "attention", "created_at", "id"], name="case_worklist"),
             models.Index(
                 fields=["attention", "created_at", "id"],
                 condition=Q(needs_review=True),

@@ -1,11 +1,20 @@
 from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.defaults import page_not_found
 
 from ctportal.health import healthz
+
+
+def administrators_only(request: HttpRequest) -> HttpResponse:
+    """Whoever holds the address can set a new password, so nobody changes it from an open session."""
+    return page_not_found(request, Http404())
+
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("accounts/email/", administrators_only, name="account_email"),
     path("accounts/", include("allauth.account.urls")),
     path("api/", include("ctportal.api.urls")),
     path("", include("ctportal.pages.urls")),

@@ -103,8 +103,17 @@ def test_nobody_makes_an_account_for_themselves(client):
     assert "Accounts are made for you" in response.content.decode()
 
 
-@pytest.mark.parametrize("address", ["/accounts/reauthenticate/", "/accounts/password/change/", "/accounts/email/"])
+@pytest.mark.parametrize("address", ["/accounts/reauthenticate/", "/accounts/password/change/"])
 def test_pages_of_the_account_are_in_the_portals_dress(login, cara, address):
     response = login(cara).get(address)
     assert response.status_code == 200
     assert "Research use; not for diagnosis." in response.content.decode()
+
+
+def test_an_address_is_changed_by_an_administrator_only(login, cara):
+    client = login(cara)
+    assert client.get("/accounts/email/").status_code == 404
+    assert client.post("/accounts/email/", {"email": "thief@example.org", "action_add": ""}).status_code == 404
+    client.post("/profile/", {"first_name": "Cara", "email": "thief@example.org", "timezone": "UTC", "theme": "dark"})
+    cara.refresh_from_db()
+    assert (cara.first_name, cara.email) == ("Cara", "cara@example.org")

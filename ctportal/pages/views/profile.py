@@ -25,7 +25,7 @@ TOKENS_SHOWN = 50
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ["first_name", "last_name", "email", "timezone", "theme"]
+        fields = ["first_name", "last_name", "timezone", "theme"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
