@@ -90,11 +90,11 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
 
 
 def set_limits(
-    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.15
+    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.0
 ) -> Suitability:
     """Set each limit at `slack` times the distance that `accepted` of held-out chest CTs stay within.
 
-    The slack is for chest CTs of other hospitals; what is no chest CT lies well beyond it (see the model card).
+    More slack lets more chest CTs of other hospitals pass, and more drawn heads and abdomens with them.
     """
     limits = slack * np.quantile(distances, accepted, axis=0)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)
