@@ -97,7 +97,11 @@ def _open_elsewhere(reader: User, case_id: int | OuterRef) -> EventQuerySet:
 
 
 def note_view(case: Case, user: User, *, reading: bool = False) -> None:
-    """Keeps the record readable: looking again within ten minutes is the same look, and reading includes looking."""
+    """Keeps the record readable: looking again within ten minutes is the same look, and reading includes looking.
+
+    Only who may decide reads; others who open the reading page look, and no reader is held off by them.
+    """
+    reading = reading and Right.REVIEW in rights_at(user, case.site)
     since = timezone.now() - VIEW_COUNTS_AS_ONE
     seen = Event.objects.filter(case_id=case.pk, action=Action.CASE_VIEWED, actor=user, at__gt=since)
     if not (seen.filter(details__reading=True) if reading else seen).exists():

@@ -310,6 +310,14 @@ def test_a_case_that_a_colleague_has_open_comes_last(login, rita, rob, cara, nor
     assert "opened this case to read it" in login(rita).get(address(scans[0])).content.decode()
 
 
+def test_a_clinician_who_looks_large_holds_no_reader_off(login, rita, cara, case, anna, media):
+    other = make_case(anna)
+    scans = [make_scan(each, cara) for each in (case, other)]
+    login(cara).get(address(scans[0]))
+    assert next_case_to_read(rita) == case
+    assert "opened this case to read it" not in login(rita).get(address(scans[0])).content.decode()
+
+
 def test_a_colleagues_case_is_left_to_the_colleague(rita, rob, cara, scan):
     scan.case.assigned_reader = rob
     scan.case.save()
