@@ -90,7 +90,7 @@ def read_all_scans(page: Page, *, count: int) -> None:
         ways.append(way)
     assert confirm in ways, "the model found COVID-19 in no scan, so none was confirmed"
     assert override in ways, "the model denied COVID-19 in no scan, so none was overridden"
-    expect(page.get_by_text("Nothing is left for you to read.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="is closed.")).to_be_visible()
 
 
 def see_it_large(page: Page) -> None:
