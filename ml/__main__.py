@@ -21,17 +21,17 @@ from ml.options import recipe_options
 
 EXAMPLES = """\
 the way through:
-  python -m ml basis --data DATA --weights WEIGHTS.npz --out BASIS.npz        once: directions that the head looks along
-  python -m ml train --data DATA --weights BASIS.npz --out runs/first         fit a head on a frozen ResNet-50 (minutes)
+  python -m ml basis --data DATA --weights WEIGHTS.npz --out BASIS.npz        only for --taps 4:second: its directions
+  python -m ml train --data DATA --weights WEIGHTS.npz --out runs/first       fit a head on a frozen ResNet-50 (minutes)
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
-  python -m ml crossval --data DATA --split blocks --weights BASIS.npz        honest figures on unseen stretches
+  python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
   python -m ml evaluate --model runs/first/model --data OTHER --report r.html figures, curves and worst misses
   python -m ml predict --model ml/pretrained/resnet50-s3 slice.png --json     answer for one picture or series
   python -m ml export --run runs/first --out MODEL --name my-model            a folder that the portal can register
   python -m ml compare --model A B --data DATA                                two models on the same images
   python -m ml sweep --data DATA --depths 18 34 50 --out runs/sweep           many settings, one table
   python -m ml robustness --model M --data DATA                               rotation, window, JPEG, noise, text ...
-  python -m ml model --data DATA --data OTHER --weights BASIS.npz --out M     the shipped model with all its tables
+  python -m ml model --data DATA --data OTHER --weights WEIGHTS.npz --out M   the shipped model with all its tables
 
 Research use; not a medical device.
 """

@@ -120,7 +120,7 @@ def _held_out(recipe: Recipe, collection: Collection, features: np.ndarray, copi
     logits = np.zeros((len(recipe.penalties), len(features)))
     parts = np.empty(len(features), dtype=object)
     distances = np.zeros((len(features), 2))
-    first = features[:, : recipe.topology.sizes[0]]
+    first = features[:, : recipe.topology.first_order]
     for fold in inner_folds(collection, recipe.seed):
         for number, head in enumerate(_fit(recipe, collection, features, copies, fold.train, recipe.penalties)):
             logits[number, fold.test] = head.logits(features[fold.test])

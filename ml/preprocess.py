@@ -40,7 +40,7 @@ class Preprocessing:
     region: Literal["lungs", "view"] = "lungs"
     keep_aspect: bool = False
     levels: Literal["anchored", "as_is"] = "anchored"
-    margin: float = 0.2
+    margin: float = 0.1
     padding: Literal["edge", "neutral"] = "edge"
     pooling: Literal["lungs", "everything"] = "lungs"
 

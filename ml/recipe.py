@@ -65,7 +65,7 @@ class Recipe:
     weights: str = "imagenet"
     mode: Literal["head", "finetune"] = "head"
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    tap_weights: tuple[float, ...] = (0.0, 1.0, 3.0)
+    tap_weights: tuple[float, ...] = ()
     group_power: float = 1.0
     variants: int = 0
     validation: int = 5

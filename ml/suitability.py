@@ -90,7 +90,7 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
 
 
 def set_limits(
-    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.0
+    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.1
 ) -> Suitability:
     """Set each limit at `slack` times the distance that `accepted` of held-out chest CTs stay within.
 

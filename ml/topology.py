@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -41,7 +42,7 @@ class Topology:
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[str, ...] = ("4", "4:rms", "4:second")
+    taps: tuple[str, ...] = ("3", "4", "4:rms")
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -52,6 +53,10 @@ class Topology:
         known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":second")}
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
+        if self.taps[0].endswith(":second"):
+            raise ValueError(
+                f"A second-order tap follows a plain one, which suitability needs. Received: {self.taps!r}"
+            )
 
     @property
     def pools(self) -> list[tuple[int, str]]:
@@ -81,6 +86,12 @@ class Topology:
         """Rows and columns of the finest tapped stage for an input of this size."""
         stride = 2**self.finest
         return height // stride, width // stride
+
+    @property
+    def first_order(self) -> int:
+        """How many features come before the first second-order tap; suitability looks at these."""
+        plain = itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
+        return sum(self.stage_filters(stage) for stage, _ in plain)
 
     @property
     def features(self) -> int:

@@ -238,7 +238,7 @@ def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: 
     head = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
     known = backbone.features(train.images, quiet=quiet)
     unseen = backbone.features(held.images, quiet=quiet)
-    suitability = fit_suitability(known[:, : recipe.topology.sizes[0]])
+    suitability = fit_suitability(known[:, : recipe.topology.first_order])
     suitability = set_limits(suitability, suitability.distances(unseen))
     rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
     rules = replace(rules, map_scale=_map_scale(head, unseen, held.labels))
