@@ -29,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # A worker of xdist that inherits the name would read the settings before it has its own Redis database.
         del os.environ["DJANGO_SETTINGS_MODULE"]
+    # Playwright's event loop stays in the thread of the tests; they use Django one step at a time all the same.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     # No collectstatic before the tests: addresses of static files carry no hash.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     # Hashing passwords is slow on purpose, which is no business of these tests.

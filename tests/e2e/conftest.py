@@ -1,6 +1,6 @@
 """One portal for all browser tests, started as `make run` starts it, with the shipped model and real workers.
 
-Browser and portal end with this folder, so that no other test finds the browser's event loop running.
+Both end with this folder.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from tests.e2e.people import DEMO_PASSWORD, Visitor, log_in
 from tests.launched import Portal, free_port, launched_portal
@@ -27,11 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def browser(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**browser_type_launch_args)
-        yield browser
-        browser.close()
+def browser(playwright: Playwright, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(**browser_type_launch_args)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="package")

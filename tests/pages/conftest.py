@@ -5,16 +5,8 @@ import pytest
 from tests.cast import PASSWORD
 
 
-@pytest.fixture(scope="session")
-def _django_beside_playwright():
-    """Playwright's loop runs in this thread too; Django is used by the tests alone, one step at a time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
-
-
 @pytest.fixture
-def faults(page, _django_beside_playwright):
+def faults(page):
     """What the browser complains of: script errors and everything that the content policy stops."""
     found = []
     page.on("pageerror", lambda error: found.append(str(error)))
