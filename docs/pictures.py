@@ -44,7 +44,7 @@ def clinician(browser: Browser, address: str, folder: Path) -> None:
         keep(page, "new-case")
         page.goto("/cases/6/")
         send_a_scan_and_a_letter(page, folder)
-        page.mouse.wheel(0, 10_000)
+        page.locator("#upload [data-summary]").scroll_into_view_if_needed()
         keep(page, "case-upload")
 
 

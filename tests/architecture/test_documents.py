@@ -23,3 +23,11 @@ def test_every_picture_is_shown_and_small():
     for picture in PICTURES:
         assert f"pictures/{picture.name}" in shown, picture.name
         assert picture.stat().st_size <= LARGEST, picture.name
+
+
+def test_every_figure_of_the_read_me_stands_in_the_model_card():
+    section = (CHECKOUT / "README.md").read_text().split("## The model, honestly\n")[1].split("\n## ")[0]
+    figures = re.findall(r"\b\d\.\d{3}\b|\b\d+ of \d+\b", section)
+    card = (CHECKOUT / "docs" / "model-card.md").read_text()
+    assert figures
+    assert [figure for figure in figures if figure not in card] == []
