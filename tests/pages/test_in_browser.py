@@ -143,7 +143,7 @@ def test_the_theme_changes_at_once_and_is_remembered(enter, page, faults, cara):
     page.get_by_role("button", name="Cara").click()
     page.get_by_role("button", name="Dark").click()
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
-    page.wait_for_function("document.querySelector('[name=theme][value=dark]').ariaPressed === 'true'")
+    page.locator("[name=theme][value=dark][aria-pressed=true]").wait_for(state="attached")
     page.wait_for_load_state("networkidle")
     page.reload()
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
