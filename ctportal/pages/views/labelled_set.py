@@ -32,7 +32,7 @@ class LabelledSetFilter(forms.Form):
     standing = forms.ChoiceField(label="In the set", choices=ANY + Standing.choices, required=False)
     label = forms.ChoiceField(label="Final label", choices=ANY + Label.choices, required=False)
     agreement = forms.ChoiceField(choices=ANY + [(a.value, a.value.capitalize()) for a in Agreement], required=False)
-    synthetic = forms.BooleanField(label="With synthetic scans", required=False)
+    synthetic = forms.BooleanField(label="Count synthetic scans in", required=False)
 
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data)
