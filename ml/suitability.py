@@ -59,7 +59,7 @@ class Suitability:
         return cls(*(np.asarray(arrays[f"suitability/{name}"], np.float64) for name in names))
 
 
-def fit_suitability(features: np.ndarray, *, directions: int = 64) -> Suitability:
+def fit_suitability(features: np.ndarray, *, directions: int = 128) -> Suitability:
     """Learn the distribution of chest CTs; the limits are set apart from it, by `set_limits`.
 
     Args:
@@ -89,12 +89,7 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
     return singular[:count], basis @ rotation[:count].T
 
 
-def set_limits(
-    model: Suitability, distances: np.ndarray, *, accepted: float = 0.995, slack: float = 1.1
-) -> Suitability:
-    """Set each limit at `slack` times the distance that `accepted` of held-out chest CTs stay within.
-
-    More slack lets more chest CTs of other hospitals pass, and more drawn heads and abdomens with them.
-    """
-    limits = slack * np.quantile(distances, accepted, axis=0)
+def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.99) -> Suitability:
+    """Set each limit so that `accepted` of held-out chest CTs, whose distances `(N, 2)` are given, stay within it."""
+    limits = np.quantile(distances, accepted, axis=0)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)
