@@ -154,7 +154,10 @@ def _without_rows(tables: dict[str, Any]) -> dict[str, Any]:
         name: {
             "mean": report["mean"],
             "note": report["note"],
-            "folds": [{k: v for k, v in fold.items() if k not in ("logits", "rules", "unsuitable")} for fold in report["folds"]],
+            "folds": [
+                {k: v for k, v in fold.items() if k not in ("logits", "rules", "unsuitable")}
+                for fold in report["folds"]
+            ],
         }
         for name, report in tables["cross_validation"].items()
     }
