@@ -31,6 +31,7 @@ class Portal:
         self.services = services
         self.home = services.home
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
             **services.environment,
@@ -60,11 +61,18 @@ class Portal:
         return self.start("scheduler", scheduler_command())
 
     def start(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        self.starts[name] = lambda: self.start(name, command, **environment)
         with (self.home / "log" / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command, cwd=ROOT, env={**self.environment, **environment}, stdout=log, stderr=subprocess.STDOUT
             )
         return self.processes[name]
+
+    def supervise(self) -> None:
+        """As the launcher and container engines do: a process that ended by itself is started again."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.starts[name]()
 
     def end(self, name: str) -> None:
         """In good order, else at once."""
@@ -114,7 +122,11 @@ class Portal:
             time.sleep(0.05)
 
     def wait_for_done(self, number: int) -> None:
-        self.wait_until(lambda: self.count("status = 'done'") >= number, f"{number} answers")
+        def done() -> bool:
+            self.supervise()
+            return self.count("status = 'done'") >= number
+
+        self.wait_until(done, f"{number} answers")
 
     def last_words(self) -> str:
         states = self.row(

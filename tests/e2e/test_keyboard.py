@@ -26,6 +26,7 @@ def test_a_reader_logs_in_reads_and_finds_help_by_keyboard_alone(fresh_browser):
 
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile(r"/cases/\d+/read/"))
+    page.goto("/cases/4/read/")  # loaded whole, so that the keys find their listeners
     walk_through_the_slices(page)
     find_help(page)
     choose_a_label(page)
@@ -34,7 +35,7 @@ def test_a_reader_logs_in_reads_and_finds_help_by_keyboard_alone(fresh_browser):
 
 
 def walk_through_the_slices(page: Page) -> None:
-    """The most pressing demonstration case is a series of twelve."""
+    """The demonstration's emergency is a series of twelve."""
     place = page.locator("#slice-words")
     page.keyboard.press("Home")
     expect(place).to_have_text("1 / 12")
