@@ -317,6 +317,16 @@ def stored_name(slice_: Slice, filename: str) -> str:
     return f"scans/{token[:2]}/{token[2:4]}/{token}"
 
 
+# How the name of a downloaded original ends.
+FILE_ENDINGS = {
+    "application/dicom": "dcm",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/tiff": "tif",
+    "image/bmp": "bmp",
+}
+
+
 class SliceQuerySet(SiteScopedQuerySet):
     site_path = "scan__case__patient__site"
 

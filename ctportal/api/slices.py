@@ -13,7 +13,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from cases.models import Slice
+from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
 from cases.reviews import may_see_answer
 from ctportal.accounts.events import record_event
@@ -25,7 +25,6 @@ from ctportal.api.resource import Resource, caller
 from inference.models import SliceAnswer
 
 PNG = "image/png"
-ENDINGS = {"application/dicom": "dcm", PNG: "png", "image/jpeg": "jpg", "image/tiff": "tif", "image/bmp": "bmp"}
 A_URL = {"type": "string", "format": "uri"}
 
 
@@ -79,7 +78,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
     @extend_schema(
         summary="Download a slice's original",
         description="The download is an event on the case's record.",
-        responses={(200, media_type): OpenApiTypes.BINARY for media_type in ENDINGS},
+        responses={(200, media_type): OpenApiTypes.BINARY for media_type in FILE_ENDINGS},
     )
     @action(detail=True)
     def original(self, request: Request, pk: int) -> FileResponse:
@@ -92,7 +91,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
             subject=slice_,
         )
         response = _stored(slice_.original, slice_.media_type, quote_etag(f"original-{slice_.pk}"))
-        ending = ENDINGS.get(slice_.media_type, "bin")
+        ending = FILE_ENDINGS.get(slice_.media_type, "bin")
         response["Content-Disposition"] = f'attachment; filename="slice-{slice_.pk}.{ending}"'
         return response
 

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from cases.models import Slice
+from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
 from cases.reviews import may_see_answer
 from ctportal.accounts.events import record_event
@@ -22,14 +22,6 @@ from ctportal.pages.requests import PersonRequest
 from inference.models import SliceAnswer
 
 logger = logging.getLogger(__name__)
-
-SUFFIXES = {
-    "application/dicom": "dcm",
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/tiff": "tif",
-    "image/bmp": "bmp",
-}
 
 
 @require_safe
@@ -59,7 +51,7 @@ def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
             subject=slice_,
             scan=slice_.scan_id,
         )
-    name = _name(slice_, SUFFIXES.get(slice_.media_type, "bin"))
+    name = _name(slice_, FILE_ENDINGS.get(slice_.media_type, "bin"))
     response = FileResponse(stored, content_type=slice_.media_type, filename=name, as_attachment=True)
     return _guarded(response, _tag("original", slice_.original.name))
 
