@@ -154,6 +154,8 @@ class Case(models.Model):
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
+    # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
+    teaching = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
     )
@@ -178,6 +180,7 @@ class Case(models.Model):
                 condition=Q(needs_review=True),
                 name="case_to_read",
             ),
+            models.Index(fields=["-needs_review", "-teaching", "created_at", "id"], name="case_teaching"),
             GinIndex(OpClass(Upper("accession_number"), "gin_trgm_ops"), name="case_acc_trgm"),
         ]
 
@@ -264,6 +267,7 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
+    teaching = models.FloatField(default=0.0, editable=False)
 
     objects = ScanQuerySet.as_manager()
 

@@ -107,6 +107,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "inference.tasks.run_queued_predictions": {"queue": "inference"},
+    "inference.tasks.run_queued_training": {"queue": "training"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -138,6 +139,19 @@ PREDICTION_RUN_SECONDS = env.int("PREDICTION_RUN_SECONDS", default=60)
 PREDICTION_LONGEST_SECONDS = env.int("PREDICTION_LONGEST_SECONDS", default=1800)
 PREDICTION_MAX_ATTEMPTS = env.int("PREDICTION_MAX_ATTEMPTS", default=3)
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
+
+# --- Training and promotion ----------------------------------------------------------------------
+
+TRAINING_STORE = Path(env.str("TRAINING_STORE", default=str(CTPORTAL_HOME / "training"))).resolve()
+TRAINING_LEASE_SECONDS = env.int("TRAINING_LEASE_SECONDS", default=120)
+TRAINING_MAX_ATTEMPTS = env.int("TRAINING_MAX_ATTEMPTS", default=3)
+TRAINING_LEAST_PATIENTS = env.int("TRAINING_LEAST_PATIENTS", default=10)  # of each label on the training side
+GATE_SENSITIVITY_MARGIN = env.float("GATE_SENSITIVITY_MARGIN", default=0.05)
+GATE_SPECIFICITY_FLOOR = env.float("GATE_SPECIFICITY_FLOOR", default=0.75)
+GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients
+SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
+SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
+
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
@@ -271,13 +285,18 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.CaseStatus",
         "Decision": "cases.models.Decision",
+        "Exclusion": "inference.models.Exclusion",
         "Label": "cases.models.Label",
+        "Method": "inference.models.Method",
         "ModelStatus": "inference.models.ModelStatus",
+        "OverrideStatus": "inference.models.OverrideStatus",
         "PredictionStatus": "inference.models.PredictionStatus",
         "Priority": "cases.models.Priority",
         "ScanKind": "cases.models.ScanKind",
         "ScanStatus": "cases.models.ScanStatus",
         "Sex": "cases.models.Sex",
+        "Split": "inference.models.Split",
+        "TrainingStatus": "inference.models.TrainingStatus",
     },
     "TAGS": [
         {"name": "me", "description": "Who calls, and with which token."},

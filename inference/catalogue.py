@@ -7,12 +7,21 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from cases.errors import WrongState
 from cases.models import CaseStatus, Scan
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
-from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
+from inference.models import (
+    Comparison,
+    Entry,
+    ModelStatus,
+    ModelVersion,
+    Prediction,
+    PredictionStatus,
+    ServicePeriod,
+)
 from inference.queue import active_model, enqueue, hold_model_in_service
 from inference.wake import wake_workers
 from ml.artifact import Artifact, ArtifactError, load_artifact
@@ -79,9 +88,17 @@ def _is_intact(folder: Path, sha256: str) -> bool:
         return False
 
 
-def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
+def activate_model(
+    model: ModelVersion,
+    *,
+    user: User | None = None,
+    entry: Entry = Entry.COMMAND,
+    comparison: Comparison | None = None,
+    reason: str = "",
+) -> None:
     """One action: the old one leaves service, the new one enters and takes over what waits or has no answer.
 
+    People promote and roll back through `inference.learning.promotion`, which asks the gate first.
     Raises WrongState if the model serves already or its stored artefact cannot be read.
     """
     _require_intact(model)
@@ -92,6 +109,16 @@ def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
         if retired is not None and retired != model:
             retired.retire()
         model.activate()
+        started_at = model.activated_at or timezone.now()
+        ServicePeriod.objects.filter(ended_at=None).update(ended_at=started_at)
+        ServicePeriod.objects.create(
+            model=model,
+            entry=entry,
+            comparison=comparison,
+            reason=reason,
+            started_by=user,
+            started_at=started_at,
+        )
         record_event(Action.MODEL_ACTIVATED, actor=user, subject=model)
         _take_over_waiting(model)
         enqueue(unanswered_scans(), model=model)

@@ -108,6 +108,7 @@ class Scope(models.TextChoices):
     READ = "read", "Read"
     UPLOAD = "upload", "Upload"
     REVIEW = "review", "Review"
+    TRAIN = "train", "Train"
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
@@ -212,6 +213,20 @@ class Action(models.TextChoices):
     PREDICTION_REQUESTED = "prediction_requested", "Asked for a prediction again"
     MODEL_REGISTERED = "model_registered", "Registered a model"
     MODEL_ACTIVATED = "model_activated", "Put a model into service"
+    MODEL_PROMOTED = "model_promoted", "Promoted a model"
+    MODEL_ROLLED_BACK = "model_rolled_back", "Rolled back to a model"
+    MODEL_REFUSED = "model_refused", "Refused a model"
+    SHADOW_STARTED = "shadow_started", "Started a model's shadow mode"
+    SHADOW_STOPPED = "shadow_stopped", "Stopped a model's shadow mode"
+    OVERRIDE_REQUESTED = "override_requested", "Asked to override the gate"
+    OVERRIDE_DECIDED = "override_decided", "Decided on overriding the gate"
+    REREAD_REQUESTED = "reread_requested", "Had open cases read again"
+    BASE_IMPORTED = "base_imported", "Imported a base set"
+    DATASET_BUILT = "dataset_built", "Built a data set"
+    DATASET_EXPORTED = "dataset_exported", "Exported a data set"
+    TRAINING_REQUESTED = "training_requested", "Started a training run"
+    TRAINING_CANCELLED = "training_cancelled", "Cancelled a training run"
+    TRAINING_ENDED = "training_ended", "Training run ended"
 
 
 class EventQuerySet(SiteScopedQuerySet):

@@ -1,76 +1,14 @@
-"""Which models there are, and what each says of each scan."""
+"""What each model says of each scan; the rows are the queue."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from cases.errors import WrongState
 from cases.models import Decision, Scan, Slice
 from ctportal.accounts.models import Site, SiteScopedQuerySet
-
-
-class ModelStatus(models.TextChoices):
-    CANDIDATE = "candidate", "Candidate"
-    ACTIVE = "active", "In service"
-    RETIRED = "retired", "Retired"
-
-
-class ModelVersion(models.Model):
-    """A registered artefact. The database lets at most one be in service."""
-
-    name = models.CharField(max_length=80)
-    version = models.CharField(max_length=40)
-    architecture = models.CharField(max_length=80)
-    sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    metrics = models.JSONField(default=dict)
-    thresholds = models.JSONField(default=dict)
-    card = models.JSONField(default=dict)
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
-    status = models.CharField(max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False)
-    registered_at = models.DateTimeField(default=timezone.now, editable=False)
-    activated_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        ordering = ["-registered_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="model_one_active"),
-            models.UniqueConstraint(fields=["name", "version"], name="model_version_unique"),
-            models.CheckConstraint(condition=Q(status__in=ModelStatus.values), name="model_status_known"),
-            models.CheckConstraint(
-                condition=~Q(status="active") | Q(activated_at__isnull=False), name="model_active_has_date"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-    @property
-    def folder(self) -> Path:
-        """Where every worker finds the artefact: the store is shared, the hash names it."""
-        return settings.MODEL_STORE / self.sha256
-
-    @property
-    def is_active(self) -> bool:
-        return self.status == ModelStatus.ACTIVE
-
-    def activate(self) -> None:
-        """A retired one may come back. The caller retires the other first."""
-        if self.is_active:
-            raise WrongState(f"Model {self} is in service already.")
-        self.status, self.activated_at = ModelStatus.ACTIVE, timezone.now()
-        self.save(update_fields=["status", "activated_at"])
-
-    def retire(self) -> None:
-        if not self.is_active:
-            raise WrongState(f"Model {self} is not in service; there is nothing to retire.")
-        self.status = ModelStatus.RETIRED
-        self.save(update_fields=["status"])
-
+from inference.models.versions import ModelVersion
 
 ERROR_LENGTH = 500
 
@@ -133,6 +71,8 @@ class Prediction(models.Model):
     suitability = models.FloatField(null=True)
     engine = models.CharField(max_length=60, blank=True)
     duration_ms = models.PositiveIntegerField(null=True)
+    # Means over the scan's slices of `ml.reference.describe_view`, compared with the training set's to see drift.
+    input_features = models.JSONField(null=True)
 
     objects = PredictionQuerySet.as_manager()
 

@@ -1,0 +1,14 @@
+from django.db import migrations
+
+
+def open_service(apps, schema_editor):
+    """A model that was put into service before periods were kept serves since its activation."""
+    ModelVersion = apps.get_model("inference", "ModelVersion")
+    ServicePeriod = apps.get_model("inference", "ServicePeriod")
+    for model in ModelVersion.objects.filter(status="active"):
+        ServicePeriod.objects.create(model=model, entry="command", started_at=model.activated_at)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("inference", "0002_learning")]
+    operations = [migrations.RunPython(open_service, migrations.RunPython.noop)]

@@ -1,0 +1,50 @@
+"""What inference stores: models and their service, predictions, data sets, training runs, comparisons."""
+
+from inference.models.comparisons import ComparedScan, Comparison, GateOverride, OverrideStatus
+from inference.models.datasets import (
+    BaseImage,
+    BaseSet,
+    Dataset,
+    DatasetScan,
+    ExcludedScan,
+    Exclusion,
+    PatientSplit,
+    Split,
+)
+from inference.models.predictions import (
+    ERROR_LENGTH,
+    Prediction,
+    PredictionQuerySet,
+    PredictionStatus,
+    SliceAnswer,
+)
+from inference.models.training import UNFINISHED, Method, TrainingRun, TrainingStatus
+from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
+
+__all__ = [
+    "ERROR_LENGTH",
+    "UNFINISHED",
+    "BaseImage",
+    "BaseSet",
+    "ComparedScan",
+    "Comparison",
+    "Dataset",
+    "DatasetScan",
+    "Entry",
+    "ExcludedScan",
+    "Exclusion",
+    "GateOverride",
+    "Method",
+    "ModelStatus",
+    "ModelVersion",
+    "OverrideStatus",
+    "PatientSplit",
+    "Prediction",
+    "PredictionQuerySet",
+    "PredictionStatus",
+    "ServicePeriod",
+    "SliceAnswer",
+    "Split",
+    "TrainingRun",
+    "TrainingStatus",
+]

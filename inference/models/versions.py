@@ -1,0 +1,153 @@
+"""The registered models, and when each was in service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from cases.errors import WrongState
+from ctportal.accounts.models import User
+
+
+class ModelStatus(models.TextChoices):
+    CANDIDATE = "candidate", "Candidate"
+    ACTIVE = "active", "In service"
+    RETIRED = "retired", "Retired"
+    REFUSED = "refused", "Refused"
+
+
+class ModelVersion(models.Model):
+    """A registered artefact. The database lets at most one be in service."""
+
+    name = models.CharField(max_length=80)
+    version = models.CharField(max_length=40)
+    architecture = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    metrics = models.JSONField(default=dict)
+    thresholds = models.JSONField(default=dict)
+    card = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
+    status = models.CharField(max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False)
+    # A candidate that answers new scans silently, for comparison; people do not see what it says.
+    is_shadow = models.BooleanField(default=False, editable=False)
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-registered_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="model_one_active"),
+            models.UniqueConstraint(fields=["name", "version"], name="model_version_unique"),
+            models.CheckConstraint(condition=Q(status__in=ModelStatus.values), name="model_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(activated_at__isnull=False), name="model_active_has_date"
+            ),
+            models.UniqueConstraint(fields=["is_shadow"], condition=Q(is_shadow=True), name="model_one_shadow"),
+            models.CheckConstraint(
+                condition=Q(is_shadow=False) | Q(status="candidate"), name="model_shadow_is_candidate"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where every worker finds the artefact: the store is shared, the hash names it."""
+        return settings.MODEL_STORE / self.sha256
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ModelStatus.ACTIVE
+
+    @property
+    def is_candidate(self) -> bool:
+        return self.status == ModelStatus.CANDIDATE
+
+    def activate(self) -> None:
+        """A retired one may come back. The caller retires the other first."""
+        if self.is_active:
+            raise WrongState(f"Model {self} is in service already.")
+        if self.status == ModelStatus.REFUSED:
+            raise WrongState(f"Model {self} was refused; train or register another.")
+        self.status, self.activated_at, self.is_shadow = ModelStatus.ACTIVE, timezone.now(), False
+        self.save(update_fields=["status", "activated_at", "is_shadow"])
+
+    def retire(self) -> None:
+        if not self.is_active:
+            raise WrongState(f"Model {self} is not in service; there is nothing to retire.")
+        self.status = ModelStatus.RETIRED
+        self.save(update_fields=["status"])
+
+    def refuse(self) -> None:
+        if not self.is_candidate:
+            raise WrongState(f"Model {self} is no candidate; there is nothing to refuse.")
+        self.status, self.is_shadow = ModelStatus.REFUSED, False
+        self.save(update_fields=["status", "is_shadow"])
+
+    def start_shadowing(self) -> None:
+        """The caller stops the other first."""
+        if not self.is_candidate:
+            raise WrongState(f"Model {self} is no candidate; only a candidate can answer silently.")
+        self.is_shadow = True
+        self.save(update_fields=["is_shadow"])
+
+    def stop_shadowing(self) -> None:
+        if not self.is_shadow:
+            raise WrongState(f"Model {self} does not answer silently; there is nothing to stop.")
+        self.is_shadow = False
+        self.save(update_fields=["is_shadow"])
+
+
+class Entry(models.TextChoices):
+    """How a model came into service."""
+
+    COMMAND = "command", "Command of the administrator"
+    PROMOTION = "promotion", "Promotion, past the gate"
+    OVERRIDE = "override", "Promotion, the gate overridden by two people"
+    ROLLBACK = "rollback", "Rollback"
+
+
+class ServicePeriod(models.Model):
+    """From when until when a model was in service, and why. Only its end is ever written later."""
+
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="service_periods")
+    entry = models.CharField(max_length=12, choices=Entry)
+    comparison = models.ForeignKey(
+        "inference.Comparison", on_delete=models.PROTECT, null=True, related_name="service_periods"
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    started_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(models.Value(True), condition=Q(ended_at=None), name="service_one_open"),
+            models.CheckConstraint(condition=Q(entry__in=Entry.values), name="service_entry_known"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at")), name="service_ends_after_start"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="only_the_end",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(exclude=["ended_at"]),
+            ),
+            pgtrigger.Protect(
+                name="ends_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__ended_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Service of {self.model}"
