@@ -308,7 +308,12 @@ SPECTACULAR_SETTINGS = {
         {"name": "predictions", "description": "What a model says of a scan."},
         {"name": "reviews", "description": "What readers decide."},
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
-        {"name": "models", "description": "The registered models and their measured quality."},
+        {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
+        {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
+        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "monitoring", "description": "How the models in service do."},
+        {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],
     "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
