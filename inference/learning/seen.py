@@ -59,7 +59,7 @@ def _add(seen: Seen, model: ModelVersion) -> bool:
 
 def _views_of(model: ModelVersion) -> set[str]:
     try:
-        return {view[:PREFIX] for view in getattr(load_artifact(model.folder), "training_views", ())}
+        return {view[:PREFIX] for view in load_artifact(model.folder).training_views}
     except ArtifactError:  # an ancestor whose files are gone
         return set()
 
