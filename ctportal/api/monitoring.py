@@ -54,6 +54,7 @@ class MonitoringViews(Resource):
         return Response(MonitoringSerializer(self._figures()).data)
 
     @extend_schema(
+        operation_id="monitoring_table",
         summary="Take one table of the figures away",
         parameters=[
             PeriodQuery,
