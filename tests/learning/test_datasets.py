@@ -1,11 +1,13 @@
 """What a data set freezes, what stays out and why, and that nobody stands on two sides."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from PIL import Image
 
 from cases.casework import withdraw_scan
 from cases.errors import WrongState
@@ -17,7 +19,7 @@ from inference.learning.datasets import build_dataset, changes_since_previous
 from inference.learning.splits import key_of_patient
 from inference.models import BaseSet, Dataset, DatasetScan, PatientSplit
 from tests.cast import answer, make_case, make_patient, make_person, make_scan, phantom_png
-from tests.learning.folders import labelled_folder, picture, write_manifest
+from tests.learning.folders import imported, labelled_folder, picture, write_manifest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -107,7 +109,7 @@ def test_a_frozen_set_does_not_follow_later_decisions(new_scan, build, rita, rev
 def test_counts_are_by_side_and_source(new_scan, build, rita, review, tmp_path, anna):
     for label in ("covid", "non_covid"):
         review(new_scan(anna, slices=2), rita, label)
-    base = import_labels(labelled_folder(tmp_path / "public", patients=4)).base_set
+    base = imported(labelled_folder(tmp_path / "public", patients=4))
     counts = build(base_sets=[base])[0].counts
     assert (counts["scans"], counts["images"], counts["patients"]) == (6, 12, 5)
     assert sum(row["patients"] for row in counts["by_split"]) == 5
@@ -164,7 +166,7 @@ def test_changes_since_the_one_before_are_named(new_scan, build, rita, review, c
 
 def test_a_base_scan_that_got_more_images_has_changed(build, tmp_path):
     folder = labelled_folder(tmp_path / "public", patients=2)
-    base = import_labels(folder).base_set
+    base = imported(folder)
     build(sites=[], base_sets=[base])
     more = picture(folder, "more.png", phantom_png(77), group="g1")
     import_labels(write_manifest(folder, [more]))
@@ -217,7 +219,7 @@ def test_a_base_group_whose_image_is_also_a_labelled_scan_stays_out_as_a_whole(n
         picture(folder, "other.png", phantom_png(1), group="known"),
         picture(folder, "else.png", phantom_png(2), group="unknown"),
     ]
-    base = import_labels(write_manifest(folder, rows)).base_set
+    base = imported(write_manifest(folder, rows))
     dataset, _ = build(base_sets=[base])
     assert frozen(dataset) == {scan.pk: "covid", "unknown": "covid"}
     assert dataset.counts["base_duplicates"] == 1
@@ -231,7 +233,7 @@ def test_of_two_base_sets_with_the_same_image_one_gives_way(build, tmp_path):
             picture(folder, "same.png", phantom_png(5), group="x"),
             picture(folder, "own.png", phantom_png(6 + len(name)), group=f"{name}-own"),
         ]
-        bases.append(import_labels(write_manifest(folder, rows)).base_set)
+        bases.append(imported(write_manifest(folder, rows)))
     dataset, _ = build(sites=[], base_sets=reversed(bases))
     assert [(row.source, row.name) for row in dataset.scans.all()] == [
         ("first", "first-own"),
@@ -251,10 +253,6 @@ def test_one_image_under_two_patients_is_frozen_once(new_scan, build, rita, revi
 
 
 def test_an_empty_slice_makes_nobody_the_same_patient(build, tmp_path):
-    import io
-
-    from PIL import Image
-
     black = io.BytesIO()
     Image.new("L", (30, 20)).save(black, "PNG")
     bases = []
@@ -264,7 +262,7 @@ def test_an_empty_slice_makes_nobody_the_same_patient(build, tmp_path):
             picture(folder, "black.png", black.getvalue(), group="x"),
             picture(folder, "own.png", phantom_png(6 + len(name)), group="x"),
         ]
-        bases.append(import_labels(write_manifest(folder, rows)).base_set)
+        bases.append(imported(write_manifest(folder, rows)))
     assert build(sites=[], base_sets=bases)[0].counts["scans"] == 2
 
 
@@ -275,7 +273,7 @@ def test_a_manager_builds_for_their_own_sites_only(
     new_scan, build, rita, review, max, otto, sue, north, south, tmp_path
 ):
     review(new_scan(), rita)
-    base = import_labels(labelled_folder(tmp_path / "public", patients=2)).base_set
+    base = imported(labelled_folder(tmp_path / "public", patients=2))
     for person, sites in ((rita, [north]), (otto, [north]), (max, [north, south]), (rita, [])):
         with pytest.raises(PermissionDenied):
             build(user=person, sites=sites, base_sets=[base])
@@ -343,7 +341,7 @@ def test_a_blinded_reader_learns_nothing_from_the_lists(south, jonas, review):
 def test_more_scans_take_no_more_queries(new_scan, build, rita, review, django_assert_max_num_queries, tmp_path):
     for _ in range(12):
         review(new_scan(slices=2), rita)
-    base = import_labels(labelled_folder(tmp_path / "public", patients=30, images=1)).base_set
+    base = imported(labelled_folder(tmp_path / "public", patients=30, images=1))
     with django_assert_max_num_queries(24):
         build(base_sets=[base])
 
