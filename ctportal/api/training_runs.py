@@ -75,7 +75,7 @@ class NetworkSettings(StrictSerializer):
 class NewTrainingRun(StrictSerializer):
     dataset = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     method = serializers.ChoiceField(choices=Method.choices, default=Method.HEAD)
-    parent = serializers.IntegerField(
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a Field's own name
         min_value=1,
         max_value=LARGEST_ID,
         required=False,
