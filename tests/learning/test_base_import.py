@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -301,10 +302,13 @@ def test_the_command_imports_some_blocks_and_lists_what_it_refuses(folder, capsy
     assert "Imported: 6. There already: 5. Refused: 1." in capsys.readouterr().out
 
 
-def test_the_command_refuses_in_words(tmp_path, folder):
+def test_the_command_refuses_in_words(tmp_path, folder, monkeypatch):
     with pytest.raises(CommandError, match="is no folder"):
         call_command("import_labels", tmp_path / "nowhere")
     with pytest.raises(CommandError, match="COLUMN=VALUE"):
         call_command("import_labels", folder, "--where", "block")
     with pytest.raises(CommandError, match="there is no base set"):
         call_command("import_labels", write_manifest(tmp_path / "none", []))
+    monkeypatch.setattr(base_import._Import, "_read", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(CommandError, match="start the command again to go on"):
+        call_command("import_labels", folder)
