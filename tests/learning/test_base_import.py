@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from django.conf import settings as portal
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
@@ -289,6 +290,21 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path, folder):
     (folder / "manifest.csv").write_bytes(b"file,label,group\n\xff\xfe")
     with pytest.raises(UnreadableFolder, match="UTF-8"):
         import_labels(folder)
+
+
+def test_a_manifest_cannot_command_the_terminal(tmp_path, capsys):
+    row = {"file": "\x1b[2Jgone.png", "label": "\x1b[2J", "group": "a"}
+    with pytest.raises(CommandError):
+        call_command("import_labels", write_manifest(tmp_path / "set", [row]))
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not portal.CTPORTAL_DATA_DIR, reason="CTPORTAL_DATA_DIR is not set: no public set is imported")
+def test_a_public_set_comes_in_without_a_refusal():
+    folder = Path(portal.CTPORTAL_DATA_DIR) / "sars-cov-2-ct"
+    report = import_labels(folder, where={"block": ["0"]})
+    assert report.refused == []
+    assert report.imported + report.known == 494
 
 
 def test_the_command_imports_some_blocks_and_lists_what_it_refuses(folder, capsys):
