@@ -1,5 +1,6 @@
 """What a training would use and take, what speaks against it, who may start and cancel it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -189,7 +190,7 @@ def test_the_database_keeps_the_second_run_out_when_two_ask_at_once(champion, da
     from inference.learning import training
 
     run = start(dataset, champion)
-    calm = iter([[]])
+    calm: Iterator[list[str]] = iter([[]])
     busy = training._busy
     monkeypatch.setattr(training, "_busy", lambda user: next(calm, None) or busy(user))
     with pytest.raises(WrongState, match=f"{run} is queued"):
