@@ -17,6 +17,7 @@ from inference.models.predictions import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    Urgency,
 )
 from inference.models.training import UNFINISHED, Method, TrainingRun, TrainingStatus
 from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
@@ -47,4 +48,5 @@ __all__ = [
     "Split",
     "TrainingRun",
     "TrainingStatus",
+    "Urgency",
 ]
