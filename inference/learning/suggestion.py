@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from cases.labelled_set import Standing, standings_at
+from cases.labels import Agreement
 from cases.models import Decision, Review
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
@@ -14,7 +15,6 @@ from inference.queue import active_model
 
 RECENT_REVIEWS = 200
 LEAST_REVIEWS = 20
-LEFT_OUT_FOR_GOOD = (Exclusion.DUPLICATE,)
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ def _said_of_labels(number: int) -> str:
 
 
 def count_new_labels(sites: QuerySet[Site]) -> int:
-    """Labelled scans that no data set has with this label, and that none has left out for good."""
+    """Labelled scans that no data set has with this label, and that would not be left out again."""
     frozen = DatasetScan.objects.filter(scan=OuterRef("pk"), label=OuterRef("final_label"))
-    left_out = ExcludedScan.objects.filter(scan=OuterRef("pk"), reason__in=LEFT_OUT_FOR_GOOD)
+    left_out = ExcludedScan.objects.filter(scan=OuterRef("pk"))
     labelled = standings_at(sites).filter(standing=Standing.INCLUDED).exclude(decision=Decision.UNSUITABLE)
-    return labelled.filter(~Exists(frozen), ~Exists(left_out)).count()
+    duplicate = Exists(left_out.filter(reason=Exclusion.DUPLICATE))
+    still_single = Q(Exists(left_out.filter(reason=Exclusion.SINGLE)), agreement=Agreement.SINGLE)
+    return labelled.filter(~Exists(frozen), ~duplicate).exclude(still_single).count()
 
 
 def recent_override_rate(sites: QuerySet[Site]) -> float | None:
