@@ -120,8 +120,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
+TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "sweep-training": {
+        "task": "inference.tasks.sweep_training",
+        "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
+        "options": {"expires": TRAINING_SWEEP_SECONDS},
+    },
     "sweep-predictions": {
         "task": "inference.tasks.sweep_predictions",
         "schedule": schedule(timedelta(seconds=PREDICTION_SWEEP_SECONDS)),

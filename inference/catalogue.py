@@ -29,7 +29,9 @@ from ml.artifact import Artifact, ArtifactError, load_artifact
 logger = logging.getLogger(__name__)
 
 
-def register_model(folder: Path, *, user: User | None = None) -> tuple[ModelVersion, bool]:
+def register_model(
+    folder: Path, *, user: User | None = None, parent: ModelVersion | None = None
+) -> tuple[ModelVersion, bool]:
     """Checks the artefact, copies it into the store and records it. The same one twice is one.
 
     Raises ArtifactError for a folder that is no model, WrongState where the name and version are another's.
@@ -39,9 +41,17 @@ def register_model(folder: Path, *, user: User | None = None) -> tuple[ModelVers
     if namesake is not None and namesake.sha256 != artifact.sha256:
         raise _name_taken(artifact)
     store_artifact(artifact)
+    return record_artifact(artifact, user=user, parent=parent)
+
+
+def record_artifact(
+    artifact: Artifact, *, user: User | None = None, parent: ModelVersion | None = None
+) -> tuple[ModelVersion, bool]:
+    """The row of an artefact that lies in the store already."""
+    facts = {**_facts(artifact), "parent": parent}
     try:
         with transaction.atomic():
-            model, created = ModelVersion.objects.get_or_create(sha256=artifact.sha256, defaults=_facts(artifact))
+            model, created = ModelVersion.objects.get_or_create(sha256=artifact.sha256, defaults=facts)
             if created:
                 record_event(Action.MODEL_REGISTERED, actor=user, subject=model)
     except IntegrityError:  # another took the name meanwhile

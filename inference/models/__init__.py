@@ -1,6 +1,6 @@
 """What inference stores: models and their service, predictions, data sets, training runs, comparisons."""
 
-from inference.models.comparisons import ComparedScan, Comparison, GateOverride, OverrideStatus
+from inference.models.comparisons import ComparedScan, Comparison, ComparisonRequest, GateOverride, OverrideStatus
 from inference.models.datasets import (
     BaseImage,
     BaseSet,
@@ -18,16 +18,18 @@ from inference.models.predictions import (
     PredictionStatus,
     SliceAnswer,
 )
-from inference.models.training import UNFINISHED, Method, TrainingRun, TrainingStatus
+from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, Method, TrainingRun, TrainingStatus
 from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
 
 __all__ = [
     "ERROR_LENGTH",
+    "RUN_ERROR_LENGTH",
     "UNFINISHED",
     "BaseImage",
     "BaseSet",
     "ComparedScan",
     "Comparison",
+    "ComparisonRequest",
     "Dataset",
     "DatasetScan",
     "Entry",
