@@ -7,16 +7,16 @@ from ctportal.pages.learning.words import about, is_number
 from inference.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {
-    "reading": "Reading the images",
+    "collecting": "Collecting the images",
+    "reading": "Reading them",
     "features": "Looking at every image",
     "fitting": "Fitting the last layer",
     "training": "Training the network",
     "calibrating": "Setting its thresholds",
-    "done": "Finished",
 }
 STAGES_OF = {
-    Method.HEAD: ("reading", "features", "fitting", "calibrating"),
-    Method.FINETUNE: ("reading", "training", "calibrating"),
+    Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
+    Method.FINETUNE: ("collecting", "reading", "training", "calibrating"),
 }
 STATUS_LOOKS = {
     TrainingStatus.QUEUED: ("quiet", "hourglass"),
@@ -61,22 +61,20 @@ def progress_of(run: TrainingRun) -> RunProgress:
         share=_share(told) if run.status == TrainingStatus.RUNNING else None,
         left=_left(run, told),
         epochs=epochs,
-        fingerprint=_fingerprint(run, told),
+        fingerprint=".".join(map(str, (run.attempts, *(told.get(n) for n in ("stage", "done", "epoch")), _size(run)))),
     )
 
 
-def _fingerprint(run: TrainingRun, told: dict[str, Any]) -> str:
-    """Changes when what the page shows changes."""
-    seen = [told.get(name) for name in ("stage", "done", "epoch")]
-    cancelling = run.cancel_requested_at is not None
-    return ".".join(str(part) for part in (run.status, run.attempts, int(cancelling), *seen, len(run.log_tail)))
+def _size(run: TrainingRun) -> int:
+    return len(run.log_tail)
 
 
 def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
     names = STAGES_OF[Method(run.method)]
-    if run.status == TrainingStatus.DONE:
-        return tuple(Stage(STAGE_WORDS[name], "done") for name in names)
-    at = names.index(stage) if stage in names else len(names) if stage == "done" else -1
+    if run.status == TrainingStatus.DONE or stage == "done":
+        at = len(names)
+    else:
+        at = names.index(stage) if stage in names else -1
     states = ["done" if place < at else "current" if place == at else "to come" for place in range(len(names))]
     return tuple(Stage(STAGE_WORDS[name], state) for name, state in zip(names, states, strict=True))
 
@@ -84,11 +82,9 @@ def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
 def _words(run: TrainingRun, told: dict[str, Any], stage: str) -> str:
     if run.status == TrainingStatus.QUEUED:
         return "Waits for a training worker."
-    if run.cancel_requested_at is not None and run.is_unfinished:
-        return "Is being cancelled."
-    if not stage:
-        return "Is being prepared: the frozen images are laid out for training."
-    words = STAGE_WORDS.get(stage, stage.capitalize())
+    if stage == "done":
+        return "The model is being stored."
+    words = STAGE_WORDS.get(stage, "Being prepared")
     if stage == "training" and told.get("epoch"):
         words += f": pass {told['epoch']} of at most {told.get('epochs') or '?'}"
     return f"{words}."
