@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cases.models import Label, Scan
+from cases.models import Decision, Label, Scan
 from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.pages.learning.figures import Side, sides_of
@@ -92,6 +92,7 @@ def _kind(row: ComparedScan, champion: Side, challenger: Side) -> str:
 
 
 def _is_positive(probability: float, decision: str, side: Side) -> bool:
-    if side.operating_point is None:
-        return decision == Label.COVID
+    """What is no clear answer counts by the probability, as it does in the matrices."""
+    if decision in (Decision.COVID, Decision.NON_COVID) or side.operating_point is None:
+        return decision == Decision.COVID
     return probability >= side.operating_point

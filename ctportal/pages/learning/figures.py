@@ -210,3 +210,17 @@ def _more_or_fewer(value: Any) -> str:
     if not is_number(value) or in_hundred(abs(value)) == "0":
         return "as many"
     return f"{abs(value) * 100:.1f} {'more' if value > 0 else 'fewer'}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    passed: bool
+    words: str
+
+
+def findings_of(comparison: Comparison) -> list[Finding]:
+    """The gate's findings, each with its own outcome where the comparison tells it."""
+    told = (comparison.figures.get("gate") or {}).get("findings") or []
+    if told:
+        return [Finding(bool(found.get("passed")), str(found.get("words", ""))) for found in told]
+    return [Finding(comparison.passed, str(words)) for words in comparison.reasons]

@@ -1,5 +1,6 @@
 """How far a training run is: its stages, the share done, the time left and the course of its epochs."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +62,14 @@ def progress_of(run: TrainingRun) -> RunProgress:
         share=_share(told) if run.status == TrainingStatus.RUNNING else None,
         left=_left(run, told),
         epochs=epochs,
-        fingerprint=".".join(map(str, (run.attempts, *(told.get(n) for n in ("stage", "done", "epoch")), _size(run)))),
+        fingerprint=_fingerprint(run, told),
     )
 
 
-def _size(run: TrainingRun) -> int:
-    return len(run.log_tail)
+def _fingerprint(run: TrainingRun, told: dict[str, Any]) -> str:
+    """Changes when what is shown changes."""
+    shown = (run.attempts, *(told.get(name) for name in ("stage", "done", "epoch")), run.log_tail)
+    return f"{zlib.crc32(repr(shown).encode()):08x}"
 
 
 def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:

@@ -24,8 +24,6 @@ def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def run_badge(run: TrainingRun) -> dict[str, Any]:
-    if run.is_unfinished and run.cancel_requested_at is not None:
-        return _badge("Being cancelled", ("odd", "slash-circle"))
     status = TrainingStatus(run.status)
     return _badge(status.label, STATUS_LOOKS[status])
 

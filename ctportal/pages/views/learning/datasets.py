@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -35,7 +36,7 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
         request.GET.get("page")
     )
     entries = [{"dataset": dataset, "counts": counts_of(dataset)} for dataset in page.object_list]
-    context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.all()}
+    context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.annotate(image_count=Count("images"))}
     return render(request, "learning/datasets.html", context)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -58,7 +59,7 @@ def _chosen(request: PersonRequest, newest: Dataset, serving: ModelVersion | Non
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 15 else None
+    return int(text) if text and text.isdecimal() else None
 
 
 def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -> HttpResponse:
@@ -70,26 +71,29 @@ def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -
 @require_GET
 def show_run(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
-    return render(request, "learning/run.html", {**_standing(run), "settings": setting_lines(run.settings)})
+    return render(request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)})
 
 
 @managers_only
 @require_GET
 def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
     """Polled while the run is under way; says nothing until something has changed."""
-    context = _standing(_run(request.user, pk))
+    context = _standing(request.user, _run(request.user, pk))
     seen = request.GET.get("seen", "")
     if seen == context["fingerprint"]:
         return HttpResponse(status=204)
-    if _status_in(seen) != _status_in(context["fingerprint"]):  # other actions, other parts of the page
+    status, epochs, _ = (*seen.split("/"), "", "", "")[:3]
+    now = context["fingerprint"].split("/")
+    if status != now[0]:  # other actions, other parts of the page
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    context |= {"first_epoch": epochs == "0" and now[1] != "0", "new_epoch": epochs != "0" and epochs != now[1]}
     return render(request, "learning/_run_progress.html", context)
 
 
-def _standing(run: TrainingRun) -> dict[str, Any]:
+def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
     """Where the run is, and after it the comparison that follows by itself."""
     progress = progress_of(run)
-    asked = _comparison_asked_for(run)
+    asked = _comparison_asked_for(user, run)
     comparison = asked.comparison if asked else None
     watching = run.is_unfinished or bool(asked and asked.is_unfinished)
     return {
@@ -99,18 +103,15 @@ def _standing(run: TrainingRun) -> dict[str, Any]:
         "comparison": comparison,
         "gain": gain_in_words(comparison) if comparison else "",
         "watching": watching,
-        "fingerprint": f"{run.status}-{asked.status if asked else ''}/{progress.fingerprint}",
+        "serving": active_model(),
+        "fingerprint": f"{run.status}-{asked.status if asked else ''}/{len(progress.epochs)}/{progress.fingerprint}",
     }
 
 
-def _status_in(fingerprint: str) -> str:
-    return fingerprint.partition("/")[0]
-
-
-def _comparison_asked_for(run: TrainingRun) -> ComparisonRequest | None:
+def _comparison_asked_for(user: User, run: TrainingRun) -> ComparisonRequest | None:
     if run.model is None:
         return None
-    requests = ComparisonRequest.objects.filter(challenger=run.model, dataset=run.dataset)
+    requests = ComparisonRequest.objects.visible_to(user).filter(challenger=run.model).order_by("-pk")
     return requests.select_related("comparison__champion", "comparison__challenger").first()
 
 
@@ -128,5 +129,5 @@ def _run(user: User, pk: int) -> TrainingRun:
     return get_object_or_404(runs, pk=pk)
 
 
-def _visible(user: User) -> Any:
+def _visible(user: User) -> QuerySet[TrainingRun]:
     return TrainingRun.objects.visible_to(user)
