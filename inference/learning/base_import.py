@@ -231,7 +231,7 @@ def _decoded(data: bytes) -> np.ndarray:
     try:
         return decode_raster(data, max_pixels=settings.UPLOAD_MAX_PIXELS)
     except ImageError as error:
-        raise RowRefused(f"{error.problem} {error.remedy}") from None
+        raise RowRefused(f"{error.problem} {error.remedy}".rstrip(".")) from None
 
 
 def _said(label: str) -> str:

@@ -1,10 +1,14 @@
 """What has changed since the data set before: scans that came, went, have another label or other images."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from cases.models import Label
+from cases.reviews import hidden_scans
+from ctportal.accounts.models import User
 from inference.models import Dataset, DatasetScan
 
 SHOWN = 200
@@ -12,16 +16,22 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ChangedScan:
-    """`before` and `after` are labels, empty where the scan was not in that data set."""
+    """`before` and `after` are labels, empty where the scan was not in that data set.
+
+    `is_hidden`: the user reads it blinded and has not decided yet.
+    """
 
     name: str
     source: str
     scan_id: int | None
     before: str
     after: str
+    is_hidden: bool = False
 
     @property
     def words(self) -> str:
+        if self.is_hidden:
+            return "Hidden until you have decided"
         before, after = (Label(label).label if label else "" for label in (self.before, self.after))
         if not before:
             return f"New: {after}"
@@ -57,7 +67,8 @@ class Changes:
         return f"Since {self.previous}: {', '.join(said)}." if said else f"The same scans as in {self.previous}."
 
 
-def changes_since_previous(dataset: Dataset) -> Changes:
+def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
+    """`user` is who looks at the lists, which a blinded reader must not see in full."""
     previous = dataset.previous
     if previous is None:
         return Changes(None, dataset.counts.get("scans", 0), 0, 0, 0, [], [], [])
@@ -73,9 +84,9 @@ def changes_since_previous(dataset: Dataset) -> Changes:
         removed=removed.count(),
         relabelled=relabelled.count(),
         altered=altered.count(),
-        added_scans=[_changed(row, "", row.label) for row in added[:SHOWN]],
-        removed_scans=[_changed(row, row.label, "") for row in removed[:SHOWN]],
-        relabelled_scans=[_changed(row, row.before, row.label) for row in relabelled[:SHOWN]],
+        added_scans=[_changed(row, "", row.label) for row in _first(added, user)],
+        removed_scans=[_changed(row, row.label, "") for row in _first(removed, user)],
+        relabelled_scans=[_changed(row, row.before, row.label) for row in _first(relabelled, user)],
     )
 
 
@@ -86,5 +97,10 @@ def _same(rows: QuerySet[DatasetScan]) -> QuerySet[DatasetScan]:
     return rows.order_by().filter(same_scan | same_base)
 
 
-def _changed(row: DatasetScan, before: str, after: str) -> ChangedScan:
-    return ChangedScan(row.name, row.source, row.scan_id, before, after)
+def _first(rows: QuerySet[DatasetScan], user: User | None) -> Iterable[Any]:
+    hidden = Value(False) if user is None else Exists(hidden_scans(user).filter(pk=OuterRef("scan")))
+    return rows.annotate(is_hidden=hidden)[:SHOWN]
+
+
+def _changed(row: Any, before: str, after: str) -> ChangedScan:
+    return ChangedScan(row.name, row.source, row.scan_id, before, after, row.is_hidden)
