@@ -46,24 +46,27 @@ class Option:
 
 
 _tuning, _input = Finetuning(), Preprocessing()
+RATE_OF_A_NEW_NETWORK = 1e-3
 ALWAYS = (Option("seed", 0, 0, 2**31 - 1), Option("replay", True))
-TUNING = (
-    Option("epochs", _tuning.epochs, 1, 500),
-    Option("rate", _tuning.rate, 1e-7, 0.1),
-    Option("batch", _tuning.batch, 2, 512),
-)
+TUNING = (Option("epochs", _tuning.epochs, 1, 500), Option("batch", _tuning.batch, 2, 512))
 NETWORK = (
     Option("architecture", "resnet18", choices=tuple(sorted(BLOCKS))),
     Option("stages", 4, choices=(3, 4)),
+    Option("filters", 64, 8, 64, multiple_of=8),
     Option("height", _input.height, 64, 1024, multiple_of=32),
     Option("width", _input.width, 64, 1024, multiple_of=32),
     Option("weights", "none", choices=WEIGHTS),
 )
 
 
-def options_of(*, method: str, parent: ModelVersion | None) -> tuple[Option, ...]:
+def options_of(*, method: str, parent: ModelVersion | None, weights: Any = "none") -> tuple[Option, ...]:
     """A model to start from brings its network; a last layer alone is not trained in epochs."""
-    return (*ALWAYS, *(TUNING if method == Method.FINETUNE else ()), *(() if parent else NETWORK))
+    network = () if parent else NETWORK
+    if method != Method.FINETUNE:
+        return (*ALWAYS, *network)
+    new = parent is None and weights == "none"
+    rate = Option("rate", RATE_OF_A_NEW_NETWORK if new else _tuning.rate, 1e-7, 0.1)
+    return (*ALWAYS, *TUNING, rate, *network)
 
 
 def complete_settings(
@@ -72,7 +75,8 @@ def complete_settings(
     """Every setting of the run, defaults filled in, and what speaks against them."""
     if method not in Method.values:
         return dict(settings), [f"The method is one of {', '.join(Method.values)}."]
-    options = {option.name: option for option in options_of(method=method, parent=parent)}
+    chosen = options_of(method=method, parent=parent, weights=settings.get("weights", "none"))
+    options = {option.name: option for option in chosen}
     refusals = [_unknown(name, method, parent) for name in sorted(set(settings) - set(options))]
     complete = {name: settings.get(name, option.default) for name, option in options.items()}
     refusals += [words for name, option in options.items() if (words := option.refusal(complete[name]))]
@@ -84,14 +88,15 @@ def complete_settings(
 def _unknown(name: str, method: str, parent: ModelVersion | None) -> str:
     if parent is not None and name in {option.name for option in NETWORK}:
         return f"{name} comes from model {parent}; leave it out, or train from scratch."
-    if method == Method.HEAD and name in {option.name for option in TUNING}:
+    if method == Method.HEAD and name in {"rate", *(option.name for option in TUNING)}:
         return f"{name} is for training the network itself; leave it out, or choose that method."
     return f"There is no setting {name}."
 
 
 def _network_refusals(method: str, complete: Mapping[str, Any]) -> list[str]:
-    if complete["weights"] == "imagenet" and (complete["architecture"] != "resnet50"):
-        return ["ImageNet weights exist for resnet50 only; choose it, or start without weights."]
+    published = (complete["architecture"], complete["filters"]) == ("resnet50", 64)
+    if complete["weights"] == "imagenet" and not published:
+        return ["ImageNet weights exist for resnet50 with 64 filters only; choose it, or start without weights."]
     if complete["weights"] == "none" and method == Method.HEAD:
         return [
             "A last layer on a network that has learnt nothing cannot tell anything: "

@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from cases.models import Patient, Sex
 from inference.models import DatasetScan
+from ml.judge import paired_figures, sides_of
 
 AGE_BANDS = ((0, 40, "Under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 200, "80 and over"))
 NOT_RECORDED = "Not recorded"
@@ -16,30 +15,15 @@ KINDS = ("site", "source", "sex", "age")
 
 
 def subgroup_figures(
-    scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan], points: tuple[float, float]
+    scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan]
 ) -> list[dict[str, Any]]:
-    """`scans` as the judge wrote them, `points` the operating points of champion and challenger."""
+    """`scans` as the judge wrote them; `rows` by name and group."""
     members: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for scan in scans:
         for kind, name in subgroups_of(rows[(scan["name"], scan["group"])]):
             members[(kind, name)].append(scan)
     ordered = sorted(members, key=lambda group: (KINDS.index(group[0]), _rank(group[1]), group[1]))
-    return [{"kind": kind, "name": name, **figures_of(members[(kind, name)], points)} for kind, name in ordered]
-
-
-def figures_of(scans: Sequence[Mapping[str, Any]], points: tuple[float, float]) -> dict[str, Any]:
-    from ml.judge import Side, paired_figures
-
-    champion, challenger = (
-        Side(
-            probabilities=np.array([scan[name]["probability"] for scan in scans], dtype=float),
-            decisions=[scan[name]["decision"] for scan in scans],
-            operating_point=point,
-        )
-        for name, point in zip(("champion", "challenger"), points, strict=True)
-    )
-    labels = np.array([scan["label"] for scan in scans], dtype=int)
-    return paired_figures(labels, np.array([scan["group"] for scan in scans]), champion, challenger)
+    return [{"kind": kind, "name": name, **paired_figures(*sides_of(members[(kind, name)]))} for kind, name in ordered]
 
 
 def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:
