@@ -43,6 +43,10 @@ class TrainingForm(forms.Form):
     def finer_fields(self) -> list[forms.BoundField]:
         return [self[option.name] for option in self.options if option.name != "replay"]
 
+    @property
+    def finer_errors(self) -> bool:
+        return any(field.errors for field in self.finer_fields)
+
     def settings(self) -> dict[str, Any]:
         """What was chosen; what was left empty is as the recipe has it."""
         chosen = {option.name: self.cleaned_data.get(option.name) for option in self.options}

@@ -43,7 +43,9 @@ def _under_way(loop: Loop) -> NextStep | None:
         return NextStep("A new model is being trained", "Nothing to do but wait.", "Watch it", address)
     if loop.comparing is None:
         return None
-    words = f"{loop.comparing.challenger} and {loop.comparing.champion} read the same test patients. Wait for the result."
+    words = (
+        f"{loop.comparing.challenger} and {loop.comparing.champion} read the same test patients. Wait for the result."
+    )
     return NextStep("The candidate is being compared", words, "All comparisons", reverse("comparison-list"))
 
 
@@ -103,8 +105,8 @@ def _is_newer_dataset(loop: Loop, dataset_id: int) -> bool:
 def _reread(loop: Loop) -> NextStep | None:
     if not loop.offer.scans:
         return None
-    words = f"{counted(loop.offer.scans, 'scan')} of open cases still {'has' if loop.offer.scans == 1 else 'have'} the answer of an earlier model."
-    return NextStep("Read open cases again?", words, "See the offer", "#reread")
+    scans = counted(loop.offer.scans, "scan of open cases still has", "scans of open cases still have")
+    return NextStep("Read open cases again?", f"{scans} the answer of an earlier model.", "See the offer", "#reread")
 
 
 def _first_dataset(loop: Loop) -> NextStep | None:

@@ -4,8 +4,14 @@ from typing import Any
 
 SETTING_WORDS = {
     "seed": ("Seed of chance", "The same number gives the same model again."),
-    "replay": ("Learn from base sets too", "So that it does not forget what it knew. Without, it learns from your own cases alone."),
-    "epochs": ("Passes at most", "How often it sees all training images; it stops by itself when it no longer gets better."),
+    "replay": (
+        "Learn from base sets too",
+        "So that it does not forget what it knew. Without, it learns from your own cases alone.",
+    ),
+    "epochs": (
+        "Passes at most",
+        "How often it sees all training images; it stops by itself when it no longer gets better.",
+    ),
     "rate": ("Learning rate", "How big its steps are: too big and it forgets, too small and it takes long."),
     "batch": ("Images in a step", "Fewer need less memory."),
     "architecture": ("Network", "ResNet-18 is small and quick, ResNet-50 larger and slower."),

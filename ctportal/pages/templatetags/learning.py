@@ -6,6 +6,7 @@ from django import template
 
 from ctportal.pages.learning import words
 from ctportal.pages.learning.progress import STATUS_LOOKS
+from inference.answers import percent as answer_percent
 from inference.models import Comparison, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
 
 register = template.Library()
@@ -61,3 +62,9 @@ def about(value: Any) -> str:
 def plain(value: Any) -> str:
     """For scripts: the number with a point, or nothing."""
     return f"{value:.6f}" if words.is_number(value) else ""
+
+
+@register.filter
+def percent(probability: Any) -> str:
+    """As a model's answer says it elsewhere."""
+    return answer_percent(probability) if words.is_number(probability) else words.NONE

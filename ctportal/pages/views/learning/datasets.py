@@ -59,7 +59,9 @@ def _chosen(request: PersonRequest) -> Any:
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     dataset, is_new = build_dataset(user=request.user, **form.choice())
     if is_new:
-        messages.success(request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more.")
+        messages.success(
+            request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more."
+        )
     else:
         messages.info(request, f"Nothing has changed: {dataset} holds just these scans with these labels already.")
     return redirect("dataset-detail", pk=dataset.pk)

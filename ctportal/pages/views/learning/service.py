@@ -51,9 +51,7 @@ def decide(request: PersonRequest, pk: int) -> HttpResponse:
     mine = GateOverride.objects.filter(comparison__in=Comparison.objects.visible_to(request.user))
     override = get_object_or_404(mine, pk=pk)
     approved = request.POST.get("decision") == "approve"
-    decide_override(
-        override=override, user=request.user, approved=approved, comment=request.POST.get("comment", "")
-    )
+    decide_override(override=override, user=request.user, approved=approved, comment=request.POST.get("comment", ""))
     words = "The gate is open for this model; it can be promoted now." if approved else "The gate stays shut."
     messages.success(request, f"You {'approved' if approved else 'refused'} the request. {words}")
     return redirect("comparison", pk=override.comparison_id)

@@ -30,7 +30,9 @@ def show_shadow(request: PersonRequest, pk: int) -> HttpResponse:
 def start(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     start_shadow(model=model, user=request.user)
-    messages.success(request, f"{model} now answers each new scan in silence. Nobody sees its answers but on this page.")
+    messages.success(
+        request, f"{model} now answers each new scan in silence. Nobody sees its answers but on this page."
+    )
     return redirect("shadow-report", pk=model.pk)
 
 

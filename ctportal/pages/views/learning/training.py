@@ -58,8 +58,8 @@ def _chosen(request: PersonRequest, newest: Dataset, serving: ModelVersion | Non
     return first_choice(dataset=wanted or newest, serving=serving)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
 
 
 def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -> HttpResponse:
@@ -71,7 +71,9 @@ def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -
 @require_GET
 def show_run(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
-    return render(request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)})
+    return render(
+        request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)}
+    )
 
 
 @managers_only
