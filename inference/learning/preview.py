@@ -32,6 +32,17 @@ class Preview:
     def changes_nothing(self) -> bool:
         return not (self.added or self.removed or self.relabelled or self.altered)
 
+    @property
+    def words(self) -> str:
+        """What changes since the data set before."""
+        counted = [
+            (self.added, "new"),
+            (self.removed, "gone"),
+            (self.relabelled, "with another label"),
+            (self.altered, "with other images"),
+        ]
+        return ", ".join(f"{number} {what}" for number, what in counted if number)
+
 
 def preview_dataset(
     *,

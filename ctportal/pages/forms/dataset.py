@@ -42,10 +42,15 @@ class DatasetForm(forms.Form):
             del self.fields["base_sets"]
 
     @classmethod
-    def everything(cls, user: User) -> dict[str, Any]:
-        """What is chosen where nobody has chosen yet."""
-        sites = sites_with(user, Right.MANAGE).values_list("pk", flat=True)
-        return {"sites": list(sites), "base_sets": list(BaseSet.objects.values_list("pk", flat=True))}
+    def first_choice(cls, user: User) -> dict[str, Any]:
+        """Everything that there is; the rest as it was for the newest data set."""
+        newest = Dataset.objects.visible_to(user).first()
+        return {
+            "sites": list(sites_with(user, Right.MANAGE).values_list("pk", flat=True)),
+            "base_sets": list(BaseSet.objects.values_list("pk", flat=True)),
+            "consensus_only": newest is not None and newest.consensus_only,
+            "with_synthetic": newest is not None and newest.with_synthetic,
+        }
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}

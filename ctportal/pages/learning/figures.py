@@ -209,7 +209,7 @@ def gain_in_words(comparison: Comparison) -> str:
 def _more_or_fewer(value: Any) -> str:
     if not is_number(value) or in_hundred(abs(value)) == "0":
         return "as many"
-    return f"{abs(value) * 100:.1f} {'more' if value > 0 else 'fewer'}"
+    return f"about {in_hundred(abs(value))} {'more' if value > 0 else 'fewer'}"
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def build(request: PersonRequest) -> HttpResponse:
 
 
 def _chosen(request: PersonRequest) -> Any:
-    return request.GET if "look" in request.GET else DatasetForm.everything(request.user)
+    return request.GET if "look" in request.GET else DatasetForm.first_choice(request.user)
 
 
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
@@ -86,9 +86,13 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
         scans = scans.exclude(scan__in=hidden)
     page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
+    counts = counts_of(dataset)
+    titles = {line.source: line.title for line in counts.sources}
+    for row in page.object_list:
+        row.source_title = titles.get(row.source, row.source)
     context = {
         "dataset": dataset,
-        "counts": counts_of(dataset),
+        "counts": counts,
         "form": form,
         "page": page,
         "hidden": set(hidden.filter(pk__in=[row.scan_id for row in page.object_list]).values_list("pk", flat=True)),
