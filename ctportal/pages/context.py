@@ -26,6 +26,7 @@ NAVIGATION = [
     ("patient-list", "Patients", "people", "g p", Right.VIEW),
     ("models", "Models", "cpu", "g o", Right.VIEW),
     ("labels", "Labelled set", "tags", "g l", Right.MANAGE),
+    ("learning", "Learning", "arrow-repeat", "g t", Right.MANAGE),
     ("events", "Events", "clock-history", "g e", Right.MANAGE),
     ("members", "Members", "person-gear", "g m", Right.MANAGE),
 ]
