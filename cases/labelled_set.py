@@ -5,16 +5,17 @@ here; what the model says has no part in it.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Case as Choose
-from django.db.models import CharField, Count, OuterRef, Q, Subquery, Value, When
+from django.db.models import CharField, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from cases.labels import Agreement
 from cases.models import Label, Review, Scan, ScanQuerySet, ScanStatus
-from ctportal.accounts.models import User
+from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
 
 
@@ -49,8 +50,13 @@ class SiteCounts:
 
 def labelled_scans(user: User, *, with_synthetic: bool = False) -> ScanQuerySet:
     """The scans of the sites that the user manages, each with its `agreement` and `standing`."""
+    return standings_at(sites_with(user, Right.MANAGE), with_synthetic=with_synthetic)
+
+
+def standings_at(sites: "Iterable[Site] | QuerySet[Site]", *, with_synthetic: bool = False) -> ScanQuerySet:
+    """The same of these sites, for callers that have checked the right."""
     return (
-        Scan.objects.filter(case__patient__site__in=sites_with(user, Right.MANAGE))
+        Scan.objects.filter(case__patient__site__in=sites)
         .select_related("case__patient__site")
         .annotate(reader_count=_reader_count())
         .annotate(agreement=_agreement(), standing=_standing(with_synthetic))

@@ -120,8 +120,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
+TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "sweep-training": {
+        "task": "inference.tasks.sweep_training",
+        "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
+        "options": {"expires": TRAINING_SWEEP_SECONDS},
+    },
     "sweep-predictions": {
         "task": "inference.tasks.sweep_predictions",
         "schedule": schedule(timedelta(seconds=PREDICTION_SWEEP_SECONDS)),
@@ -308,7 +314,12 @@ SPECTACULAR_SETTINGS = {
         {"name": "predictions", "description": "What a model says of a scan."},
         {"name": "reviews", "description": "What readers decide."},
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
-        {"name": "models", "description": "The registered models and their measured quality."},
+        {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
+        {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
+        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "monitoring", "description": "How the models in service do."},
+        {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],
     "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }

@@ -11,11 +11,11 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from inference.wake import note_wake_up, wake_workers
+from inference.wake import TRAINING_PENDING, note_wake_up, wake_trainers, wake_workers
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "inference"
+QUEUE, TRAINING_QUEUE = "inference", "training"
 EXIT_HANGING = 70
 _stopping = threading.Event()
 
@@ -44,6 +44,28 @@ def sweep_predictions() -> None:
         logger.error("No sweep this time, the database does not answer: %s", type(error).__name__)
 
 
+@shared_task(ignore_result=True, acks_late=True)
+def run_queued_training() -> None:
+    """One training, and the comparisons that wait, each in a process of its own."""
+    from inference.learning.running import work_through
+
+    note_wake_up(TRAINING_PENDING)
+    try:
+        work_through(stop=_stopping.is_set)
+    except DatabaseError as error:  # what was claimed comes back when its lease runs out
+        logger.error("The database stayed away (%s); the sweep will wake a worker again.", type(error).__name__)
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def sweep_training() -> None:
+    from inference.learning.sweeping import sweep
+
+    try:
+        sweep()
+    except DatabaseError as error:
+        logger.error("No sweep this time, the database does not answer: %s", type(error).__name__)
+
+
 @worker_shutting_down.connect
 def stop_between_scans(**kwargs: Any) -> None:
     """A worker that is told to stop gives back what it has not answered, instead of finishing its batch."""
@@ -53,9 +75,13 @@ def stop_between_scans(**kwargs: Any) -> None:
 @worker_ready.connect
 def look_at_once(sender: Any, **kwargs: Any) -> None:
     """A worker that starts looks into the queue first, whatever became of earlier messages."""
-    if QUEUE in sender.app.amqp.queues.consume_from:
+    queues = sender.app.amqp.queues.consume_from
+    if QUEUE in queues:
         note_wake_up()
         wake_workers()
+    if TRAINING_QUEUE in queues:
+        note_wake_up(TRAINING_PENDING)
+        wake_trainers()
 
 
 def _end_process() -> None:

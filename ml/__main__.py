@@ -17,6 +17,7 @@ from typing import Any
 
 from ml.artifact import ArtifactError, finite
 from ml.data import SPLITS, DataError
+from ml.loop_options import judge_options, retrain_options
 from ml.options import recipe_options
 
 EXAMPLES = """\
@@ -32,6 +33,8 @@ the way through:
   python -m ml sweep --data DATA --depths 18 34 50 --out runs/sweep           many settings, one table
   python -m ml robustness --model M --data DATA                               rotation, window, JPEG, noise, text ...
   python -m ml model --data DATA --data OTHER --weights WEIGHTS.npz --out M   the shipped model with all its tables
+  python -m ml retrain --data SET --out RUN --method head --parent M --name N --version V   from decisions to a model
+  python -m ml judge --data SET --champion A --challenger B --out FILE.json   both on the patients that neither has seen
 
 Research use; not a medical device.
 """
@@ -142,6 +145,9 @@ def parser() -> argparse.ArgumentParser:
     model.add_argument("--out", type=Path, required=True, help="folder of the artefact")
     model.add_argument("--work", type=Path, default=Path("runs/model"), help="keeps features and folds (runs/model)")
     model.add_argument("--version", default="1.0.0", help="of the model")
+
+    retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))
+    judge_options(_command(commands, "judge", "champion against challenger on the same patients, scan by scan"))
     return top
 
 

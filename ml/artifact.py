@@ -37,6 +37,8 @@ class Artifact:
     `sha256` identifies the model: it covers the description and, through it, the weights.
     `network` says how the graph is built, `preprocessing` how a view becomes its input, `thresholds` how its
     numbers become a decision, `metrics` what was measured and on which split, `card` what people should know.
+    `reference` is how scores and inputs were distributed when it was made (`ml.reference`), `training_views` which
+    views it has seen, by `ml.images.view_id`; both are empty in older artefacts.
     """
 
     folder: Path
@@ -49,6 +51,8 @@ class Artifact:
     preprocessing: dict[str, Any]
     card: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    reference: dict[str, Any] = field(default_factory=dict)
+    training_views: tuple[str, ...] = ()
 
     def weights(self) -> dict[str, np.ndarray]:
         """Read every array, half precision widened to float32."""
@@ -76,6 +80,8 @@ def load_artifact(folder: Path | str) -> Artifact:
         preprocessing=description["preprocessing"],
         card=description.get("card", {}),
         network=description["network"],
+        reference=description.get("reference", {}),
+        training_views=tuple(description.get("training_views", ())),
     )
 
 
@@ -85,7 +91,7 @@ def save_artifact(folder: Path | str, *, description: Mapping[str, Any], weights
     Args:
         folder: created if need be; an earlier model in it is replaced file by file, weights first.
         description: the fields of `Artifact` that are not derived (name, version, architecture, network,
-            preprocessing, thresholds, metrics, card); JSON types only, no NaN.
+            preprocessing, thresholds, metrics, card, reference, training_views); JSON types only, no NaN.
         weights: name to array; kernels are stored in half precision, everything else as float32.
     """
     missing = [key for key in _REQUIRED if key not in description]

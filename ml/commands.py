@@ -139,6 +139,8 @@ def export(options: argparse.Namespace) -> Result:
         "thresholds": source.thresholds,
         "metrics": source.metrics,
         "card": source.card,
+        "reference": source.reference,
+        "training_views": source.training_views,
     }
     artifact = save_artifact(options.out, description=description, weights=source.weights())
     if options.openvino:
@@ -267,6 +269,35 @@ def model(options: argparse.Namespace) -> Result:
         version=options.version,
         quiet=options.quiet,
     )
+
+
+def retrain(options: argparse.Namespace) -> Result:
+    from ml.loop_options import retrain_settings
+    from ml.retrain import retrain as run
+
+    artifact = run(
+        options.data, options.out, settings=retrain_settings(options), check=options.check, quiet=options.quiet
+    )
+    value = {"name": artifact.name, "version": artifact.version, "sha256": artifact.sha256}
+    value["folder"] = str(artifact.folder)
+    return f"{artifact.name} {artifact.version} ({artifact.sha256[:12]}) in {artifact.folder}", value
+
+
+def judge(options: argparse.Namespace) -> Result:
+    from ml.judge import judge as run
+    from ml.judge import verdict_text
+
+    verdict = run(
+        options.data,
+        champion=options.champion,
+        challenger=options.challenger,
+        out=options.out,
+        split=options.split,
+        device=options.device,
+        check=options.check,
+        quiet=options.quiet,
+    )
+    return verdict_text(verdict), verdict
 
 
 def crossval_text(report: dict[str, Any]) -> str:

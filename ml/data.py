@@ -17,6 +17,7 @@ import numpy as np
 
 LABELS = {"covid": 1, "non-covid": 0}
 SPLITS = ("blocks", "patients", "random")
+SIDES = ("train", "validation", "test")
 LEAKS = "leaks: images of one patient stand on both sides; only for comparison with the literature"
 
 
@@ -28,7 +29,8 @@ class DataError(ValueError):
 class Image:
     """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group.
 
-    `source` names the data set that it is from.
+    `source` names the data set that it is from, `split` the side of the set that its patient stands on, `name` its
+    scan in the portal, and `view_key` its view there.
     """
 
     path: Path
@@ -38,6 +40,9 @@ class Image:
     sha256: str
     scan: str = ""
     source: str = ""
+    split: str = ""
+    view_key: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,15 @@ class Collection:
         """str `(N,)`, the data set that each image is from."""
         return np.array([image.source for image in self.images])
 
+    @property
+    def splits(self) -> np.ndarray:
+        """str `(N,)`, one of `SIDES`, empty where the set has no fixed sides."""
+        return np.array([image.split for image in self.images])
+
+    def side(self, *names: str) -> Collection:
+        """The images on these sides, in order."""
+        return self.take(np.flatnonzero(np.isin(self.splits, names)))
+
     def digest(self) -> str:
         """SHA-256 over what a model sees: each image's hash, label, group and scan, in order."""
         hasher = hashlib.sha256()
@@ -94,8 +108,9 @@ class Fold:
 
 
 def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
-    """Read a folder with a `manifest.csv` (`file,label,group`, optionally `scan,block,sha256`).
+    """Read a folder with a `manifest.csv`.
 
+    Its columns are `file,label,group`, optionally `scan,block,sha256,split,source,view_key,name`.
     An image without a group is a patient of its own; where it has a scan, the whole scan is.
 
     Args:
@@ -119,6 +134,7 @@ def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
         raise DataError(f"manifest.csv lists no image. Received: {folder.name}")
     collection = Collection(folder.name, images)
     _refuse_mixed_scans(collection)
+    _refuse_patients_on_two_sides(collection)
     return collection
 
 
@@ -229,7 +245,18 @@ def _image(folder: Path, row: dict[str, str], line: int, check: bool) -> Image:
         digest = actual
     scan = row.get("scan") or ""
     group = row["group"] or (f"alone-scan-{scan}" if scan else f"alone-{line}")
-    return Image(path, label, group, row.get("block") or "", digest, scan, folder.name)
+    split = row.get("split") or ""
+    if split and split not in SIDES:
+        raise DataError(f"manifest.csv line {line}: the split is one of {', '.join(SIDES)}. Received: {split!r}")
+    source, view_key, name = row.get("source") or folder.name, row.get("view_key") or "", row.get("name") or ""
+    return Image(path, label, group, row.get("block") or "", digest, scan, source, split, view_key, name)
+
+
+def _refuse_patients_on_two_sides(collection: Collection) -> None:
+    sides: dict[str, str] = {}
+    for image in collection.images:
+        if sides.setdefault(image.group, image.split) != image.split:
+            raise DataError(f"A patient stands on one side of the split; this one on two. Received: {image.group!r}")
 
 
 def _refuse_mixed_scans(collection: Collection) -> None:

@@ -24,12 +24,16 @@ INNER_FOLDS = 5
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of training images, each from a head that had not seen its group; `parts` names the held-out stretch."""
+    """Logits of training images, each from a head that had not seen its group; `parts` names the held-out stretch.
+
+    `scans` names the scan of each logit where they are not those of all training images, in order.
+    """
 
     logits: np.ndarray
     parts: np.ndarray
     penalty: float
     suitability: Suitability
+    scans: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ A *view* is what the model and the reader see: a ``uint8`` array of shape ``(H, 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,6 +148,24 @@ def lung_window(hu: np.ndarray, *, center: float = -600, width: float = 1500) ->
     scaled = (np.asarray(hu, dtype=np.float32) - np.float32(low)) * np.float32(255 / width)
     scaled = np.nan_to_num(scaled, nan=(_AIR_HU - low) * 255 / width)
     return np.asarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+def view_digest(view: np.ndarray) -> str:
+    """SHA-256, in hex, of a view's size and pixels: the same picture in another file has the same."""
+    size = f"{view.shape[1]}x{view.shape[0]}:".encode()
+    return hashlib.sha256(size + np.ascontiguousarray(view).tobytes()).hexdigest()
+
+
+def view_id(key: str) -> str:
+    """The 16 hex digits by which an artefact's `training_views` remember a view.
+
+    Args:
+        key: `sha256:` and a digest, whose first digits these are; any other key, such as a slice's UID, is hashed.
+    """
+    kind, _, digest = key.partition(":")
+    if kind == "sha256" and len(digest) >= 64:
+        return digest[:16]
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -6,6 +6,7 @@ import datetime
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ml.data import LEAKS, Collection, DataError, assert_group_safe, folds
 from ml.engine import load_engine
 from ml.evaluate import run_model, summarise, summarise_logits
 from ml.fit import HeadFit, fit_head, make_backbone
+from ml.known_views import KnownView, known_views, provenance
 from ml.progress import say
 from ml.recipe import Recipe
 from ml.report import plot_history, write_report
@@ -91,8 +93,12 @@ def export_fit(
     version: str,
     metrics: dict[str, Any] | None = None,
     card: dict[str, Any] | None = None,
+    views: Sequence[KnownView] | None = None,
 ) -> Artifact:
-    """Write a fitted model as an artefact."""
+    """Write a fitted model as an artefact; `views` are those of `train`, where they have been read already."""
+    held = fitted.held_out
+    scans = train.scans if held.scans is None else held.scans
+    views = known_views(train.images) if views is None else views
     description = {
         "name": name,
         "version": version,
@@ -108,6 +114,7 @@ def export_fit(
             "intended_use": "Research use; not a medical device. Second reader of chest CT in suspected COVID-19.",
             **(card or {}),
         },
+        **provenance(train, views, held.logits, scans, fitted.rules),
     }
     return save_artifact(folder, description=description, weights=fitted.weights())
 

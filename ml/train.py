@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from ml.augment import Augmentation
 from ml.calibrate import fit_rules
 from ml.data import Collection, folds
+from ml.feature_store import keep_features
 from ml.features import Backbone, read_view
 from ml.fit import HeadFit, HeldOut, _map_scale
 from ml.head import LinearHead, sample_weights
@@ -25,6 +26,7 @@ from ml.progress import Progress, say
 from ml.recipe import Recipe
 from ml.resnet import build_resnet, initial_weights, load_weights, read_model_weights
 from ml.suitability import fit_suitability, set_limits
+from ml.watch import SILENT, Watch
 
 _CHECKPOINT = "checkpoint.npz"
 _HISTORY = "history.json"
@@ -52,7 +54,7 @@ class _State:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = False) -> Inputs:
+def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = False, watch: Watch = SILENT) -> Inputs:
     """Read and preprocess a whole collection."""
     pixels, lungs = [], []
     progress = Progress(f"reading {collection.name}", len(collection.images), quiet=quiet)
@@ -61,6 +63,7 @@ def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = Fals
         pixels.append(prepared.pixels)
         lungs.append(prepared.lungs)
         progress.advance()
+        watch.advance()
     return Inputs(np.stack(pixels), np.stack(lungs), collection.labels, collection.scans, collection.sources)
 
 
@@ -69,10 +72,25 @@ class Trainer:
 
     A run that is killed and started again with the same recipe, data and folder ends with the same weights as one
     that was left alone: every epoch draws its order and its augmentation from the seed and the epoch's number.
+
+    Args:
+        recipe: how.
+        folder: of the checkpoint.
+        quiet: no progress.
+        watch: is told of every step and epoch.
+        head: arrays of a head to start from; None: a random one.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, *, quiet: bool = False) -> None:
-        self.recipe, self.folder, self.quiet = recipe, folder, quiet
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        quiet: bool = False,
+        watch: Watch = SILENT,
+        head: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.recipe, self.folder, self.quiet, self.watch = recipe, folder, quiet, watch
         folder.mkdir(parents=True, exist_ok=True)
         _use_accelerators(recipe)
         settings, tuning = recipe.preprocessing, recipe.finetuning
@@ -80,6 +98,8 @@ class Trainer:
             recipe.topology, height=settings.height, width=settings.width, dropout=tuning.dropout, seed=recipe.seed
         )
         initial_weights(self.network, recipe.topology, recipe.weights)
+        if head is not None:
+            load_weights(self.network, {**read_model_weights(self.network), **head}, need_head=True)
         self.augmentation = Augmentation(tuning.strength, tuning.mixup, recipe.seed, dtype="float32")
         self.model = self._training_model()
         self._average: list[np.ndarray] = []
@@ -87,9 +107,13 @@ class Trainer:
 
     def run(self, train: Inputs, validation: Inputs) -> dict[str, np.ndarray]:
         """Train to the end and return the best epoch's arrays."""
-        state = self._resume()
         tuning = self.recipe.finetuning
+        steps = sum(1 for _ in _batches(train, self.recipe, 0))
+        _hasten_norms(self.network, self.recipe, steps)
+        state = self._resume()
+        self.watch.stage("training", tuning.epochs * steps, done=state.epoch * steps)
         while state.epoch < tuning.epochs and state.since_best < tuning.patience:
+            self.watch.epoch(state.epoch + 1, tuning.epochs, state.history)
             figures = self._epoch(state.epoch, train, validation)
             state.history.append(figures)
             better = figures["score"] > state.best
@@ -97,6 +121,7 @@ class Trainer:
             state.epoch += 1
             self._save(state, better)
             say(_epoch_line(state, figures), quiet=self.quiet)
+        self.watch.epoch(state.epoch, tuning.epochs, state.history)
         with np.load(self.folder / _BEST, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
@@ -127,7 +152,9 @@ class Trainer:
             norm = isinstance(layer, keras.layers.BatchNormalization)
             layer.trainable = layer.name == "head" or (opened and (learn_norms or not norm))
         optimizer = keras.optimizers.AdamW(tuning.head_rate, weight_decay=tuning.weight_decay, global_clipnorm=1.0)
-        self.model.compile(optimizer=optimizer, loss=_pooled_loss(tuning.bag), jit_compile=False)
+        self.model.compile(
+            optimizer=optimizer, loss=_pooled_loss(tuning.bag), metrics=[_right_share(tuning.bag)], jit_compile=False
+        )
         self.model.optimizer.build(self.model.trainable_variables)
 
     def _epoch(self, epoch: int, train: Inputs, validation: Inputs) -> dict[str, float]:
@@ -138,16 +165,18 @@ class Trainer:
         for part in (self.augmentation, self.network.get_layer("head")):
             part.restart(self.recipe.seed * 100_003 + epoch)
         progress = Progress(f"epoch {epoch + 1}/{tuning.epochs}", len(batches), quiet=self.quiet)
-        total = 0.0
+        total, right = 0.0, 0.0
         for step, rows in enumerate(batches):
             self.model.optimizer.learning_rate.assign(_rate(self.recipe, epoch, step, len(batches)))
             inputs = {"image": _channel(train.pixels[rows]), "lungs": _channel(train.lungs[rows]) / 255}
             labels = train.labels[rows][:, None].astype(np.float32)
-            loss = self.model.train_on_batch(inputs, labels, sample_weight=weights[rows][:: tuning.bag])
-            total += float(loss)
+            loss, share = self.model.train_on_batch(inputs, labels, sample_weight=weights[rows][:: tuning.bag])
+            total, right = total + float(loss), right + float(share)
             self._follow()
+            self.watch.advance()
             progress.advance(note=f"loss {total / (step + 1):.3f}")
-        figures = {"epoch": epoch + 1, "loss": total / max(1, len(batches))}
+        count = max(1, len(batches))
+        figures = {"epoch": epoch + 1, "loss": total / count, "accuracy": right / count}
         return {**figures, **self._validate(validation)}
 
     def _follow(self) -> None:
@@ -175,7 +204,9 @@ class Trainer:
         right = ((logits > 0) == (labels == 1)).mean()
         # The area breaks ties: sensitivity moves in steps of one image.
         score = reached + 0.1 * area
-        return {"val_auc": area, "val_sensitivity": reached, "val_accuracy": float(right), "score": score}
+        loss = float((np.logaddexp(0, logits) - logits * labels).mean())
+        figures = {"val_loss": loss, "val_accuracy": float(right), "val_auc": area, "val_sensitivity": reached}
+        return {**figures, "score": score}
 
     def _save(self, state: _State, better: bool) -> None:
         arrays = {f"network/{k}": v for k, v in enumerate(self._variables())}
@@ -192,7 +223,12 @@ class Trainer:
         progress = {"epoch": state.epoch, "best": state.best, "since_best": state.since_best}
         arrays["progress"] = np.frombuffer(json.dumps({**progress, "history": state.history}).encode(), np.uint8)
         _write(self.folder / _CHECKPOINT, arrays)
-        (self.folder / _HISTORY).write_text(json.dumps({"history": state.history, "best": state.best}, indent=1))
+        self._write_history(state)
+
+    def _write_history(self, state: _State) -> None:
+        partial = self.folder / f"{_HISTORY}.partial"
+        partial.write_text(json.dumps({"history": state.history, "best": state.best}, indent=1))
+        os.replace(partial, self.folder / _HISTORY)
 
     def _resume(self) -> _State:
         path = self.folder / _CHECKPOINT
@@ -206,6 +242,7 @@ class Trainer:
         self._average = _numbered(arrays, "average")
         for variable, value in zip(self.model.optimizer.variables, _numbered(arrays, "optimizer"), strict=True):
             variable.assign(value)
+        self._write_history(state)
         say(f"Going on after epoch {state.epoch}.", quiet=self.quiet)
         return state
 
@@ -228,22 +265,44 @@ def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: 
     fewest = min(len(set(collection.groups[collection.labels == label])) for label in (0, 1))
     count = max(2, min(recipe.validation, fewest))
     fold = folds(collection, "patients", count=count, seed=recipe.seed)[0]
-    train, held = collection.take(fold.train), collection.take(fold.test)
-    validation = prepare_inputs(recipe, held, quiet=quiet)
-    trainer = Trainer(recipe, folder, quiet=quiet)
-    weights = trainer.run(prepare_inputs(recipe, train, quiet=quiet), validation)
+    return fit_network_on(recipe, collection.take(fold.train), collection.take(fold.test), folder, quiet=quiet)
+
+
+def fit_network_on(
+    recipe: Recipe,
+    train: Collection,
+    held: Collection,
+    folder: Path,
+    *,
+    quiet: bool = False,
+    watch: Watch = SILENT,
+    head: Mapping[str, np.ndarray] | None = None,
+) -> HeadFit:
+    """Train on one collection; another one decides when to stop and sets calibration and thresholds.
+
+    Args:
+        recipe, folder, quiet, watch, head: see `Trainer`.
+        train: what gradients come from.
+        held: of other patients, with both labels.
+    """
+    watch.stage("reading", len(train.images) + len(held.images))
+    validation = prepare_inputs(recipe, held, quiet=quiet, watch=watch)
+    trainer = Trainer(recipe, folder, quiet=quiet, watch=watch, head=head)
+    weights = trainer.run(prepare_inputs(recipe, train, quiet=quiet, watch=watch), validation)
     load_weights(trainer.network, weights, need_head=True)
     logits = predict_logits(trainer.network, recipe, validation)
     backbone = Backbone(recipe.topology, weights, recipe.preprocessing, store=folder / "features")
-    head = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    linear = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    watch.stage("calibrating", len(train.images) + len(held.images))
+    keep_features(backbone, [*train.images, *held.images], watch)
     known = backbone.features(train.images, quiet=quiet)
     unseen = backbone.features(held.images, quiet=quiet)
     suitability = fit_suitability(known[:, : recipe.topology.first_order])
     suitability = set_limits(suitability, suitability.distances(unseen))
     rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
-    rules = replace(rules, map_scale=_map_scale(head, unseen, held.labels))
-    held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability)
-    return HeadFit(backbone, head, rules, suitability, held_out)
+    rules = replace(rules, map_scale=_map_scale(linear, unseen, held.labels))
+    held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability, held.scans)
+    return HeadFit(backbone, linear, rules, suitability, held_out)
 
 
 def _pooling_share(mask: Any, recipe: Recipe) -> Any:
@@ -273,6 +332,29 @@ def _pooled_loss(bag: int) -> Any:
         return ops.maximum(logit, 0) - logit * labels + ops.log1p(ops.exp(-ops.abs(logit)))
 
     return loss
+
+
+def _right_share(bag: int) -> Any:
+    """Share of images, or of bags, on the right side of even odds."""
+
+    def accuracy(labels: Any, answer: Any) -> Any:
+        ops = keras.ops
+        logit, labels = answer[:, 0], labels[:, 0]
+        if bag > 1:
+            logit = ops.mean(ops.top_k(ops.reshape(logit, (-1, bag)), math.ceil(bag / 2))[0], axis=1)
+            labels = ops.reshape(labels, (-1, bag))[:, 0]
+        return ops.cast(ops.equal(logit > 0, labels > 0.5), "float32")
+
+    return accuracy
+
+
+def _hasten_norms(network: keras.Model, recipe: Recipe, steps: int) -> None:
+    """Let the statistics of random layers settle within an epoch or so: at Keras' pace a short run never gets there."""
+    if recipe.weights != "none":
+        return
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(0.99, max(0.5, 1 - 2 / max(1, steps)))
 
 
 def _batches(inputs: Inputs, recipe: Recipe, epoch: int) -> Iterator[np.ndarray]:
@@ -343,6 +425,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def _epoch_line(state: _State, figures: dict[str, float]) -> str:
     star = " (best so far)" if state.since_best == 0 else ""
     return (
-        f"epoch {state.epoch}: loss {figures['loss']:.3f}, validation AUC {figures['val_auc']:.3f}, "
+        f"epoch {state.epoch}: loss {figures['loss']:.3f}, accuracy {figures['accuracy']:.3f}, "
+        f"validation loss {figures['val_loss']:.3f}, AUC {figures['val_auc']:.3f}, "
         f"sensitivity {figures['val_sensitivity']:.3f}{star}"
     )

@@ -13,7 +13,7 @@ from PIL import Image
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.metadata import strip_jpeg, strip_png
 from cases.intake.spool import Spool
-from ml.images import grey_view, open_raster, raster_format, raster_orientation
+from ml.images import grey_view, open_raster, raster_format, raster_orientation, view_digest
 
 _MEDIA_TYPES: Final = {
     "PNG": "image/png",
@@ -55,12 +55,6 @@ def read_raster(data: bytes, spool: Spool, limits: Limits) -> IncomingSlice:
         original=spool.keep(original),
         view_png=spool.keep(view_png(view)),
     )
-
-
-def view_digest(view: np.ndarray) -> str:
-    """A hash of a view's size and pixels."""
-    size = f"{view.shape[1]}x{view.shape[0]}:".encode()
-    return hashlib.sha256(size + np.ascontiguousarray(view).tobytes()).hexdigest()
 
 
 def view_png(view: np.ndarray) -> bytes:

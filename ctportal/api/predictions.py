@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
+from inference.monitoring.lineage import lineage_of_prediction
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,7 +18,8 @@ from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.model_versions import ModelNameSerializer
+from ctportal.api.lineage import PredictionLineageSerializer
+from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
 from inference.answers import DISCLAIMER, describe
@@ -155,6 +157,13 @@ class PredictionViews(Resource):
         prediction = self.fetch()
         note_view(prediction.scan.case, caller(request))
         return Response(self._shown([prediction], PredictionDetailSerializer))
+
+    @extend_schema(summary="Read where an answer comes from", responses=PredictionLineageSerializer)
+    @action(detail=True, filterset_class=None)
+    def lineage(self, request: Request, pk: int) -> Response:
+        prediction = self.fetch()
+        note_view(prediction.scan.case, caller(request))
+        return Response(PredictionLineageSerializer(lineage_of_prediction(prediction, caller(request))).data)
 
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
     @action(detail=True, methods=["post"])

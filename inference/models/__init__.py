@@ -1,6 +1,6 @@
 """What inference stores: models and their service, predictions, data sets, training runs, comparisons."""
 
-from inference.models.comparisons import ComparedScan, Comparison, GateOverride, OverrideStatus
+from inference.models.comparisons import ComparedScan, Comparison, ComparisonRequest, GateOverride, OverrideStatus
 from inference.models.datasets import (
     BaseImage,
     BaseSet,
@@ -17,17 +17,20 @@ from inference.models.predictions import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    Urgency,
 )
-from inference.models.training import UNFINISHED, Method, TrainingRun, TrainingStatus
+from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, Method, TrainingRun, TrainingStatus
 from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
 
 __all__ = [
     "ERROR_LENGTH",
+    "RUN_ERROR_LENGTH",
     "UNFINISHED",
     "BaseImage",
     "BaseSet",
     "ComparedScan",
     "Comparison",
+    "ComparisonRequest",
     "Dataset",
     "DatasetScan",
     "Entry",
@@ -47,4 +50,5 @@ __all__ = [
     "Split",
     "TrainingRun",
     "TrainingStatus",
+    "Urgency",
 ]

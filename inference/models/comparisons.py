@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +14,7 @@ from cases.errors import WrongState
 from cases.models import Decision
 from ctportal.accounts.models import User
 from inference.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 from inference.models.versions import ModelVersion
 
 
@@ -59,6 +63,74 @@ class ComparedScan(models.Model):
 
     def __str__(self) -> str:
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
+
+
+class ComparisonRequestQuerySet(models.QuerySet["ComparisonRequest"]):
+    def visible_to(self, user: User | AnonymousUser) -> ComparisonRequestQuerySet:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+    def unfinished(self) -> ComparisonRequestQuerySet:
+        return self.filter(status__in=UNFINISHED)
+
+    def abandoned(self) -> ComparisonRequestQuerySet:
+        """Running, and its worker has let the lease run out."""
+        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
+
+
+class ComparisonRequest(models.Model):
+    """Asks a training worker to compare two models: the row is the queue, its error says why it cannot be done."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparison_requests")
+    champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="comparison_requests")
+    status = models.CharField(max_length=12, choices=TrainingStatus, default=TrainingStatus.QUEUED, editable=False)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    error = models.CharField(max_length=RUN_ERROR_LENGTH, blank=True)
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, null=True, related_name="requests")
+
+    objects = ComparisonRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "champion", "challenger"],
+                condition=Q(status__in=UNFINISHED),
+                name="comparison_request_once",
+            ),
+            models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_request_of_two"),
+            models.CheckConstraint(
+                condition=Q(status__in=TrainingStatus.values), name="comparison_request_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
+                name="comparison_request_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="done") | Q(comparison__isnull=False), name="comparison_request_done_has_result"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error=""), name="comparison_request_failed_has_error"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Comparison request {self.pk}"
+
+    @property
+    def folder(self) -> Path:
+        """For the images while it is at work; nothing is left there."""
+        return settings.TRAINING_STORE / f"comparison-{self.pk}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
 
 
 class OverrideStatus(models.TextChoices):

@@ -169,6 +169,7 @@ class Exclusion(models.TextChoices):
     CANNOT_TELL = "cannot_tell", "The readers cannot tell"
     SINGLE = "single", "Only one reader has decided"
     UNSUITABLE = "unsuitable", "Not suitable for the model"
+    DUPLICATE = "duplicate", "Its images are also another patient's"
 
 
 class ExcludedScan(models.Model):

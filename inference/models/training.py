@@ -116,3 +116,12 @@ class TrainingRun(models.Model):
         if self.started_at is None:
             return None
         return (self.finished_at or timezone.now()) - self.started_at
+
+    @property
+    def replay(self) -> bool:
+        """Whether it learns from imported base sets too."""
+        return self.settings.get("replay", True) is True
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.progress.get("history") or [])

@@ -1,0 +1,188 @@
+"""The training worker's loop: claim a run, collect its images, train in a subprocess, register what came of it."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import IntegrityError, transaction
+
+from cases.errors import WrongState
+from ctportal.accounts.events import record_event
+from ctportal.accounts.models import Action
+from inference.catalogue import record_artifact, store_artifact
+from inference.errors import Interrupted, PassingTrouble, PermanentTrouble
+from inference.learning import leases
+from inference.learning.amounts import TAUGHT
+from inference.learning.comparing import compare_next, queue_comparison
+from inference.learning.folders import ARTEFACT, DATA, LOG, PROGRESS, FolderTaken, alone_in, clear_ended
+from inference.learning.materialise import materialise
+from inference.learning.pulse import Lost, Pulse, Say, silent
+from inference.learning.subprocesses import Child, read_progress, run_ml, tail
+from inference.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
+from inference.patience import never, patiently
+from ml.artifact import Artifact, ArtifactError, load_artifact
+
+logger = logging.getLogger(__name__)
+
+REFUSED = 2  # the exit status with which `python -m ml` says that what it was given cannot be used
+
+
+def work_through(*, stop: Callable[[], bool] = never, say: Say = silent) -> int:
+    """Runs and comparisons one after another until none waits. Returns how many were worked on."""
+    worked = 0
+    while not stop():
+        clear_ended()
+        if not (train_next(stop=stop, say=say) or compare_next(stop=stop)):
+            return worked
+        worked += 1
+    return worked
+
+
+def train_next(*, stop: Callable[[], bool] = never, say: Say = silent, only: int | None = None) -> TrainingRun | None:
+    """Works on the run that waits, if one does; it ends done, failed, put back or given back."""
+    run = patiently(lambda: leases.claim_next(TrainingRun, only=only), stop=stop)
+    if run is None:
+        return None
+    logger.info("%s begins, attempt %d", run, run.attempts)
+    try:
+        with alone_in(run.folder):
+            _train(run, Pulse(run, stop=stop, news=lambda: _news(run), say=say))
+    except Lost:
+        logger.warning("%s is no longer this worker's: cancelled, or taken by another.", run)
+    except (Interrupted, FolderTaken):
+        patiently(lambda: leases.give_back(run))
+        return None
+    except (PermanentTrouble, WrongState) as trouble:
+        _fail(run, str(trouble))
+    except PassingTrouble as trouble:
+        _put_back(run, str(trouble))
+    except OSError as error:
+        _put_back(run, f"The training worker's storage does not answer ({error.strerror}).")
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("%s stopped with an error", run)
+        _put_back(run, f"The training worker stopped with an error ({type(error).__name__}).")
+    return run
+
+
+def _train(run: TrainingRun, pulse: Pulse) -> None:
+    command = patiently(lambda: retrain_command(run), stop=pulse.stop)
+    patiently(lambda: collect_images(run, pulse), stop=pulse.stop)
+    with Child(command, log=run.folder / LOG) as child:
+        status = child.wait(pulse.beat)
+        words = child.last_words()
+    pulse.beat(now=True)
+    if status == REFUSED:
+        raise PermanentTrouble(f"The training refused: {words}")
+    if status != 0:
+        raise PassingTrouble(f"The training stopped ({_ending(status)}). {words}".strip())
+    artifact = _artefact_of(run)
+    store_artifact(artifact)
+    if not patiently(lambda: _complete(run, artifact)):
+        raise Lost
+    logger.info("%s is done", run)
+
+
+def collect_images(run: TrainingRun, pulse: Pulse) -> None:
+    """Copies of what the data set froze, for the subprocess to read; what lies there already is kept."""
+
+    def told(done: int, total: int) -> None:
+        pulse.beat(progress={"stage": "collecting", "done": done, "total": total})
+
+    materialise(run.dataset, run.folder / DATA, splits=TAUGHT, with_base=run.replay, progress=told)
+
+
+def retrain_command(run: TrainingRun) -> list[str]:
+    """Settings become the options of the same names; a model to start from brings the rest."""
+    name, version = model_name(run)
+    start = ["--parent", str(_parent_folder(run))] if run.parent else []
+    options = [
+        part
+        for key, value in sorted(run.settings.items())
+        if key != "replay"
+        for part in (f"--{key.replace('_', '-')}", str(value))
+    ]
+    return run_ml(
+        "retrain",
+        *("--data", run.folder / DATA, "--out", run.folder, "--method", run.method),
+        *start,
+        *("--name", name, "--version", version),
+        *options,
+    )
+
+
+def model_name(run: TrainingRun) -> tuple[str, str]:
+    """A child keeps its parent's name; the day and the run make a version that no other run has."""
+    name = run.parent.name if run.parent else f"{run.settings['architecture']}-from-scratch"
+    return name, f"{run.requested_at:%Y.%m.%d}-run{run.pk}"
+
+
+def _parent_folder(run: TrainingRun) -> Path:
+    assert run.parent is not None  # noqa: S101 - asked for only where there is one
+    try:
+        return load_artifact(run.parent.folder).folder
+    except ArtifactError as error:
+        raise PermanentTrouble(
+            f"Model {run.parent} cannot be read: {error} Register it again to restore it."
+        ) from error
+
+
+def _artefact_of(run: TrainingRun) -> Artifact:
+    try:
+        return load_artifact(run.folder / ARTEFACT)
+    except ArtifactError as error:
+        raise PassingTrouble(f"The training left no whole model: {error}") from error
+
+
+def _complete(run: TrainingRun, artifact: Artifact) -> bool:
+    """The model, the end of the run and the comparison to come appear together, or not at all."""
+    try:
+        with transaction.atomic():
+            if leases.held(run).select_for_update().first() is None:
+                return False
+            model, _ = record_artifact(artifact, user=run.requested_by, parent=run.parent)
+            leases.settle(run, TrainingStatus.DONE, model=model, error="", **_news(run))
+            record_event(
+                Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.DONE, model=model.pk
+            )
+            queue_comparison(dataset=run.dataset, challenger=model, user=run.requested_by)
+    except IntegrityError as error:
+        raise PermanentTrouble("What was trained is another run's model already; use that one.") from error
+    return True
+
+
+def _news(run: TrainingRun) -> dict[str, Any]:
+    found = read_progress(run.folder / PROGRESS)
+    return {"progress": found or run.progress, "log_tail": tail(run.folder / LOG)}
+
+
+def _fail(run: TrainingRun, words: str) -> None:
+    logger.warning("%s failed: %s", run, words)
+    patiently(lambda: end_in_failure(run, words))
+
+
+def end_in_failure(run: TrainingRun, words: str) -> bool:
+    with transaction.atomic():
+        failed = leases.settle(
+            run, TrainingStatus.FAILED, error=words[:RUN_ERROR_LENGTH], log_tail=tail(run.folder / LOG)
+        )
+        if failed:
+            record_event(Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.FAILED)
+    return failed
+
+
+def _put_back(run: TrainingRun, words: str) -> None:
+    if run.attempts >= settings.TRAINING_MAX_ATTEMPTS:
+        return _fail(run, f"{words} It was tried {run.attempts} times; see the log, or tell the administrator.")
+    logger.warning("%s goes on later: %s", run, words)
+    patiently(lambda: leases.put_back(run))
+
+
+def _ending(status: int) -> str:
+    if status == -9:
+        return "killed by the system, perhaps for want of memory"
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

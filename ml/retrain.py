@@ -1,0 +1,265 @@
+"""From a frozen labelled set to a new model, in one folder that goes on after a kill.
+
+`head` fits the last layer on a frozen backbone; `finetune` trains the network on the training side and stops,
+calibrates and sets thresholds by the validation side. The test side is never read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.artifact import Artifact, ArtifactError, finite, load_artifact
+from ml.data import Collection, DataError, read_collection
+from ml.decision import Rules
+from ml.evaluate import summarise_logits
+from ml.feature_store import keep_features, keep_variants
+from ml.fit import HeadFit, fit_head, make_backbone
+from ml.known_views import KnownView, known_views
+from ml.progress import say
+from ml.recipe import Recipe
+from ml.retrain_settings import RetrainSettings, recipe_of, settings_json
+from ml.runs import code_version, export_fit
+from ml.watch import ProgressFile, read_progress
+
+PROGRESS, MODEL, HISTORY, SETTINGS = "progress.json", "model", "history.json", "settings.json"
+LEAST_PATIENTS = 2
+_LOCK, _WORK = ".lock", "work"
+
+
+def retrain(data: Path, out: Path, *, settings: RetrainSettings, check: bool = False, quiet: bool = False) -> Artifact:
+    """Make a model from a labelled set with fixed sides.
+
+    Started again after a kill, even SIGKILL, with the same arguments, it goes on and ends with the same weights as a
+    run that was left alone; started again when it is done, it returns the model.
+
+    Args:
+        data: labelled folder whose manifest has a column `split`.
+        out: run folder: `progress.json` for whoever watches, `model/` at the end.
+        settings: what is asked for.
+        check: compare every image with its SHA-256 first.
+        quiet: no lines on standard error.
+
+    Returns:
+        The artefact in `out / "model"`.
+
+    Raises:
+        DataError: when a side has too few patients of a label, the folder holds another run, or another process
+            works in it.
+    """
+    parent = load_artifact(settings.parent) if settings.parent else None
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        train, validation = _sides(read_collection(data, check=check), settings)
+        recipe = recipe_of(settings, parent, images=len(train.images))
+        identity = _identity(recipe, settings, parent, train, validation)
+        if _claim(out, identity, settings) and (done := _finished(out)) is not None:
+            say("The model is there already.", quiet=quiet)
+            shutil.rmtree(out / _WORK, ignore_errors=True)
+            return done
+        return _Run(out, recipe, settings, parent, train, validation, quiet).run()
+
+
+class _Run:
+    """One retraining in its folder."""
+
+    def __init__(
+        self,
+        out: Path,
+        recipe: Recipe,
+        settings: RetrainSettings,
+        parent: Artifact | None,
+        train: Collection,
+        validation: Collection,
+        quiet: bool,
+    ) -> None:
+        self.out, self.work = out, out / _WORK
+        self.recipe, self.settings, self.parent = recipe, settings, parent
+        self.train, self.validation, self.quiet = train, validation, quiet
+        self.shown = Collection(train.name, (*train.images, *validation.images))
+        self.progress = ProgressFile(out / PROGRESS, quiet=quiet)
+
+    def run(self) -> Artifact:
+        self.work.mkdir(exist_ok=True)
+        say(self._announcement(), quiet=self.quiet)
+        views = known_views(self.shown.images, store=self.work / "views.jsonl", watch=self.progress)
+        fitted = self._fit_head() if self.settings.method == "head" else self._train_network()
+        self.progress.stage("calibrating", 1)
+        artifact = self._export(fitted, views)
+        self.progress.finish()
+        shutil.rmtree(self.work)
+        say(f"{artifact.name} {artifact.version}: {artifact.sha256[:12]}", quiet=self.quiet)
+        return artifact
+
+    def _announcement(self) -> str:
+        origin = f"from {self.parent.name} {self.parent.version}" if self.parent else "from scratch"
+        return (
+            f"{self.settings.method} {origin}: {len(self.train.images)} images of "
+            f"{len(set(self.train.groups))} patients to train on, {len(self.validation.images)} images of "
+            f"{len(set(self.validation.groups))} patients to validate on"
+        )
+
+    def _fit_head(self) -> HeadFit:
+        """Both sides feed the head; whole patients are held out in turn for penalty, calibration and thresholds."""
+        backbone = make_backbone(self.recipe, store=self.settings.store or self.work / "features")
+        images = self.shown.images
+        self.progress.stage("features", len(images) * (1 + self.recipe.variants), title="features of views")
+        keep_features(backbone, images, self.progress)
+        keep_variants(backbone, self.recipe, images, self.progress)
+        self.progress.stage("fitting", 1)
+        # A block may be a site with one label alone: patients, not blocks, are held out.
+        by_patient = Collection(self.shown.name, tuple(replace(image, block="") for image in images))
+        return fit_head(self.recipe, backbone, by_patient, quiet=self.quiet)
+
+    def _train_network(self) -> HeadFit:
+        from ml.train import fit_network_on
+
+        return fit_network_on(
+            self.recipe,
+            self.train,
+            self.validation,
+            self.work,
+            quiet=self.quiet,
+            watch=self.progress,
+            head=_calibrated_head(self.parent),
+        )
+
+    def _export(self, fitted: HeadFit, views: list[KnownView]) -> Artifact:
+        held = self.shown if self.settings.method == "head" else self.validation
+        figures = summarise_logits(held, fitted.held_out.logits, fitted.rules, seed=self.recipe.seed)
+        history = self._history()
+        note = "thresholds were set on these answers"
+        return export_fit(
+            fitted,
+            self.recipe,
+            self.shown,
+            self.out / MODEL,
+            name=self.settings.name,
+            version=self.settings.version,
+            metrics={"held_out": {**figures, "note": note}, **({"history": history} if history else {})},
+            card=self._card(),
+            views=views,
+        )
+
+    def _history(self) -> list[dict[str, Any]]:
+        path = self.work / HISTORY
+        if not path.is_file():
+            return []
+        shutil.copyfile(path, self.out / HISTORY)
+        return list(json.loads(path.read_text())["history"])
+
+    def _card(self) -> dict[str, Any]:
+        parent = self.parent
+        lineage = {"name": parent.name, "version": parent.version, "sha256": parent.sha256} if parent else None
+        return {
+            "method": self.settings.method,
+            "parent": lineage,
+            "trained_on": {
+                "name": self.shown.name,
+                "images": len(self.shown.images),
+                "patients": len(set(self.shown.groups)),
+                "sha256": self.shown.digest(),
+                "sides": {"train": len(self.train.images), "validation": len(self.validation.images)},
+                "sources": dict(Counter(image.source for image in self.shown.images)),
+            },
+        }
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the run folder; the lock goes with the process, however it ends."""
+    with (out / _LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(
+                f"Another process works in this run folder; wait until it ends, or stop it. Received: {out.name}"
+            ) from None
+        yield
+
+
+def _sides(collection: Collection, settings: RetrainSettings) -> tuple[Collection, Collection]:
+    """Training and validation side, each with enough patients of both labels for the method."""
+    if not any(collection.splits):
+        raise DataError(f"manifest.csv needs a column split (train, validation, test). Received: {collection.name}")
+    train, validation = collection.side("train"), collection.side("validation")
+    if settings.method == "head":
+        both = Collection(collection.name, (*train.images, *validation.images))
+        _require_patients(both, "training and validation sides together need")
+    else:
+        _require_patients(train, "training side needs")
+        _require_patients(validation, "validation side needs")
+    return train, validation
+
+
+def _require_patients(side: Collection, needs: str) -> None:
+    for label, name in ((1, "with COVID-19"), (0, "without COVID-19")):
+        found = len({image.group for image in side.images if image.label == label})
+        if found < LEAST_PATIENTS:
+            raise DataError(
+                f"The {needs} {LEAST_PATIENTS} patients {name} at least; label more scans and freeze the set again. "
+                f"Received: {found}"
+            )
+
+
+def _calibrated_head(parent: Artifact | None) -> Mapping[str, np.ndarray] | None:
+    """The parent's head in log-odds, as its calibration makes them: training goes on where it stands."""
+    if parent is None:
+        return None
+    weights, calibration = parent.weights(), Rules.from_json(parent.thresholds).slice
+    return {
+        "head/kernel": weights["head/kernel"] * np.float32(calibration.slope),
+        "head/bias": weights["head/bias"] * np.float32(calibration.slope) + np.float32(calibration.offset),
+    }
+
+
+def _identity(
+    recipe: Recipe, settings: RetrainSettings, parent: Artifact | None, train: Collection, validation: Collection
+) -> dict[str, Any]:
+    """What makes two starts the same run."""
+    hasher = hashlib.sha256()
+    for side in (train, validation):
+        hasher.update(f"{side.digest()}\n{chr(9).join(side.sources)}\n".encode())
+    return {
+        "recipe": recipe.digest(),
+        "parent": parent.sha256 if parent else Path(recipe.weights).name,
+        "data": hasher.hexdigest(),
+        "model": [settings.name, settings.version],
+    }
+
+
+def _claim(out: Path, identity: Mapping[str, Any], settings: RetrainSettings) -> bool:
+    """Write down which run this folder holds; whether it held this one already."""
+    path = out / SETTINGS
+    if path.is_file():
+        if json.loads(path.read_text()).get("identity") != identity:
+            raise DataError(
+                f"The folder holds a run of other settings or data; choose another --out or remove it. "
+                f"Received: {out.name}"
+            )
+        return True
+    value = {"identity": identity, "settings": settings_json(settings), "code": code_version()}
+    partial = path.with_name(SETTINGS + ".partial")
+    partial.write_text(json.dumps(finite(value), indent=1, allow_nan=False) + "\n")
+    os.replace(partial, path)
+    return False
+
+
+def _finished(out: Path) -> Artifact | None:
+    if read_progress(out / PROGRESS).get("stage") != "done":
+        return None
+    try:
+        return load_artifact(out / MODEL)
+    except ArtifactError:
+        return None
