@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 
 from ctportal.pages.charts import Cell, Chart, Column, Row
 from ctportal.pages.templatetags.figures import part_of, seconds, share
-from inference.monitoring.figures import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
+from inference.monitoring.shapes import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
 
 Reading = Callable[[Counts], Cell]
 
@@ -34,7 +34,12 @@ def chart_by_model(models: Sequence[ModelFigures]) -> Chart | None:
         title="The versions side by side",
         words="Of infected patients: how many each version missed. Of the others: how many it alarmed for nothing.",
         kind="bar",
-        columns=[Column("Model"), Column("Missed", "alarm"), Column("False alarms", "warn"), Column("Overridden", "info")],
+        columns=[
+            Column("Model"),
+            Column("Missed", "alarm"),
+            Column("False alarms", "warn"),
+            Column("Overridden", "info"),
+        ],
         rows=[Row(model.name, [read(model.counts) for read in readings]) for model in reversed(asked)],
         percent=True,
     )
@@ -80,7 +85,12 @@ def _answers(monitoring: Monitoring) -> Chart:
 
 
 def _errors(monitoring: Monitoring) -> Chart:
-    columns = [Column("Missed infections", "alarm"), Column("False alarms", "warn"), Column("Infected"), Column("Others")]
+    columns = [
+        Column("Missed infections", "alarm"),
+        Column("False alarms", "warn"),
+        Column("Infected"),
+        Column("Others"),
+    ]
     readings: list[Reading] = [
         lambda c: _count(c.missed),
         lambda c: _count(c.false_alarms),

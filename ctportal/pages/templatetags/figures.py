@@ -7,7 +7,7 @@ from django import template
 from inference.answers import words_for_duration
 from inference.model_card import CardTable
 from inference.models import ModelStatus
-from inference.monitoring.figures import ShiftState
+from inference.monitoring.shapes import ShiftState
 
 register = template.Library()
 

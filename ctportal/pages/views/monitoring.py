@@ -14,7 +14,8 @@ from ctportal.pages.forms.monitoring import LENGTHS, PeriodForm
 from ctportal.pages.monitoring_charts import chart_by_model, charts_over_time, histogram
 from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import require_somewhere
-from inference.monitoring.figures import ModelFigures, Monitoring, ShiftState, monitor
+from inference.monitoring.figures import monitor
+from inference.monitoring.shapes import ModelFigures, Monitoring, ShiftState
 from inference.monitoring.tables import as_csv, tables
 
 WORST_FIRST = [
