@@ -6,7 +6,7 @@ one conditional update. Whatever dies in between, the sweep puts right.
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -72,6 +72,7 @@ class Answer:
     slices: Sequence[SliceFinding]
     engine: str
     duration_ms: int
+    input_features: Mapping[str, float] | None = None
 
 
 def active_model() -> ModelVersion | None:
@@ -202,6 +203,7 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
             suitability=answer.suitability,
             engine=answer.engine,
             duration_ms=answer.duration_ms,
+            input_features=answer.input_features,
             error="",
             lease_until=None,
         )

@@ -108,7 +108,7 @@ class Shift:
 
     name: str  # `score`, or a key of `ml.reference.describe_view`
     title: str
-    unit: str
+    unit: str  # what is measured, and in which unit
     state: ShiftState
     n: int
     reference_n: int
@@ -169,7 +169,7 @@ class ReaderPair:
     agreed: int
     kappa: float | None
     low: float | None  # the 95 % interval
-    high: float | None
+    high: float | None  # None where nothing varies that could tell it
     words: str
 
 
@@ -215,6 +215,7 @@ class Monitoring:
     missed_count: int
     readers: ReaderAgreement
     alarms: Sequence[Alarm] = ()
+    overdue: int = 0  # scans that wait now, and longer than `MONITOR_WAIT_SECONDS`
     hidden_scans: int = 0  # left out: the user still has to decide on them without knowing the answer
     synthetic: int = 0  # of the scans counted, those drawn for demonstration
     notes: Sequence[str] = field(default=())
