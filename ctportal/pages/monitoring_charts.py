@@ -53,7 +53,7 @@ def histogram(shift: Shift, *, key: str) -> Chart | None:
         title=shift.title,
         words=f"{shift.title}: share of the scans in each range, in training and now",
         kind="bar",
-        columns=[Column(_range_title(shift)), Column("In training", "quiet"), Column("Now", "info")],
+        columns=[Column("Range"), Column("In training", "quiet"), Column("Now", "info")],
         rows=[Row(words_for_bin(bin_), [_part(bin_.reference), _part(bin_.share)]) for bin_ in shift.bins],
         percent=True,
     )
@@ -170,7 +170,3 @@ def _rate(value: float | None, part: int, whole: int) -> Cell:
 
 def _part(value: float) -> Cell:
     return Cell(share(value), value)
-
-
-def _range_title(shift: Shift) -> str:
-    return f"Range ({shift.unit})" if shift.unit else "Range"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -10,10 +11,12 @@ from django.views.decorators.http import require_GET
 from cases.errors import WrongState
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right
+from ctportal.pages.alarm_words import told_alarms
 from ctportal.pages.forms.monitoring import LENGTHS, PeriodForm
 from ctportal.pages.monitoring_charts import chart_by_model, charts_over_time, histogram
 from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import require_somewhere
+from inference.models import ModelStatus
 from inference.monitoring.figures import monitor
 from inference.monitoring.shapes import ModelFigures, Monitoring, ShiftState
 from inference.monitoring.tables import as_csv, tables
@@ -63,20 +66,26 @@ def _figures(user: User, form: PeriodForm) -> Monitoring:
 
 
 def _told(found: Monitoring) -> dict[str, Any]:
+    drifts = [_drift(model) for model in found.models]
     return {
         "found": found,
+        "alarms": told_alarms(found.alarms),
+        "psi_notice": settings.MONITOR_PSI_NOTICE,
+        "psi_alarm": settings.MONITOR_PSI_ALARM,
         "charts": charts_over_time(found),
         "by_model": chart_by_model(found.models),
-        "drifts": [_drift(model, is_open=place == 0) for place, model in enumerate(found.models)],
+        "drifts": drifts,
+        "has_bins": any(drift["has_charts"] for drift in drifts),
     }
 
 
-def _drift(model: ModelFigures, *, is_open: bool) -> dict[str, Any]:
+def _drift(model: ModelFigures) -> dict[str, Any]:
     shifts = [(shift, histogram(shift, key=f"shift-{model.model_id}-{shift.name}")) for shift in model.drift.shifts]
     return {
         "model": model,
-        "is_open": is_open,
+        "is_open": model.status == ModelStatus.ACTIVE,
         "shifts": shifts,
         "has_charts": any(chart for _, chart in shifts),
+        "has_reference": any(shift.state != ShiftState.NO_REFERENCE for shift, _ in shifts),
         "worst": min((shift.state for shift, _ in shifts), key=WORST_FIRST.index),
     }

@@ -31,6 +31,7 @@ function seriesOf(table, kind) {
       borderColor: tone,
       backgroundColor: kind === "line" ? "transparent" : tone,
       borderWidth: kind === "line" ? 2 : 0,
+      maxBarThickness: 56,
       borderDash: "dash" in heading.dataset ? [6, 4] : [],
       pointRadius: rows.length > 40 ? 0 : 2.5,
       spanGaps: true,
