@@ -136,7 +136,7 @@ class PredictionFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-PREDICTIONS = Prediction.objects.select_related("model_version", "scan__case__patient__site").with_place()
+PREDICTIONS = Prediction.objects.shown().select_related("model_version", "scan__case__patient__site").with_place()
 
 
 class PredictionViews(Resource):

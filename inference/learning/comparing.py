@@ -14,6 +14,7 @@ from inference.learning import leases
 from inference.learning.folders import FolderTaken, alone_in, clear_ended
 from inference.learning.judging import make_comparison
 from inference.learning.pulse import Lost, Pulse
+from inference.learning.subprocesses import sentence
 from inference.learning.training import parent_in_service, require_training_right
 from inference.models import (
     RUN_ERROR_LENGTH,
@@ -112,7 +113,7 @@ def end_request(request: ComparisonRequest, words: str) -> bool:
 
 def _put_back(request: ComparisonRequest, words: str) -> None:
     if request.attempts >= settings.TRAINING_MAX_ATTEMPTS:
-        return _end(request, f"{words} It was tried {request.attempts} times; tell the administrator.")
+        return _end(request, f"{sentence(words)} It was tried {request.attempts} times; tell the administrator.")
     logger.warning("%s goes on later: %s", request, words)
     patiently(lambda: leases.put_back(request))
 

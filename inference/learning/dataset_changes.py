@@ -1,15 +1,14 @@
 """What has changed since the data set before: scans that came, went, have another label or other images."""
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from typing import NamedTuple
 
 from cases.models import Label
 from cases.reviews import hidden_scans
 from ctportal.accounts.models import User
-from inference.models import Dataset, DatasetScan
+from inference.models import Dataset
 
 SHOWN = 200
 
@@ -72,35 +71,55 @@ def changes_since_previous(dataset: Dataset, user: User | None = None) -> Change
     previous = dataset.previous
     if previous is None:
         return Changes(None, dataset.counts.get("scans", 0), 0, 0, 0, [], [], [])
-    now, before = dataset.scans.all(), previous.scans.all()
-    added = now.filter(~Exists(_same(before)))
-    removed = before.filter(~Exists(_same(now)))
-    both = now.annotate(before=Subquery(_same(before).values("label")[:1])).filter(before__isnull=False)
-    relabelled = both.exclude(before=F("label"))
-    altered = both.filter(before=F("label")).filter(~Exists(_same(before).filter(content_key=OuterRef("content_key"))))
+    now, before = _frozen(dataset), _frozen(previous)
+    both = now.keys() & before.keys()
+    relabelled = {key for key in both if now[key].label != before[key].label}
+    added, removed = now.keys() - before.keys(), before.keys() - now.keys()
+    hidden = _hidden_ids(user)
     return Changes(
         previous=previous,
-        added=added.count(),
-        removed=removed.count(),
-        relabelled=relabelled.count(),
-        altered=altered.count(),
-        added_scans=[_changed(row, "", row.label) for row in _first(added, user)],
-        removed_scans=[_changed(row, row.label, "") for row in _first(removed, user)],
-        relabelled_scans=[_changed(row, row.before, row.label) for row in _first(relabelled, user)],
+        added=len(added),
+        removed=len(removed),
+        relabelled=len(relabelled),
+        altered=sum(now[key].content_key != before[key].content_key for key in both - relabelled),
+        added_scans=[_changed(key, None, now[key], hidden) for key in _first(added)],
+        removed_scans=[_changed(key, before[key], None, hidden) for key in _first(removed)],
+        relabelled_scans=[_changed(key, before[key], now[key], hidden) for key in _first(relabelled)],
     )
 
 
-def _same(rows: QuerySet[DatasetScan]) -> QuerySet[DatasetScan]:
-    """The same scan over there: of the portal by its id, of a base set by its name."""
-    same_scan = Q(scan__isnull=False, scan=OuterRef("scan"))
-    same_base = Q(base_set__isnull=False, base_set=OuterRef("base_set"), name=OuterRef("name"))
-    return rows.order_by().filter(same_scan | same_base)
+class _Frozen(NamedTuple):
+    label: str
+    source: str
+    content_key: str
 
 
-def _first(rows: QuerySet[DatasetScan], user: User | None) -> Iterable[Any]:
-    hidden = Value(False) if user is None else Exists(hidden_scans(user).filter(pk=OuterRef("scan")))
-    return rows.annotate(is_hidden=hidden)[:SHOWN]
+# The same scan in both: of the portal by its id, of a base set by its name there.
+_Key = tuple[int, int, str]
 
 
-def _changed(row: Any, before: str, after: str) -> ChangedScan:
-    return ChangedScan(row.name, row.source, row.scan_id, before, after, row.is_hidden)
+def _frozen(dataset: Dataset) -> dict[_Key, _Frozen]:
+    """Compared here and not by the database, which joins two such lists badly on either of two columns."""
+    rows = dataset.scans.order_by().values_list("scan", "base_set", "name", "label", "source", "content_key")
+    return {(scan or 0, base_set or 0, name): _Frozen(*facts) for scan, base_set, name, *facts in rows.iterator()}
+
+
+def _first(keys: Iterable[_Key]) -> list[_Key]:
+    return heapq.nsmallest(SHOWN, keys)
+
+
+def _hidden_ids(user: User | None) -> set[int]:
+    return set(hidden_scans(user).values_list("pk", flat=True)) if user is not None else set()
+
+
+def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: set[int]) -> ChangedScan:
+    scan, _, name = key
+    known = after or before
+    return ChangedScan(
+        name=name,
+        source=known.source if known else "",
+        scan_id=scan or None,
+        before=before.label if before else "",
+        after=after.label if after else "",
+        is_hidden=scan in hidden,
+    )

@@ -5,13 +5,14 @@ A manager of a blinded site who also reads there must not learn here what collea
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from cases.models import Scan
 from cases.reviews import hidden_scans
 from ctportal.accounts.models import User
-from inference.models import Dataset, DatasetScan, ExcludedScan
+from inference.models import Dataset
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ScanFilters:
 NO_FILTERS = ScanFilters()
 
 
-def scans_of_dataset(dataset: Dataset, user: User, filters: ScanFilters = NO_FILTERS) -> QuerySet[DatasetScan]:
+def scans_of_dataset(dataset: Dataset, user: User, filters: ScanFilters = NO_FILTERS) -> QuerySet[Any]:
     """For a paginator. Each row has `is_hidden`, and `visible_case_id` where there is a case that the user may see."""
     rows = dataset.scans.select_related("patient", "base_set")
     chosen = {
@@ -43,7 +44,7 @@ def scans_of_dataset(dataset: Dataset, user: User, filters: ScanFilters = NO_FIL
     return rows.filter(is_hidden=False) if filters.label or filters.agreement else rows
 
 
-def excluded_of_dataset(dataset: Dataset, user: User, reason: str = "") -> QuerySet[ExcludedScan]:
+def excluded_of_dataset(dataset: Dataset, user: User, reason: str = "") -> QuerySet[Any]:
     """What was left out, with the reason as it was when the data set froze; otherwise as above."""
     rows = dataset.excluded_scans.filter(reason=reason) if reason else dataset.excluded_scans.all()
     return rows.annotate(visible_case_id=_visible_case(user), is_hidden=_is_hidden(user)).order_by("scan_id")

@@ -20,7 +20,7 @@ from inference.learning.comparing import compare_next, queue_comparison
 from inference.learning.folders import ARTEFACT, DATA, LOG, PROGRESS, FolderTaken, alone_in, clear_ended
 from inference.learning.materialise import materialise
 from inference.learning.pulse import Lost, Pulse, Say, silent
-from inference.learning.subprocesses import Child, read_progress, run_ml, tail
+from inference.learning.subprocesses import Child, read_progress, run_ml, sentence, tail
 from inference.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from inference.patience import never, patiently
 from ml.artifact import Artifact, ArtifactError, load_artifact
@@ -79,7 +79,7 @@ def _train(run: TrainingRun, pulse: Pulse) -> None:
     if status == REFUSED:
         raise PermanentTrouble(f"The training refused: {words}")
     if status != 0:
-        raise PassingTrouble(f"The training stopped ({_ending(status)}). {words}".strip())
+        raise PassingTrouble(f"The training stopped ({_ending(status)}): {words}")
     artifact = _artefact_of(run)
     store_artifact(artifact)
     if not patiently(lambda: _complete(run, artifact)):
@@ -177,7 +177,9 @@ def end_in_failure(run: TrainingRun, words: str) -> bool:
 
 def _put_back(run: TrainingRun, words: str) -> None:
     if run.attempts >= settings.TRAINING_MAX_ATTEMPTS:
-        return _fail(run, f"{words} It was tried {run.attempts} times; see the log, or tell the administrator.")
+        return _fail(
+            run, f"{sentence(words)} It was tried {run.attempts} times; see the log, or tell the administrator."
+        )
     logger.warning("%s goes on later: %s", run, words)
     patiently(lambda: leases.put_back(run))
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from django.db.models import QuerySet
 from PIL import Image
 
-from cases.intake.raster import view_digest
+from cases.models import Slice
 from inference.learning.amounts import TAUGHT, used
-from inference.models import ModelVersion, TrainingRun
+from inference.models import BaseImage, DatasetScan, ModelVersion, TrainingRun
 from ml.artifact import ArtifactError, load_artifact
-
-PREFIX = 16  # of a view's digest, as an artefact keeps it
+from ml.images import view_digest, view_id
 
 
 @dataclass
 class Seen:
-    """Views by the beginning of their digests, patients by their number, and models that do not say."""
+    """Views by the ids that artefacts keep, patients by their number, and models that do not say."""
 
     views: set[str] = field(default_factory=set)
     patients: set[int] = field(default_factory=set)
@@ -54,30 +54,41 @@ def _add(seen: Seen, model: ModelVersion) -> bool:
     if run is not None:
         taught = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TAUGHT)
         seen.patients |= set(taught.values_list("patient_id", flat=True))
+        seen.views |= _views_in(taught)
     return bool(views) or run is not None
 
 
 def _views_of(model: ModelVersion) -> set[str]:
     try:
-        return {view[:PREFIX] for view in load_artifact(model.folder).training_views}
+        return set(load_artifact(model.folder).training_views)
     except ArtifactError:  # an ancestor whose files are gone
         return set()
 
 
+def _views_in(scans: "QuerySet[DatasetScan]") -> set[str]:
+    """By their keys; patients of two imported sets may be one, and stand on both sides."""
+    found: set[str] = set()
+    for images, rows in ((BaseImage.objects, scans.filter(scan=None)), (Slice.objects, scans.filter(base_set=None))):
+        ids = [pk for one in rows.values_list("image_ids", flat=True) for pk in one]
+        found |= {view_id(key) for key in images.filter(pk__in=ids).values_list("key", flat=True)}
+    return found
+
+
 def known_groups(folder: Path, seen: Seen) -> set[str]:
     """The patients of a labelled folder (`patient-<number>`) of whom a model has seen any picture."""
-    files: dict[str, list[str]] = defaultdict(list)
+    files: dict[str, list[tuple[str, str]]] = defaultdict(list)
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as manifest:
         for row in csv.DictReader(manifest):
-            files[row["group"]].append(row["file"])
+            files[row["group"]].append((row["file"], row["view_key"]))
     return {
         group
-        for group, names in files.items()
+        for group, views in files.items()
         if int(group.removeprefix("patient-")) in seen.patients
-        or (seen.views and any(_digest(folder / name) in seen.views for name in names))
+        or (seen.views and any(_ids(folder / name, key) & seen.views for name, key in views))
     }
 
 
-def _digest(path: Path) -> str:
+def _ids(path: Path, key: str) -> set[str]:
+    """By its key in the portal, and by its pixels, whatever file they came in."""
     with Image.open(path) as image:
-        return view_digest(np.asarray(image))[:PREFIX]
+        return {view_id(key), view_id(f"sha256:{view_digest(np.asarray(image))}")}

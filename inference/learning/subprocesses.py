@@ -100,6 +100,11 @@ def read_progress(path: Path) -> dict[str, Any]:
     return finite(found) if isinstance(found, dict) else {}
 
 
+def sentence(words: str) -> str:
+    """With its full stop, so that another can follow."""
+    return words if words.endswith((".", "!", "?")) else f"{words.rstrip(': ')}."
+
+
 def _bound() -> list[str]:
     return [sys.executable, "-I", "-S", bound_child.__file__, str(os.getpid())]
 

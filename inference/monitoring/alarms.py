@@ -38,7 +38,7 @@ class Rule:
         if rate is None or whole < least or rate <= bound:
             return None
         words = self.words.format(model=figures.name, part=part, whole=whole, rate=percent(rate))
-        threshold = f"Told above {percent(bound)} of at least {least}."
+        threshold = f"Told above {percent(bound)}, of at least {least}."
         return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
 
 
@@ -101,7 +101,8 @@ def _waiting(total: Counts, overdue: int) -> Iterator[Alarm]:
     advice = "See whether the inference worker runs, and whether it keeps up: another worker or a GPU helps."
     if overdue:
         threshold = f"Told once a scan waits for more than {duration(seconds)}."
-        words = f"{overdue} scan{'s wait' if overdue > 1 else ' waits'} for an answer longer than that now."
+        scans = f"{overdue} scans have" if overdue > 1 else "1 scan has"
+        words = f"{scans} been waiting for an answer for more than {duration(seconds)}."
         yield Alarm(AlarmLevel.ALARM, "overdue", "", words, threshold, advice)
     if total.done >= settings.MONITOR_LEAST_SCANS and total.p95_wait is not None and total.p95_wait > seconds:
         words = f"One scan in twenty waited for {duration(total.p95_wait)} or longer."

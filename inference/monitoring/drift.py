@@ -20,7 +20,6 @@ from cases.models import Decision
 from inference.models import ModelVersion, PredictionQuerySet, PredictionStatus
 from inference.monitoring.shapes import Bin, Drift, Shift, ShiftState
 from ml.artifact import ArtifactError, load_artifact
-from ml.decision import Calibration
 from ml.reference import FEATURES, population_stability_index
 
 MOST_VALUES = 20_000  # more scans than these tell no more: every second, third, … is read
@@ -64,34 +63,22 @@ def _read_reference(folder: Path) -> Mapping[str, Any]:
 
 
 def _values(model: ModelVersion, rows: PredictionQuerySet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Scores of the scans that it could judge, and the inputs of all that were described."""
+    """Scores of the scans that it could judge, and the inputs of all that were described.
+
+    A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices.
+    """
     done = rows.filter(model_version=model, status=PredictionStatus.DONE)
     every = math.ceil(done.count() / MOST_VALUES)
     if every > 1:
         done = done.annotate(turn=Mod(F("pk"), Value(every))).filter(turn=0)
-    scores, lone, described = [], [], []
-    for probability, decision, slices, features in done.values_list(
-        "probability", "decision", "scan__slice_count", "input_features"
-    ):
+    scores, described = [], []
+    for probability, decision, features in done.values_list("probability", "decision", "input_features"):
         if decision != Decision.UNSUITABLE:
             scores.append(probability)
-            lone.append(slices == 1)
         if features:
             described.append(features)
-    whole = on_the_scale_of_scans(np.array(scores, float), np.array(lone, bool), model.thresholds)
-    return whole, {name: np.array([row[name] for row in described if name in row], float) for name in FEATURES}
-
-
-def on_the_scale_of_scans(scores: np.ndarray, lone: np.ndarray, thresholds: Mapping[str, Any]) -> np.ndarray:
-    """A lone slice has a calibration of its own; the reference knows that of scans. Both are of the same logit."""
-    if not lone.any() or "slice" not in thresholds or "scan" not in thresholds:
-        return scores
-    of_slice, of_scan = Calibration(**thresholds["slice"]), Calibration(**thresholds["scan"])
-    inside = np.clip(scores[lone], 1e-12, 1 - 1e-12)
-    logits = (np.log(inside / (1 - inside)) - of_slice.offset) / of_slice.slope
-    whole = scores.copy()
-    whole[lone] = of_scan.probability(logits)
-    return whole
+    inputs = {name: np.array([row[name] for row in described if name in row], float) for name in FEATURES}
+    return np.array(scores, float), inputs
 
 
 def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:

@@ -1,11 +1,17 @@
 """Labelled folders for the tests of the learning loop, drawn as phantoms."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tests.cast import phantom_png
+
+if TYPE_CHECKING:
+    from inference.models import BaseSet
 
 COLUMNS = ("file", "label", "group", "scan", "block", "sha256")
 
@@ -25,6 +31,15 @@ def picture(folder: Path, name: str, data: bytes, **facts: str) -> dict[str, str
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return {"file": name, "label": "covid", "group": "", "sha256": hashlib.sha256(data).hexdigest(), **facts}
+
+
+def imported(folder: Path, **choice: Any) -> BaseSet:
+    from inference.learning.base_import import import_labels
+
+    report = import_labels(folder, **choice)
+    assert report.base_set is not None
+    assert not report.refused
+    return report.base_set
 
 
 def labelled_folder(folder: Path, *, patients: int = 6, images: int = 2, seed: int = 50_000) -> Path:

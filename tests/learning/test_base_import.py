@@ -4,6 +4,7 @@ import io
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,7 +216,8 @@ def test_a_killed_import_goes_on_and_takes_over_what_lies_there(folder, media, m
     connections.close_all()
     child = os.fork()
     if child == 0:
-        rows, store = BaseImage.objects, BaseImage.objects.bulk_create
+        rows: Any = BaseImage.objects
+        store = rows.bulk_create
 
         def killed_before_the_second_rows(images):
             if BaseImage.objects.exists():

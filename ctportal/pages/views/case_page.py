@@ -89,7 +89,7 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
         "case": case,
         "patient": case.patient,
         "entries": entries,
-        "has_pending": any(entry["answer"].is_pending for entry in entries),
+        "has_pending": any(entry["answer"].is_awaited for entry in entries),
         "fingerprint": _fingerprint(entries),
         "hides_answers": any(entry["answer"].is_hidden for entry in entries),
     }
