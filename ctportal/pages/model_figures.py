@@ -24,6 +24,13 @@ def figure_lines(metrics: Any) -> list[FigureLine]:
     return [_line(path, figures) for path, figures in _measured(metrics, ())]
 
 
+def card_lines(card: Any) -> list[tuple[str, str]]:
+    """What the model's makers say of it, as pairs of name and text."""
+    if not isinstance(card, dict):
+        return []
+    return [(_words(name), _text(value)) for name, value in card.items() if value not in (None, "", [], {})]
+
+
 def _measured(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     if not isinstance(node, dict) or len(path) > DEPTH:
         return
@@ -58,3 +65,11 @@ def _share(value: Any) -> str:
 def _words(name: str) -> str:
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "; ".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{_words(str(name))}: {_text(item)}" for name, item in value.items())
+    return str(value)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cases.models import Scan
 from ctportal.accounts.models import Action, ApiToken, Event, Membership
-from ctportal.pages.model_figures import figure_lines
+from ctportal.pages.model_figures import card_lines, figure_lines
 from tests.cast import answer, make_case, make_person, make_scan
 
 MOST_QUERIES = 15
@@ -229,6 +229,7 @@ def test_without_models_the_page_says_what_to_do(login, cara):
 @pytest.mark.parametrize("odd", [None, [], "x", {}, {"a": {"false_negatives": "many"}}, {"a": [1, 2]}])
 def test_figures_of_any_shape_do_not_break_the_page(odd):
     assert figure_lines(odd) == []
+    assert isinstance(card_lines(odd), list)
 
 
 # --- administration ---
