@@ -145,8 +145,11 @@ def _receive_cases(folder: Path, staff: Staff, say: Say) -> dict[int, Label]:
 
 
 def _groups(folder: Path) -> Iterator[tuple[str, Label, list[SentFile]]]:
+    """A group that lies in two blocks is one patient, and in the base already."""
     with (folder / "manifest.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["block"] == CASE_BLOCK]
+        rows = list(csv.DictReader(file))
+    known = {row["group"] for row in rows if row["block"] in BASE_BLOCKS}
+    rows = [row for row in rows if row["block"] == CASE_BLOCK and row["group"] not in known]
     for group, label in dict.fromkeys((row["group"], row["label"]) for row in rows):
         paths = [folder / row["file"] for row in rows if (row["group"], row["label"]) == (group, label)]
         yield group, LABELS[label], [_sent(path) for path in paths]
