@@ -23,7 +23,7 @@ from inference.monitoring.traces import (
 from inference.monitoring.tracing import Tracer, ancestors_of
 
 MOST_SCANS = 500
-MOST_USES = 50
+MOST_USES = 20
 MOST_VERSIONS = 50
 
 
