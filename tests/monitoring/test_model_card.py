@@ -101,6 +101,14 @@ def test_who_does_not_manage_every_site_sees_sizes_and_licences_but_no_sources_a
             assert words not in card
 
 
+def test_the_folds_of_a_cross_validation_are_one_line_with_its_note(shipped: ModelVersion, cara: User) -> None:
+    folds = [{"model": {**SIDE, "groups": {**SIDE, "n": 4, "positives": 2}}} for _ in range(3)]
+    shipped.metrics = {"cross_validation": {"set A, random": {"folds": folds, "note": "leaks"}}}
+    card = text(model_card(shipped, cara))
+    assert "| Cross validation · Set A, random | 3 of 60 | 6 of 60 | 95.0 % | – | 0.970 | leaks |" in card
+    assert "| Cross validation · Set A, random · Groups | 3 of 6 |" in card
+
+
 def test_a_model_of_which_nothing_is_known_has_a_card_with_its_limits(model: ModelVersion, cara: User) -> None:
     model.metrics, model.card, model.thresholds = {}, [], {}
     card = model_card(model, cara)
