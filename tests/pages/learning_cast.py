@@ -102,7 +102,7 @@ def make_comparison(
     champion: ModelVersion,
     challenger: ModelVersion,
     *,
-    before: float = 0.3,
+    before: float = 0.5,
     now: float = 0.1,
 ) -> Comparison:
     """`before` and `now` are the shares of infected test scans that each misses. Every patient has one scan."""
