@@ -37,6 +37,7 @@ def build_dataset(
 
     `user` is empty on the command line. Raises PermissionDenied for a site that the user does not manage.
     """
+    sites, base_sets = list(dict.fromkeys(sites)), list(dict.fromkeys(base_sets))
     require_dataset_right(user, sites)
     clinical = clinical_scans(sites, with_synthetic=with_synthetic, consensus_only=consensus_only)
     found = leave_out_duplicates(clinical.included, base_scans(base_sets))
