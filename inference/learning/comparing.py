@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 
 from cases.errors import WrongState
@@ -14,6 +15,7 @@ from inference.learning import leases
 from inference.learning.folders import FolderTaken, alone_in, clear_ended
 from inference.learning.judging import make_comparison
 from inference.learning.pulse import Lost, Pulse
+from inference.learning.subprocesses import sentence
 from inference.learning.training import parent_in_service, require_training_right
 from inference.models import (
     RUN_ERROR_LENGTH,
@@ -89,6 +91,11 @@ def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -
         _put_back(request, str(trouble))
     except OSError as error:
         _put_back(request, f"The training worker's storage does not answer ({error.strerror}).")
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("%s stopped with an error", request)
+        _put_back(request, f"The training worker stopped with an error ({type(error).__name__}).")
     return request
 
 
@@ -105,14 +112,14 @@ def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
     logger.info("%s is done: %s", request, "the gate is open" if comparison.passed else "the gate stays shut")
 
 
-def end_request(request: ComparisonRequest, words: str) -> bool:
+def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:
     logger.warning("%s failed: %s", request, words)
-    return leases.settle(request, TrainingStatus.FAILED, error=words[:RUN_ERROR_LENGTH])
+    return leases.settle(request, TrainingStatus.FAILED, abandoned=abandoned, error=words[:RUN_ERROR_LENGTH])
 
 
 def _put_back(request: ComparisonRequest, words: str) -> None:
     if request.attempts >= settings.TRAINING_MAX_ATTEMPTS:
-        return _end(request, f"{words} It was tried {request.attempts} times; tell the administrator.")
+        return _end(request, f"{sentence(words)} It was tried {request.attempts} times; tell the administrator.")
     logger.warning("%s goes on later: %s", request, words)
     patiently(lambda: leases.put_back(request))
 

@@ -41,7 +41,7 @@ def make_comparison(
     _require_enough(dataset, rows, left_out)
     _lay_out(folder, left_out)
     found = _judge(artifacts, folder, beat)
-    figures = figures_of_comparison(found, rows)
+    figures = figures_of_comparison(found, rows, beat)
     figures["left_out"] = {"patients": len(left_out), "reason": _why_left_out(left_out, seen)}
     scans = _compared(found, rows)
     return patiently(lambda: _store(dataset, champion, challenger, figures, scans))
@@ -111,17 +111,17 @@ def _judge(artifacts: tuple[Artifact, Artifact], folder: Path, beat: Beat) -> di
     if status == REFUSED:
         raise PermanentTrouble(f"The comparison refused: {words}")
     if status != 0:
-        raise PassingTrouble(f"The comparison stopped (status {status}). {words}".strip())
+        raise PassingTrouble(f"The comparison stopped (exit status {status}): {words}")
     return finite(json.loads((folder / FINDINGS).read_bytes()))
 
 
-def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan]) -> dict[str, Any]:
+def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: Beat) -> dict[str, Any]:
     """What the judge found over all, by subgroup, and what the gate makes of it."""
     figures = {key: value for key, value in found.items() if key != "scans"}
     by_name = {(row.name, group_of(row)): row for row in rows}
     judged = [by_name[(scan["name"], scan["group"])] for scan in found["scans"]]
     figures["infected_patients"] = _patients(judged, Label.COVID)
-    figures["subgroups"] = subgroup_figures(found["scans"], by_name)
+    figures["subgroups"] = subgroup_figures(found["scans"], by_name, beat=beat)
     limits = {
         "margin": settings.GATE_SENSITIVITY_MARGIN,
         "floor": settings.GATE_SPECIFICITY_FLOOR,

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference.models import Method, ModelVersion
-from ml.preprocess import Preprocessing
-from ml.recipe import Finetuning
 from ml.topology import BLOCKS
 
 WEIGHTS = ("none", "imagenet")
@@ -45,16 +43,17 @@ class Option:
         return "a whole number" if isinstance(self.default, int) else "a number"
 
 
-_tuning, _input = Finetuning(), Preprocessing()
+# As `ml.recipe` has them, which a web process cannot import.
+EPOCHS, BATCH, RATE, SIDE = 12, 32, 2e-4, 224
 RATE_OF_A_NEW_NETWORK = 1e-3
 ALWAYS = (Option("seed", 0, 0, 2**31 - 1), Option("replay", True))
-TUNING = (Option("epochs", _tuning.epochs, 1, 500), Option("batch", _tuning.batch, 2, 512))
+TUNING = (Option("epochs", EPOCHS, 1, 500), Option("batch", BATCH, 2, 512))
 NETWORK = (
     Option("architecture", "resnet18", choices=tuple(sorted(BLOCKS))),
     Option("stages", 4, choices=(3, 4)),
     Option("filters", 64, 8, 64, multiple_of=8),
-    Option("height", _input.height, 64, 1024, multiple_of=32),
-    Option("width", _input.width, 64, 1024, multiple_of=32),
+    Option("height", SIDE, 64, 1024, multiple_of=32),
+    Option("width", SIDE, 64, 1024, multiple_of=32),
     Option("weights", "none", choices=WEIGHTS),
 )
 
@@ -65,7 +64,7 @@ def options_of(*, method: str, parent: ModelVersion | None, weights: Any = "none
     if method != Method.FINETUNE:
         return (*ALWAYS, *network)
     new = parent is None and weights == "none"
-    rate = Option("rate", RATE_OF_A_NEW_NETWORK if new else _tuning.rate, 1e-7, 0.1)
+    rate = Option("rate", RATE_OF_A_NEW_NETWORK if new else RATE, 1e-7, 0.1)
     return (*ALWAYS, *TUNING, rate, *network)
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from django.db.models import QuerySet
 from PIL import Image
 
+from cases.models import Slice
 from inference.learning.amounts import TAUGHT, used
-from inference.models import ModelVersion, TrainingRun
+from inference.models import BaseImage, DatasetScan, ModelVersion, TrainingRun
 from ml.artifact import ArtifactError, load_artifact
 from ml.images import view_digest, view_id
 
@@ -52,6 +54,7 @@ def _add(seen: Seen, model: ModelVersion) -> bool:
     if run is not None:
         taught = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TAUGHT)
         seen.patients |= set(taught.values_list("patient_id", flat=True))
+        seen.views |= _views_in(taught)
     return bool(views) or run is not None
 
 
@@ -60,6 +63,15 @@ def _views_of(model: ModelVersion) -> set[str]:
         return set(load_artifact(model.folder).training_views)
     except ArtifactError:  # an ancestor whose files are gone
         return set()
+
+
+def _views_in(scans: "QuerySet[DatasetScan]") -> set[str]:
+    """By their keys; patients of two imported sets may be one, and stand on both sides."""
+    found: set[str] = set()
+    for images, rows in ((BaseImage.objects, scans.filter(scan=None)), (Slice.objects, scans.filter(base_set=None))):
+        ids = [pk for one in rows.values_list("image_ids", flat=True) for pk in one]
+        found |= {view_id(key) for key in images.filter(pk__in=ids).values_list("key", flat=True)}
+    return found
 
 
 def known_groups(folder: Path, seen: Seen) -> set[str]:

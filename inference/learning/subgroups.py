@@ -1,7 +1,7 @@
 """The figures of a comparison for each site, source, sex and age band."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cases.models import Patient, Sex
@@ -11,11 +11,12 @@ from ml.judge import paired_figures, sides_of
 AGE_BANDS = ((0, 40, "Under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 200, "80 and over"))
 NOT_RECORDED = "Not recorded"
 OWN_CASES = "Cases of this installation"
+REPEATS = 1000
 KINDS = ("site", "source", "sex", "age")
 
 
 def subgroup_figures(
-    scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan]
+    scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan], *, beat: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """`scans` as the judge wrote them; `rows` by name and group."""
     members: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
@@ -23,7 +24,12 @@ def subgroup_figures(
         for kind, name in subgroups_of(rows[(scan["name"], scan["group"])]):
             members[(kind, name)].append(scan)
     ordered = sorted(members, key=lambda group: (KINDS.index(group[0]), _rank(group[1]), group[1]))
-    return [{"kind": kind, "name": name, **paired_figures(*sides_of(members[(kind, name)]))} for kind, name in ordered]
+    found = []
+    for kind, name in ordered:
+        beat()
+        figures = paired_figures(*sides_of(members[(kind, name)]), repeats=REPEATS)
+        found.append({"kind": kind, "name": name, **figures})
+    return found
 
 
 def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:

@@ -84,7 +84,7 @@ def tail(log: Path, *, lines: int = SHOWN_LINES, since: int = 0) -> str:
             start = max(since, file.tell() - 4 * lines * LONGEST_LINE)
             file.seek(start)
             text = file.read().decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:  # not there yet, or not on this machine
         return ""
     shown = text.replace(f"{log.parent}/", "").replace(f"{settings.TRAINING_STORE}/", "").split("\n")
     kept = [_printable(line.rstrip("\r").rpartition("\r")[2]) for line in shown]
@@ -100,13 +100,19 @@ def read_progress(path: Path) -> dict[str, Any]:
     return finite(found) if isinstance(found, dict) else {}
 
 
+def sentence(words: str) -> str:
+    """With its full stop, so that another can follow."""
+    return words if words.endswith((".", "!", "?")) else f"{words.rstrip(': ')}."
+
+
 def _bound() -> list[str]:
     return [sys.executable, "-I", "-S", bound_child.__file__, str(os.getpid())]
 
 
 def _environment() -> dict[str, str]:
+    """Of a GPU it takes what it needs, so that a worker that answers scans on it goes on."""
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    return {**kept, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return {**kept, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 def _printable(line: str) -> str:

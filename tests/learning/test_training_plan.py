@@ -1,14 +1,19 @@
 """What a training would use and take, what speaks against it, who may start and cancel it."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from cases.errors import WrongState
 from ctportal.accounts.models import Action, Event
+from inference.learning import recipes
 from inference.learning.training import cancel_training, parent_in_service, plan_training, request_training
 from inference.models import TrainingRun, TrainingStatus
 from tests.cast import answer, make_person
@@ -132,6 +137,24 @@ def test_defaults_are_filled_in_so_that_the_run_says_what_it_was(champion, datas
     assert (new["architecture"], new["rate"], new["weights"]) == ("resnet18", 1e-3, "none")
 
 
+def test_the_defaults_are_those_of_the_recipe_of_ml():
+    from ml.preprocess import Preprocessing
+    from ml.recipe import Finetuning
+
+    tuning, view = Finetuning(), Preprocessing()
+    assert (tuning.epochs, tuning.batch, tuning.rate) == (recipes.EPOCHS, recipes.BATCH, recipes.RATE)
+    assert view.height == view.width == recipes.SIDE
+
+
+def test_a_web_process_which_has_neither_scipy_nor_a_framework_can_plan_and_ask():
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(['scipy', 'keras', 'openvino', 'sklearn', 'psutil'])\n"
+        "import django; django.setup()\n"
+        "import inference.learning.training, inference.learning.comparing, inference.learning.gate, inference.tasks\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=django_settings.BASE_DIR, check=True)
+
+
 def test_only_the_model_in_service_can_be_started_from(champion, dataset, tmp_path):
     candidate = registered(tmp_path, version="2")
     assert plan(dataset, candidate).refusals == [
@@ -189,7 +212,7 @@ def test_the_database_keeps_the_second_run_out_when_two_ask_at_once(champion, da
     from inference.learning import training
 
     run = start(dataset, champion)
-    calm = iter([[]])
+    calm: Iterator[list[str]] = iter([[]])
     busy = training._busy
     monkeypatch.setattr(training, "_busy", lambda user: next(calm, None) or busy(user))
     with pytest.raises(WrongState, match=f"{run} is queued"):

@@ -55,6 +55,12 @@ def trains(monkeypatch):
     return lambda name, *arguments: monkeypatch.setattr(running, "retrain_command", stand_in(name, *arguments))
 
 
+def claimed() -> TrainingRun:
+    run = leases.claim_next(TrainingRun)
+    assert run is not None
+    return run
+
+
 def expire(run):
     TrainingRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
 
@@ -160,7 +166,7 @@ def test_a_crash_is_tried_again_until_the_attempts_are_used_up(run, trains, sett
     work_through()
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("failed", 2)
-    assert run.error.startswith("The training stopped (exit status 1). MemoryError It was tried 2 times")
+    assert run.error.startswith("The training stopped (exit status 1): MemoryError. It was tried 2 times")
 
 
 def test_stored_images_that_changed_fail_the_run_in_words(run, trains):
@@ -249,7 +255,7 @@ def test_cancelled_in_the_last_moment_no_model_appears(run, trains, max, monkeyp
 
 def test_a_run_whose_worker_was_lost_is_queued_again_and_finished_by_another(run, trains):
     trains("finish")
-    lost = leases.claim_next(TrainingRun)
+    lost = claimed()
     assert sweep() == 0
     expire(run)
     assert sweep() == 1
@@ -273,6 +279,15 @@ def test_a_run_that_loses_its_worker_each_time_fails(run, settings):
     assert Event.objects.filter(action=Action.TRAINING_ENDED).count() == 1
 
 
+def test_a_worker_that_comes_back_in_the_last_moment_is_not_given_up(run, settings):
+    settings.TRAINING_MAX_ATTEMPTS = 1
+    alive = claimed()
+    assert leases.renew(alive)
+    assert not running.end_in_failure(alive, "Lost.", abandoned=True)
+    run.refresh_from_db()
+    assert run.status == "running"
+
+
 def test_a_cancelled_run_whose_worker_died_is_cleared_by_the_next(run, max):
     leases.claim_next(TrainingRun)
     (run.folder / "data").mkdir(parents=True)
@@ -282,7 +297,7 @@ def test_a_cancelled_run_whose_worker_died_is_cleared_by_the_next(run, max):
 
 
 def test_a_worker_that_was_only_cut_off_takes_its_run_back(run):
-    cut_off = leases.claim_next(TrainingRun)
+    cut_off = claimed()
     expire(run)
     sweep()
     assert leases.renew(cut_off)
@@ -321,7 +336,7 @@ def test_two_workers_are_never_in_one_folder(run, trains):
 def test_a_run_that_was_trained_but_not_stored_is_stored_by_the_next_worker_once(run, trains, monkeypatch):
     trains("finish")
     with monkeypatch.context() as patch:
-        patch.setattr(running, "_complete", lambda run, artifact: (_ for _ in ()).throw(OperationalError("away")))
+        patch.setattr(running, "_complete", lambda run, artifact, news: (_ for _ in ()).throw(OperationalError("away")))
         patch.setattr(running, "patiently", lambda action, **options: action())
         with pytest.raises(OperationalError):
             train_next()
