@@ -39,9 +39,3 @@ def _sort_in(told: Told, row: Prediction, standing_id: int | None) -> None:
         told.earlier.append(row)
     elif row.model_version.status == ModelStatus.ACTIVE:
         told.rereading = row
-
-
-def standing_predictions(scans: Iterable[Scan], *, among: PredictionQuerySet | None = None) -> dict[int, Prediction]:
-    """Of each scan, by its id: the answer that stands, else the newest attempt at one."""
-    told = told_predictions(scans, among=among)
-    return {scan_id: each.standing for scan_id, each in told.items() if each.standing is not None}
