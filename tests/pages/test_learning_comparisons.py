@@ -50,7 +50,7 @@ def test_the_verdict_comes_in_words_with_missed_infections_first(show, max, bett
     assert "The gate is open" in page
     missed = f"misses {challenger['false_negatives']}, the model in service {champion['false_negatives']}"
     assert missed in page
-    assert page.index("missed</td>") < page.index("rightly cleared")
+    assert page.index("</span> missed") < page.index("rightly cleared")
 
 
 def test_what_stops_a_candidate_is_said(show, max, worse):
