@@ -81,7 +81,7 @@ def origin_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     facts: list[tuple[str, str]] = _run_facts(run, tracer) if run is not None else []
     recipe = card_of(model).get("recipe")
     if isinstance(recipe, Mapping):
-        facts += card_lines({"recipe": recipe})
+        facts += card_lines(_recipe_used(recipe))
     rows = [(str(each), words_for_origin(each, run_of(each))) for each in ancestors_of(model)]
     tables = [CardTable("The models that it goes back to", ("Model", "Where it comes from"), rows)] if rows else []
     return CardSection("origin", "How it was made", [words_for_origin(model, run)], facts, tables)
@@ -94,6 +94,12 @@ def _run_facts(run: TrainingRun, tracer: Tracer) -> list[tuple[str, str]]:
     if trace.is_visible:
         facts.append(("Asked for by", trace.requested_by))
     return facts + card_lines({f"setting {name}": value for name, value in run.settings.items()})
+
+
+def _recipe_used(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A head is fitted without what is set for training the network."""
+    unused = {"finetuning"} if recipe.get("mode") == "head" else set()
+    return {f"recipe, {name}": value for name, value in recipe.items() if name not in unused}
 
 
 def data_section(model: ModelVersion, tracer: Tracer) -> CardSection:
@@ -147,10 +153,10 @@ def measured_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     """What its artefact brings along, missed infections first."""
     lines = figure_lines(model.metrics)
     rows = [
-        (line.measured_on, line.missed, line.false_alarms, line.sensitivity, line.specificity, line.auc)
+        (line.measured_on, line.missed, line.false_alarms, line.sensitivity, line.specificity, line.auc, line.note)
         for line in lines
     ]
-    header = ("Measured on", "Missed", "False alarms", "Sensitivity", "Specificity", "AUC")
+    header = ("Measured on", "Missed", "False alarms", "Sensitivity", "Specificity", "AUC", "Note")
     if not rows:
         words = "Its artefact brings no figures; see how it compares with the model in service, or compare it."
         return CardSection("measured", "What its makers measured", [words])

@@ -12,16 +12,17 @@ from inference.monitoring.alarms import alarms_of
 from inference.monitoring.counting import MISSED, Counted, count
 from inference.monitoring.drift import drift_of
 from inference.monitoring.period import period_of
-from inference.monitoring.population import Population, population_of
+from inference.monitoring.population import Population, sites_watched
 from inference.monitoring.shapes import MissedScan, ModelFigures, Monitoring
 
-MOST_MISSED = 100
+MOST_MISSED = 1000
 
 
 def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitoring:
     """Raises PermissionDenied for who manages no such site, WrongState for a time that is none."""
+    sites = sites_watched(user, site)
     period = period_of(user, start, end)
-    population = population_of(user, site, period)
+    population = Population(user, sites, period)
     total, by_model = count(population)
     models = _models(population, by_model)
     readers = reader_agreement(population.reviews, least=settings.MONITOR_LEAST_REVIEWS)

@@ -9,7 +9,7 @@ from cases.models import Review, Scan
 from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, require
-from inference.models import Comparison, Dataset, DatasetScan, ModelVersion, Prediction, Split, TrainingRun
+from inference.models import Comparison, Dataset, DatasetScan, ModelVersion, Prediction, TrainingRun
 from inference.monitoring.traces import (
     DatasetLineage,
     ModelLineage,
@@ -23,7 +23,7 @@ from inference.monitoring.traces import (
 from inference.monitoring.tracing import Tracer, ancestors_of
 
 MOST_SCANS = 500
-MOST_USES = 50
+MOST_USES = 20
 MOST_VERSIONS = 50
 
 
@@ -149,7 +149,7 @@ def _used_scans(dataset: Dataset, user: User) -> list[UsedScan]:
             case_id=row.scan.case_id if row.scan is not None else None,
             name=row.name,
             source=row.source,
-            split=Split(row.patient.split).label,
+            split=row.patient.split,
             label=None if row.scan_id in hidden else row.label,
             agreement=row.agreement,
             review_ids=[] if row.scan_id in hidden else row.review_ids,

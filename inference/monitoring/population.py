@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from cases.models import Review, ReviewQuerySet, ScanQuerySet, ScanStatus
 from cases.reviews import hidden_scans
 from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import REFUSALS, Right, require, sites_with
+from ctportal.accounts.rights import REFUSALS, Right, require, rights_anywhere, sites_with
 from inference.models import Prediction, PredictionQuerySet
 from inference.monitoring.period import Period
 
@@ -76,15 +76,14 @@ class Population:
         return rows if self.hidden is None else rows.exclude(scan__in=self.hidden.values("pk"))
 
 
-def population_of(user: User, site: Site | None, period: Period) -> Population:
-    """Raises PermissionDenied for who does not manage the site, or none at all."""
+def sites_watched(user: User, site: Site | None) -> list[Site]:
+    """The one chosen, else all that the user manages. Raises PermissionDenied for who manages none of them."""
     if site is not None:
         require(user, site, Right.MANAGE)
-        return Population(user, [site], period)
-    managed = list(sites_with(user, Right.MANAGE))
-    if not managed and not user.is_superuser:
+        return [site]
+    if Right.MANAGE not in rights_anywhere(user):
         raise PermissionDenied(REFUSALS[Right.MANAGE])
-    return Population(user, managed, period)
+    return list(sites_with(user, Right.MANAGE))
 
 
 def standing() -> Q:

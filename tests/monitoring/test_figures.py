@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 
 from cases.errors import WrongState
 from cases.models import Case, Review, Scan
-from ctportal.accounts.models import Site, User
+from ctportal.accounts.models import Membership, Site, User
 from inference.models import ModelVersion, Prediction, ServicePeriod, Urgency
 from inference.monitoring.figures import monitor
 from inference.monitoring.period import usual_period
@@ -206,6 +206,18 @@ def test_only_managers_and_superusers_see_figures(
     assert figures(sue).sites == ["Radiology North", "Radiology South"]
     assert figures(sue, south).sites == ["Radiology South"]
     assert figures(otto).sites == ["Radiology South"]
+    sue.is_active = False
+    with pytest.raises(PermissionDenied):
+        figures(sue)
+
+
+def test_a_portal_without_sites_has_empty_figures(
+    figures: Figures, north: Site, sue: User, model: ModelVersion
+) -> None:
+    Membership.objects.all().delete()
+    north.delete()
+    found = figures(sue)
+    assert (found.sites, found.models, found.total.scans, found.readers.scans) == ([], [], 0, 0)
 
 
 def test_a_manager_sees_the_sites_that_he_manages_and_no_other(
