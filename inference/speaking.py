@@ -37,3 +37,10 @@ def speak_up(row: Prediction, *, urgency: int, queued_at: datetime | None = None
         fresh |= {"status": PredictionStatus.QUEUED, "attempts": 0, "claim": None, "error": "", "retry_at": None}
         fresh |= dict.fromkeys(["started_at", "finished_at", "decision", "probability", "suitability", "duration_ms"])
     Prediction.objects.filter(pk=row.pk).update(**fresh)
+
+
+def drop_silent(model: ModelVersion) -> None:
+    """What the model was still to be asked in silence. What a worker has taken, or is just taking, it finishes."""
+    waiting = Prediction.objects.silent().waiting().filter(model_version=model)
+    free = [row.pk for row in waiting.select_for_update(skip_locked=True, of=("self",)).only("pk")]
+    Prediction.objects.filter(pk__in=free).delete()

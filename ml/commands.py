@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -272,6 +273,7 @@ def model(options: argparse.Namespace) -> Result:
 
 
 def retrain(options: argparse.Namespace) -> Result:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for people
     from ml.loop_options import retrain_settings
     from ml.retrain import retrain as run
 

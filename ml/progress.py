@@ -29,11 +29,13 @@ class Progress:
             return
         self._shown = now
         left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
-        filled = round(24 * min(1.0, self._done / self._total))
-        line = (
-            f"{self._title} [{'#' * filled}{'.' * (24 - filled)}] {self._done}/{self._total} {_clock(left)} left {note}"
-        )
-        sys.stderr.write(f"\r{line:<100}" + ("\n" if finished else "") if live else line + "\n")
+        state = f"{self._done}/{self._total} {_clock(left)} left {note}".rstrip()
+        if live:
+            filled = round(24 * min(1.0, self._done / self._total))
+            line = f"{self._title} [{'#' * filled}{'.' * (24 - filled)}] {state}"
+            sys.stderr.write(f"\r{line:<100}" + ("\n" if finished else ""))
+        else:
+            sys.stderr.write(f"{self._title}: {state}\n")
         sys.stderr.flush()
 
 

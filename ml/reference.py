@@ -81,7 +81,7 @@ def population_stability_index(reference: Mapping[str, Any], values: np.ndarray 
 
     Returns:
         `Σ (share − reference share) · ln(share / reference share)`, 0 or more and finite: an empty bin counts as half
-        a value. NaN where there is no value or no reference.
+        a value of the smaller sample. NaN where there is no value or no reference.
 
     Source: Siddiqi 2006, Credit Risk Scorecards; thresholds from the same book.
     """
@@ -90,8 +90,8 @@ def population_stability_index(reference: Mapping[str, Any], values: np.ndarray 
     if not len(values) or not len(expected):
         return float("nan")
     actual = _shares(values, np.asarray(reference["edges"], np.float64))
-    expected = _floored(expected, int(reference.get("n") or 5000))
-    actual = _floored(actual, len(values))
+    floor = 0.5 / min(len(values), int(reference.get("n") or len(values)))
+    expected, actual = _floored(expected, floor), _floored(actual, floor)
     return float(((actual - expected) * np.log(actual / expected)).sum())
 
 
@@ -115,8 +115,8 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(place, minlength=len(edges) + 1) / len(values)
 
 
-def _floored(shares: np.ndarray, count: int) -> np.ndarray:
-    raised = np.maximum(shares, 0.5 / count)
+def _floored(shares: np.ndarray, floor: float) -> np.ndarray:
+    raised = np.maximum(shares, floor)
     return np.asarray(raised / raised.sum())
 
 

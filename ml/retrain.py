@@ -22,10 +22,10 @@ import numpy as np
 
 from ml.artifact import Artifact, ArtifactError, finite, load_artifact
 from ml.data import Collection, DataError, read_collection
-from ml.decision import Rules
 from ml.evaluate import summarise_logits
 from ml.feature_store import keep_features, keep_variants
 from ml.fit import HeadFit, fit_head, make_backbone
+from ml.head import LinearHead
 from ml.known_views import KnownView, known_views
 from ml.progress import say
 from ml.recipe import Recipe
@@ -34,6 +34,7 @@ from ml.runs import code_version, export_fit
 from ml.watch import ProgressFile, read_progress
 
 PROGRESS, MODEL, HISTORY, SETTINGS = "progress.json", "model", "history.json", "settings.json"
+CHECKPOINT = "checkpoint.npz"
 LEAST_PATIENTS = 2
 _LOCK, _WORK = ".lock", "work"
 
@@ -118,9 +119,7 @@ class _Run:
         keep_features(backbone, images, self.progress)
         keep_variants(backbone, self.recipe, images, self.progress)
         self.progress.stage("fitting", 1)
-        # A block may be a site with one label alone: patients, not blocks, are held out.
-        by_patient = Collection(self.shown.name, tuple(replace(image, block="") for image in images))
-        return fit_head(self.recipe, backbone, by_patient, quiet=self.quiet)
+        return fit_head(self.recipe, backbone, _without_blocks(self.shown), quiet=self.quiet)
 
     def _train_network(self) -> HeadFit:
         from ml.train import fit_network_on
@@ -132,8 +131,24 @@ class _Run:
             self.work,
             quiet=self.quiet,
             watch=self.progress,
-            head=_calibrated_head(self.parent),
+            head=self._starting_head(),
         )
+
+    def _starting_head(self) -> dict[str, np.ndarray] | None:
+        """A head fitted on the training side, in log-odds, so that training goes on where the backbone stands.
+
+        The parent's own may have been fitted to patients of the validation side, which would then stop the training
+        and set the thresholds on what it knows. Source: Kumar et al. 2022, https://arxiv.org/abs/2202.10054.
+        """
+        if self.recipe.weights == "none" or (self.work / CHECKPOINT).is_file():
+            return None
+        backbone = make_backbone(self.recipe, store=self.settings.store or self.work / "features")
+        self.progress.stage("features", len(self.train.images), title="features of views")
+        keep_features(backbone, self.train.images, self.progress)
+        self.progress.stage("fitting", 1)
+        fitted = fit_head(replace(self.recipe, variants=0), backbone, _without_blocks(self.train), quiet=self.quiet)
+        slope, offset = fitted.rules.slice.slope, fitted.rules.slice.offset
+        return LinearHead(fitted.head.kernel * slope, fitted.head.bias * slope + offset).to_arrays()
 
     def _export(self, fitted: HeadFit, views: list[KnownView]) -> Artifact:
         held = self.shown if self.settings.method == "head" else self.validation
@@ -213,15 +228,9 @@ def _require_patients(side: Collection, needs: str) -> None:
             )
 
 
-def _calibrated_head(parent: Artifact | None) -> Mapping[str, np.ndarray] | None:
-    """The parent's head in log-odds, as its calibration makes them: training goes on where it stands."""
-    if parent is None:
-        return None
-    weights, calibration = parent.weights(), Rules.from_json(parent.thresholds).slice
-    return {
-        "head/kernel": weights["head/kernel"] * np.float32(calibration.slope),
-        "head/bias": weights["head/bias"] * np.float32(calibration.slope) + np.float32(calibration.offset),
-    }
+def _without_blocks(collection: Collection) -> Collection:
+    """A block may be a site with one label alone: patients, not blocks, are held out in turn."""
+    return Collection(collection.name, tuple(replace(image, block="") for image in collection.images))
 
 
 def _identity(

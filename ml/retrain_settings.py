@@ -108,7 +108,7 @@ def _from_parent(parent: Artifact) -> Recipe:
         preprocessing=Preprocessing.from_json(parent.preprocessing),
         weights=str(parent.folder),
         penalties=tuple(said.get("penalties") or Recipe().penalties),
-        finetuning=Finetuning(head_epochs=1),
+        finetuning=Finetuning(head_epochs=0),  # a head is fitted first
     )
     weights = tuple(said.get("tap_weights") or ())
     return replace(recipe, tap_weights=weights if len(weights) == len(recipe.topology.taps) else ())
@@ -130,8 +130,8 @@ def _from_scratch(settings: RetrainSettings) -> Recipe:
     height, width = settings.height or base.preprocessing.height, settings.width or base.preprocessing.width
     if min(height, width) < 32 or height % 32 or width % 32:
         raise DataError(f"Height and width are multiples of 32 pixels. Received: {height}×{width}")
-    # Random layers must all learn, and from the first step on.
-    tuning = Finetuning(head_epochs=0, unfreeze=1, rate=1e-3) if start == "none" else Finetuning()
+    # Random layers must all learn; on others a head is fitted first.
+    tuning = Finetuning(head_epochs=0, unfreeze=1, rate=1e-3) if start == "none" else Finetuning(head_epochs=0)
     return replace(
         base,
         topology=topology,

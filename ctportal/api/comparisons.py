@@ -4,8 +4,6 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
-from inference.learning.overrides import decide_override, request_override
-from inference.learning.promotion import promote
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,14 +12,17 @@ from rest_framework.reverse import reverse
 
 from cases.models import Case
 from ctportal.api.fields import NameOnly, StrictSerializer
-from ctportal.api.filters import IdFilter
+from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.managed import ManagedResource
+from ctportal.api.managed import ManagedResource, require_manager
 from ctportal.api.model_versions import ModelVersionSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import caller
-from inference.models import ComparedScan, Comparison, GateOverride
+from inference.learning.comparing import request_comparison
+from inference.learning.overrides import decide_override, request_override
+from inference.learning.promotion import promote
+from inference.models import ComparedScan, Comparison, ComparisonRequest, Dataset, GateOverride, ModelVersion
 
 COMPARISONS = Comparison.objects.select_related("champion", "challenger").prefetch_related(
     "overrides__requested_by", "overrides__decided_by"
@@ -53,7 +54,7 @@ class ComparisonSerializer(serializers.ModelSerializer):
 
 class ComparedScanSerializer(serializers.ModelSerializer):
     name = serializers.CharField(source="dataset_scan.name", read_only=True)
-    label = serializers.CharField(source="dataset_scan.label", read_only=True)
+    label = serializers.CharField(source="dataset_scan.label", read_only=True)  # type: ignore[assignment]
     case = serializers.SerializerMethodField(help_text="Null for base sets, and where the caller may not see the case.")
     changed = serializers.SerializerMethodField(help_text="The two models answer differently.")
 
@@ -83,9 +84,72 @@ class OverrideRequest(StrictSerializer):
 
 
 class OverrideDecision(StrictSerializer):
-    override = serializers.IntegerField(min_value=1, help_text="The number of the request.")
+    override = serializers.IntegerField(min_value=1, max_value=LARGEST_ID, help_text="The number of the request.")
     approved = serializers.BooleanField()
     comment = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="")
+
+
+class ComparisonRequestSerializer(serializers.ModelSerializer):
+    champion = ModelNameSerializer(read_only=True)
+    challenger = ModelNameSerializer(read_only=True)
+
+    class Meta:
+        model = ComparisonRequest
+        fields = [
+            "id",
+            "dataset",
+            "champion",
+            "challenger",
+            "status",
+            "error",
+            "comparison",
+            "requested_at",
+            "finished_at",
+        ]
+
+
+class NewComparison(StrictSerializer):
+    dataset = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+    challenger = serializers.IntegerField(min_value=1, max_value=LARGEST_ID, help_text="The number of a model.")
+
+
+class ComparisonRequestViews(ManagedResource):
+    """Asks a training worker to compare a model with the one in service; poll until it names the comparison."""
+
+    queryset = ComparisonRequest.objects.select_related("champion", "challenger").order_by("-pk")
+    serializer_class = ComparisonRequestSerializer
+    filter_backends = []
+    scopes = {"create": TRAIN}
+
+    @extend_schema(summary="List requests, the newest first", tags=["comparisons"])
+    def list(self, request: Request) -> Response:
+        return self.get_paginated_response(ComparisonRequestSerializer(self.page(), many=True).data)
+
+    @extend_schema(summary="Read a request", tags=["comparisons"])
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return Response(ComparisonRequestSerializer(self.fetch()).data)
+
+    @extend_schema(
+        summary="Compare a model with the one in service",
+        tags=["comparisons"],
+        request=NewComparison,
+        responses={201: ComparisonRequestSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        return once(request, work=self._ask, answer=self._asked)
+
+    def _ask(self) -> Receipt:
+        require_manager(caller(self.request))
+        sent = checked(NewComparison, self.request)
+        dataset = _named("dataset", Dataset.objects.visible_to(caller(self.request)), sent["dataset"])
+        challenger = _named("challenger", ModelVersion.objects.all(), sent["challenger"])
+        asked = request_comparison(user=caller(self.request), dataset=dataset, challenger=challenger)
+        return {"request": asked.pk}
+
+    def _asked(self, receipt: Receipt) -> Response:
+        asked = self.queryset.get(pk=receipt["request"])
+        address = reverse("api:comparison-request-detail", kwargs={"pk": asked.pk}, request=self.request)
+        return Response(ComparisonRequestSerializer(asked).data, status=201, headers={"Location": address})
 
 
 class ComparisonFilter(django_filters.FilterSet):
@@ -156,7 +220,7 @@ class ComparisonViews(ManagedResource):
 
     def _ask(self) -> Receipt:
         comparison = self.fetch()
-        sent = _checked(OverrideRequest, self.request)
+        sent = checked(OverrideRequest, self.request)
         request_override(comparison=comparison, user=caller(self.request), reason=sent["reason"])
         return {}
 
@@ -167,7 +231,7 @@ class ComparisonViews(ManagedResource):
 
     def _decide(self) -> Receipt:
         comparison = self.fetch()
-        sent = _checked(OverrideDecision, self.request)
+        sent = checked(OverrideDecision, self.request)
         override = comparison.overrides.filter(pk=sent["override"]).first()
         if override is None:
             raise serializers.ValidationError({"override": ["This comparison has no such request."]})
@@ -180,7 +244,14 @@ class ComparisonViews(ManagedResource):
         return Response(ComparisonSerializer(self.fetch()).data)
 
 
-def _checked(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+def checked(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
     sent = serializer(data=request.data)
     sent.is_valid(raise_exception=True)
     return sent.validated_data
+
+
+def _named(field: str, among: Any, pk: int) -> Any:
+    found = among.filter(pk=pk).first()
+    if found is None:
+        raise serializers.ValidationError({field: ["There is none that is yours to see."]}, code="does_not_exist")
+    return found

@@ -6,9 +6,6 @@ import django_filters
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
-from inference.learning.dataset_export import export_dataset
-from inference.learning.datasets import build_dataset
-from inference.monitoring.lineage import lineage_of_dataset
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -24,7 +21,10 @@ from ctportal.api.lineage import DatasetLineageSerializer
 from ctportal.api.managed import ManagedResource, require_manager
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
+from inference.learning.dataset_export import export_dataset
+from inference.learning.datasets import build_dataset
 from inference.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, Split
+from inference.monitoring.lineage import lineage_of_dataset
 
 DATASETS = Dataset.objects.select_related("created_by").prefetch_related("sites", "base_sets")
 
@@ -46,8 +46,8 @@ class BaseSetField(NamedField):
 
 
 class DatasetSerializer(serializers.ModelSerializer):
-    sites = serializers.SlugRelatedField("slug", many=True, read_only=True)  # type: ignore[misc]
-    base_sets = serializers.SlugRelatedField("name", many=True, read_only=True)  # type: ignore[misc]
+    sites = NameOnly("slug", many=True)
+    base_sets = NameOnly("name", many=True)
     created_by = NameOnly("username", allow_null=True)
     counts = serializers.DictField(read_only=True, help_text="Scans, images and patients, by split, source and reason.")
 

@@ -6,9 +6,6 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from inference.monitoring.figures import monitor
-from inference.monitoring.shapes import Monitoring
-from inference.monitoring.tables import as_csv, tables
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -19,6 +16,9 @@ from rest_framework_dataclasses.serializers import DataclassSerializer
 from ctportal.accounts.models import Site
 from ctportal.api.fields import SiteField, StrictSerializer
 from ctportal.api.resource import Resource, caller
+from inference.monitoring.figures import monitor
+from inference.monitoring.shapes import Monitoring
+from inference.monitoring.tables import as_csv, tables
 
 DAYS = 30
 
@@ -54,6 +54,7 @@ class MonitoringViews(Resource):
         return Response(MonitoringSerializer(self._figures()).data)
 
     @extend_schema(
+        operation_id="monitoring_table",
         summary="Take one table of the figures away",
         parameters=[
             PeriodQuery,

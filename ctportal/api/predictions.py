@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import django_filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
-from inference.monitoring.lineage import lineage_of_prediction
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -24,6 +23,7 @@ from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
 from inference.answers import DISCLAIMER, describe
 from inference.models import Prediction, PredictionStatus, SliceAnswer
+from inference.monitoring.lineage import lineage_of_prediction
 from inference.queue import retry
 
 HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."

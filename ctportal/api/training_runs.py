@@ -4,7 +4,6 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from inference.learning.training import cancel_training, plan_training, request_training
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -18,8 +17,10 @@ from ctportal.api.managed import ManagedResource, require_manager
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import caller
+from inference.learning.recipes import WEIGHTS
+from inference.learning.training import cancel_training, parent_in_service, plan_training, request_training
 from inference.models import Dataset, Method, ModelVersion, TrainingRun, TrainingStatus
-from inference.queue import active_model
+from ml.topology import BLOCKS
 
 RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
 
@@ -53,23 +54,38 @@ class TrainingRunSerializer(serializers.ModelSerializer):
 
 
 class TrainingSettings(StrictSerializer):
-    epochs = serializers.IntegerField(min_value=1, max_value=1000, required=False)
-    rate = serializers.FloatField(min_value=1e-7, max_value=1.0, required=False, help_text="Learning rate.")
-    batch = serializers.IntegerField(min_value=1, max_value=512, required=False)
+    epochs = serializers.IntegerField(min_value=1, max_value=500, required=False, help_text="Of `finetune`, at most.")
+    rate = serializers.FloatField(
+        min_value=1e-7, max_value=0.1, required=False, help_text="Of `finetune`, at its peak."
+    )
+    batch = serializers.IntegerField(min_value=2, max_value=512, required=False, help_text="Of `finetune`.")
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
     replay = serializers.BooleanField(required=False, help_text="Use the base sets' images too; true where not sent.")
+
+
+class NetworkSettings(StrictSerializer):
+    architecture = serializers.ChoiceField(choices=sorted(BLOCKS), required=False)
+    stages = serializers.IntegerField(min_value=3, max_value=4, required=False, help_text="3 ends after conv4.")
+    filters = serializers.IntegerField(min_value=8, max_value=64, required=False)
+    height = serializers.IntegerField(min_value=64, max_value=1024, required=False, help_text="Of the input.")
+    width = serializers.IntegerField(min_value=64, max_value=1024, required=False)
+    weights = serializers.ChoiceField(choices=WEIGHTS, required=False)
 
 
 class NewTrainingRun(StrictSerializer):
     dataset = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     method = serializers.ChoiceField(choices=Method.choices, default=Method.HEAD)
-    parent = serializers.IntegerField(
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a Field's own name
         min_value=1,
         max_value=LARGEST_ID,
         required=False,
         help_text="The model to start from; the one in service where none is named.",
     )
+    from_scratch = serializers.BooleanField(
+        default=False, help_text="Start from no model: `network` says which network."
+    )
     settings = TrainingSettings(required=False)
+    network = NetworkSettings(required=False)
     again = serializers.BooleanField(
         default=False, help_text="Train although an earlier run had the same data and settings."
     )
@@ -90,7 +106,8 @@ class NewTrainingRun(StrictSerializer):
 class PlanSerializer(serializers.Serializer):
     patients = serializers.IntegerField()
     images = serializers.IntegerField()
-    covid = serializers.IntegerField(help_text="Patients with COVID-19 on the training side.")
+    settings = serializers.DictField(help_text="With what was not sent filled in.")
+    covid = serializers.IntegerField(help_text="Patients with COVID-19 to learn from.")
     non_covid = serializers.IntegerField()
     test_patients = serializers.IntegerField()
     seconds = serializers.FloatField(
@@ -163,8 +180,8 @@ class TrainingRunViews(ManagedResource):
         sent = NewTrainingRun(data=self.request.data, context=self.context())
         sent.is_valid(raise_exception=True)
         facts = dict(sent.validated_data)
-        facts["settings"] = dict(facts.get("settings") or {})
-        facts["parent"] = facts.get("parent") or active_model()
+        facts["settings"] = {**facts.pop("network", {}), **facts.get("settings", {})}
+        facts["parent"] = None if facts.pop("from_scratch") else facts.get("parent") or parent_in_service()
         return facts
 
     def _start(self) -> Receipt:

@@ -2,7 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from ctportal.api.cases import CaseViews
-from ctportal.api.comparisons import ComparisonViews
+from ctportal.api.comparisons import ComparisonRequestViews, ComparisonViews
 from ctportal.api.datasets import BaseSetViews, DatasetViews
 from ctportal.api.labels import LabelViews
 from ctportal.api.model_versions import ModelVersionViews
@@ -32,6 +32,7 @@ router.register("labels", LabelViews, basename="label")
 router.register("base-sets", BaseSetViews, basename="base-set")
 router.register("datasets", DatasetViews, basename="dataset")
 router.register("training-runs", TrainingRunViews, basename="training-run")
+router.register("comparison-requests", ComparisonRequestViews, basename="comparison-request")
 router.register("comparisons", ComparisonViews, basename="comparison")
 router.register("monitoring", MonitoringViews, basename="monitoring")
 router.register("models", ModelVersionViews, basename="model")

@@ -5,6 +5,7 @@ hand out the rows.
 """
 
 import csv
+import os
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ class Manifest:
     def __init__(self, folder: Path, where: Where | None = None) -> None:
         self.path = folder / NAME
         self.where = {column: set(values) for column, values in (where or {}).items()}
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise UnreadableFolder(f"{folder} is no folder, or cannot be opened.")
         self._require_columns()
         self.overview = self._overview()
@@ -78,7 +79,7 @@ class Manifest:
     def rows(self) -> Iterator[tuple[int, str, Row | RowRefused]]:
         """Line, file and the row, or why it is refused."""
         for line, cells in self._chosen():
-            file = cells.get("file") or ""
+            file = _printable(cells.get("file") or "")
             try:
                 row = _row(line, cells)
                 self.overview.refuse_contradiction(row)
@@ -140,7 +141,7 @@ def _row(line: int, cells: dict) -> Row:
     if not text["file"]:
         raise RowRefused("it names no file")
     if text["label"] not in LABELS:
-        raise RowRefused(f"the label is covid or non-covid, not “{text['label'][:40]}”")
+        raise RowRefused(f"the label is covid or non-covid, not “{_printable(text['label'][:40])}”")
     for column in ("group", "scan"):
         _require_name(column, text[column])
     return Row(
@@ -151,6 +152,11 @@ def _row(line: int, cells: dict) -> Row:
         scan=text["scan"],
         sha256=text["sha256"].lower(),
     )
+
+
+def _printable(text: str) -> str:
+    """What a manifest holds must not command the terminal on which it is listed."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _require_name(column: str, name: str) -> None:

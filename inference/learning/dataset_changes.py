@@ -75,7 +75,7 @@ def changes_since_previous(dataset: Dataset, user: User | None = None) -> Change
     both = now.keys() & before.keys()
     relabelled = {key for key in both if now[key].label != before[key].label}
     added, removed = now.keys() - before.keys(), before.keys() - now.keys()
-    hidden = _hidden_ids(user)
+    hidden = _hidden_ids(user, dataset, previous)
     return Changes(
         previous=previous,
         added=len(added),
@@ -108,8 +108,10 @@ def _first(keys: Iterable[_Key]) -> list[_Key]:
     return heapq.nsmallest(SHOWN, keys)
 
 
-def _hidden_ids(user: User | None) -> set[int]:
-    return set(hidden_scans(user).values_list("pk", flat=True)) if user is not None else set()
+def _hidden_ids(user: User | None, *datasets: Dataset) -> set[int]:
+    if user is None:
+        return set()
+    return set(hidden_scans(user).filter(dataset_scans__dataset__in=datasets).values_list("pk", flat=True))
 
 
 def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: set[int]) -> ChangedScan:

@@ -37,6 +37,7 @@ def build_dataset(
 
     `user` is empty on the command line. Raises PermissionDenied for a site that the user does not manage.
     """
+    sites, base_sets = list(dict.fromkeys(sites)), list(dict.fromkeys(base_sets))
     require_dataset_right(user, sites)
     clinical = clinical_scans(sites, with_synthetic=with_synthetic, consensus_only=consensus_only)
     found = leave_out_duplicates(clinical.included, base_scans(base_sets))
@@ -51,7 +52,7 @@ def build_dataset(
         with_synthetic=with_synthetic,
         consensus_only=consensus_only,
         created_by=user,
-        previous=_newest_of(sites),
+        previous=newest_of(sites),
         counts=count(found.kept, splits)
         | {
             "excluded": dict(sorted(Counter(excluded.values()).items())),
@@ -135,7 +136,7 @@ def _superseded_reviews(sites: Sequence[Site]) -> int:
     return reviews.exclude(superseded_by=None).count()
 
 
-def _newest_of(sites: Iterable[Site]) -> Dataset | None:
+def newest_of(sites: Iterable[Site]) -> Dataset | None:
     """The newest data set of just these sites, with which this one will be compared."""
     wanted = {site.pk for site in sites}
     named = ArrayAgg("sites", filter=Q(sites__isnull=False), default=[])

@@ -55,19 +55,16 @@ def _contents(dataset: Dataset, splits: Collection[str] | None, with_base: bool)
 
 
 def _claim(folder: Path, contents: dict) -> None:
-    """A folder is of one data set for good."""
-    note = folder / CONTENTS
-    try:
-        known = json.loads(note.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        known = None
-    if known is not None and known != contents:
-        raise WrongState(f"The folder {folder.name} holds another data set; name an empty one.")
+    """A folder is of one data set for good, and nobody else's."""
     folder.mkdir(parents=True, exist_ok=True)
-    if known is None:
-        (folder / MANIFEST).unlink(missing_ok=True)
-        (folder / JOURNAL).unlink(missing_ok=True)
-        _replace(note, json.dumps(contents).encode())
+    note = folder / CONTENTS
+    if note.exists():
+        if json.loads(note.read_text()) != contents:
+            raise WrongState(f"The folder {folder.name} holds another data set; name an empty one.")
+        return
+    if any(path.name != _beside(note).name for path in folder.iterdir()):
+        raise WrongState(f"The folder {folder.name} is not empty; name an empty one.")
+    _replace(note, json.dumps(contents).encode())
 
 
 def _is_whole(folder: Path, total: int) -> bool:
@@ -148,9 +145,13 @@ def _link_or_write(stored: str, target: Path, data: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.new")
+    beside = _beside(path)
     beside.write_bytes(data)
     os.replace(beside, path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def line_of(values: Collection[str]) -> str:

@@ -20,10 +20,10 @@ from inference.models import (
     ModelStatus,
     ModelVersion,
     OverrideStatus,
-    Prediction,
     ServicePeriod,
 )
 from inference.queue import active_model, hold_model_in_service
+from inference.speaking import drop_silent
 from inference.teaching import refresh_teaching
 
 REASON_LENGTH = 500
@@ -108,7 +108,7 @@ def refuse_model(*, model: ModelVersion, user: User, reason: str) -> None:
         if model.status == ModelStatus.REFUSED:
             return
         model.refuse()
-        Prediction.objects.silent().waiting().filter(model_version=model).delete()
+        drop_silent(model)
         record_event(Action.MODEL_REFUSED, actor=user, subject=model, reason=reason)
         transaction.on_commit(lambda: _forget_its_disagreements(model))
 

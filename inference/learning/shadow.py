@@ -15,6 +15,7 @@ from inference.catalogue import require_intact
 from inference.learning.promotion import require_installation_right
 from inference.models import ModelVersion, Prediction, PredictionQuerySet, PredictionStatus
 from inference.queue import hold_model_in_service, shadow_model
+from inference.speaking import drop_silent
 from inference.teaching import opinion_of
 
 MOST_LISTED = 200
@@ -103,7 +104,7 @@ def stop_shadow(*, model: ModelVersion, user: User) -> None:
         hold_model_in_service(alone=True)
         model.refresh_from_db()
         model.stop_shadowing()
-        Prediction.objects.silent().waiting().filter(model_version=model).delete()
+        drop_silent(model)
         record_event(Action.SHADOW_STOPPED, actor=user, subject=model)
 
 
@@ -140,9 +141,9 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
 
 def _pairs(model: ModelVersion, asked: PredictionQuerySet) -> list[Pair]:
     """The newest first: what it said beside what another model says for the scan, the answer that stands above all."""
-    mine = asked.filter(status=PredictionStatus.DONE).select_related("model_version", "scan__case")
+    mine = asked.filter(status=PredictionStatus.DONE).select_related("scan__case").prefetch_related("model_version")
     theirs = Prediction.objects.shown().filter(status=PredictionStatus.DONE, scan__in=asked.values("scan"))
-    theirs = theirs.exclude(model_version=model).select_related("model_version", "scan")
+    theirs = theirs.exclude(model_version=model).select_related("scan").prefetch_related("model_version")
     spoken: dict[int, Prediction] = {}
     for row in theirs.order_by("finished_at", "pk"):
         known = spoken.get(row.scan_id)

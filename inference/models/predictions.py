@@ -52,8 +52,9 @@ class PredictionQuerySet(SiteScopedQuerySet):
         return self.filter(status=PredictionStatus.QUEUED)
 
     def due(self) -> PredictionQuerySet:
-        """Waiting, and not put off after a passing trouble."""
-        return self.waiting().filter(Q(retry_at=None) | Q(retry_at__lte=timezone.now()))
+        """Waiting, not put off after a passing trouble, and of a model that has not left service."""
+        free = Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+        return self.waiting().filter(free).exclude(model_version__status=ModelStatus.RETIRED)
 
     def with_place(self) -> PredictionQuerySet:
         """Each row's place in the queue read along, which spares a list one query for each row that waits."""

@@ -23,6 +23,8 @@ SHORT_TIMES = {
     "PREDICTION_LEASE_SECONDS": "4",
     "PREDICTION_RUN_SECONDS": "5",
     "PREDICTION_BATCH_SCANS": "4",
+    "TRAINING_SWEEP_SECONDS": "1",
+    "TRAINING_LEASE_SECONDS": "6",
 }
 
 
@@ -41,8 +43,8 @@ class Portal:
             "PYTHONPATH": str(ROOT),
         }
 
-    def stage(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "tests.chaos.stage", *map(str, arguments)]
+    def stage(self, *arguments: object, module: str = "tests.chaos.stage") -> None:
+        command = [sys.executable, "-m", module, *map(str, arguments)]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=LONGEST_WAIT
         )
@@ -53,6 +55,12 @@ class Portal:
         command[command.index("ctportal")] = "tests.chaos.stub_worker"
         command[command.index("inference@%h")] = f"{name}@%h"
         return self.start(name, command, **environment)
+
+    def start_training_worker(self, name: str) -> subprocess.Popen[bytes]:
+        """The portal's own: what it trains is real."""
+        command = worker_command("training")
+        command[command.index("training@%h")] = f"{name}@%h"
+        return self.start(name, command)
 
     def start_default_worker(self) -> subprocess.Popen[bytes]:
         return self.start("default", worker_command("default"))

@@ -5,9 +5,11 @@ import os
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from django.conf import settings as portal
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
@@ -290,6 +292,21 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path, folder):
         import_labels(folder)
 
 
+def test_a_manifest_cannot_command_the_terminal(tmp_path, capsys):
+    row = {"file": "\x1b[2Jgone.png", "label": "\x1b[2J", "group": "a"}
+    with pytest.raises(CommandError):
+        call_command("import_labels", write_manifest(tmp_path / "set", [row]))
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not portal.CTPORTAL_DATA_DIR, reason="CTPORTAL_DATA_DIR is not set: no public set is imported")
+def test_a_public_set_comes_in_without_a_refusal():
+    folder = Path(portal.CTPORTAL_DATA_DIR) / "sars-cov-2-ct"
+    report = import_labels(folder, where={"block": ["0"]})
+    assert report.refused == []
+    assert report.imported + report.known == 494
+
+
 def test_the_command_imports_some_blocks_and_lists_what_it_refuses(folder, capsys):
     (folder / "images/0-1.png").unlink()
     call_command("import_labels", folder, "--block", "0", "--name", "first", "--licence", "CC0")
@@ -301,10 +318,13 @@ def test_the_command_imports_some_blocks_and_lists_what_it_refuses(folder, capsy
     assert "Imported: 6. There already: 5. Refused: 1." in capsys.readouterr().out
 
 
-def test_the_command_refuses_in_words(tmp_path, folder):
+def test_the_command_refuses_in_words(tmp_path, folder, monkeypatch):
     with pytest.raises(CommandError, match="is no folder"):
         call_command("import_labels", tmp_path / "nowhere")
     with pytest.raises(CommandError, match="COLUMN=VALUE"):
         call_command("import_labels", folder, "--where", "block")
     with pytest.raises(CommandError, match="there is no base set"):
         call_command("import_labels", write_manifest(tmp_path / "none", []))
+    monkeypatch.setattr(base_import._Import, "_read", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(CommandError, match="start the command again to go on"):
+        call_command("import_labels", folder)

@@ -14,7 +14,10 @@ from django.db import connections
 from PIL import Image
 
 from cases.errors import WrongState
+from cases.intake import SentFile
+from cases.intake.raster import view_digest
 from cases.models import Slice
+from cases.uploads import receive_upload
 from ctportal.accounts.models import Action, Event
 from inference.learning import materialise as materialising
 from inference.learning.dataset_export import export_dataset
@@ -22,7 +25,9 @@ from inference.learning.datasets import build_dataset
 from inference.learning.materialise import materialise
 from inference.models import BaseImage
 from ml.data import read_collection
+from ml.images import decode_raster
 from tests.cast import make_case, make_patient, make_scan, phantom_png
+from tests.ct_files import ct_slice, dicom_file
 from tests.learning.folders import imported, labelled_folder
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -158,6 +163,21 @@ def test_a_folder_of_another_data_set_is_left_alone(dataset, north, tmp_path):
     other, _ = build_dataset(user=None, sites=[north], base_sets=[])
     with pytest.raises(WrongState, match="holds another data set"):
         materialise(other, tmp_path / "data")
+    foreign = labelled_folder(tmp_path / "foreign")
+    with pytest.raises(WrongState, match="is not empty"):
+        materialise(other, foreign)
+    assert len(read_collection(foreign).images) == 12
+
+
+def test_of_a_dicom_slice_the_view_is_named_by_its_pixels(dataset, north, cara, rita, review, case, tmp_path):
+    data = dicom_file(ct_slice())
+    sent = SentFile(name="1.dcm", open=lambda: io.BytesIO(data), size=len(data))
+    scan = receive_upload(case=case, user=cara, files=[sent]).scans[0]
+    review(scan, rita)
+    assert scan.slices.get().key.startswith("sop:")
+    materialise(build_dataset(user=None, sites=[north], base_sets=[])[0], tmp_path / "data")
+    row = next(row for row in manifest(tmp_path / "data") if row["name"] == f"scan-{scan.pk:06d}")
+    assert row["view_key"] == f"sha256:{view_digest(decode_raster((tmp_path / 'data' / row['file']).read_bytes()))}"
 
 
 @pytest.mark.parametrize("harm", ["other picture", "damaged", "gone"])

@@ -1,6 +1,7 @@
 """Small labelled sets of phantoms and small models, made once for all tests of ml."""
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,42 @@ def write_phantoms(folder: Path, *, groups: int = 6, slices: int = 3, size: int 
         writer.writeheader()
         writer.writerows(rows)
     return folder
+
+
+def write_sides(
+    folder: Path, *, train: int = 4, validation: int = 3, test: int = 4, slices: int = 2, flipped: bool = False
+) -> Path:
+    """A labelled folder as a portal writes it: so many patients of each label on each side, one scan each."""
+    rows = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, number in (("train", train), ("validation", validation), ("test", test)):
+        for k in range(2 * number):
+            seed = len(rows)
+            ill = bool(k % 2)
+            for position, hu in enumerate(phantom_series(seed, slices + 2, 96, 0.9 if ill else 0.0)[1:-1]):
+                view, name = lung_window(hu), f"{side}-{k:02}-{position}.png"
+                Image.fromarray(view).save(folder / name)
+                rows.append({
+                    "file": name,
+                    "label": "covid" if ill != (flipped and side != "test") else "non-covid",
+                    "group": f"patient-{side}-{k}",
+                    "scan": f"scan-{side}-{k}",
+                    "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+                    "split": side,
+                    "source": "north" if k % 4 < 2 else "south",
+                    "view_key": f"sop:1.2.{seed}.{position}",
+                    "name": f"scan-{seed:06}",
+                })  # fmt: skip
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sides(tmp_path_factory.mktemp("sides"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,9 +9,10 @@ from cases.errors import WrongState
 from cases.models import Scan
 from ctportal.accounts.models import Action, Event
 from inference.catalogue import activate_model
+from inference.handover import recall_from_retired
 from inference.learning.promotion import may_promote, promotable, promote, refuse_model, roll_back
 from inference.models import Entry, ModelStatus, ModelVersion, Prediction, PredictionStatus, ServicePeriod, Urgency
-from inference.queue import active_model, claim, store_answer
+from inference.queue import active_model, claim, give_back, store_answer
 from inference.runner import run_queued
 from tests.inference.cast import stored_scan
 from tests.inference.test_storing import answer_for
@@ -133,6 +134,17 @@ def test_the_next_claim_is_the_new_models_and_what_is_claimed_stays_the_old_ones
     assert store_answer(row, answer_for(claimed))
     assert rows_of(claimed) == {("1", "done", Urgency.ROUTINE)}
     assert rows_of(waiting) == rows_of(new) == {("2", "running", Urgency.ROUTINE)}
+
+
+def test_what_comes_back_from_a_worker_after_the_promotion_is_asked_of_the_new_model(comparison, sue, send, engines):
+    scan = send(200)
+    held = claim()
+    promote(comparison=comparison, user=sue)
+    give_back(held)
+    assert (claim(), rows_of(scan)) == ([], {("1", "queued", Urgency.ROUTINE)})
+    assert [recall_from_retired() for _ in range(2)] == [1, 0]
+    assert rows_of(scan) == {("2", "queued", Urgency.ROUTINE)}
+    assert run_queued() == 1
 
 
 def test_rollback_leads_to_the_model_before_and_is_on_record(comparison, champion, sue):

@@ -38,6 +38,8 @@ class Command(BaseCommand):
             report = import_labels(folder, name=name, licence=licence, where=chosen, progress=bar)
         except (UnreadableFolder, WrongState) as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. What was imported stays; start the command again to go on.") from None
         except OSError as error:
             raise CommandError(f"An image cannot be stored: {error.strerror} ({error.filename}).") from error
         for refusal in report.refused:
