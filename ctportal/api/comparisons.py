@@ -194,7 +194,7 @@ class ComparisonViews(ManagedResource):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def promote(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._promote, answer=self._promoted)
+        return once(request, work=self._promote, answer=self._promoted, atomic=False)
 
     @extend_schema(
         summary="Ask to promote against the gate", request=OverrideRequest, responses={201: ComparisonSerializer}

@@ -100,12 +100,13 @@ class ModelVersionViews(Resource):
     )
     @action(detail=False, methods=["post"], url_path="roll-back", pagination_class=None, filterset_fields=None)
     def roll_back(self, request: Request) -> Response:
-        return once(request, work=self._roll_back, answer=self._named)
+        # These read artefacts or lock many cases: each opens the transactions that it needs.
+        return once(request, work=self._roll_back, answer=self._named, atomic=False)
 
     @extend_schema(summary="Have a candidate answer new scans silently", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="start-shadow")
     def start_shadow(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._start_shadow, answer=self._shown)
+        return once(request, work=self._start_shadow, answer=self._shown, atomic=False)
 
     @extend_schema(summary="End a candidate's silent answers", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="stop-shadow")
@@ -125,7 +126,7 @@ class ModelVersionViews(Resource):
     )
     @action(detail=False, methods=["post"], pagination_class=None, filterset_fields=None)
     def reread(self, request: Request) -> Response:
-        return once(request, work=self._reread, answer=Response)
+        return once(request, work=self._reread, answer=Response, atomic=False)
 
     def _refuse(self) -> Receipt:
         refuse_model(model=self.get_object(), user=caller(self.request), reason=self._reason())
