@@ -267,6 +267,7 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
+    # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.teaching.
     teaching = models.FloatField(default=0.0, editable=False)
 
     objects = ScanQuerySet.as_manager()

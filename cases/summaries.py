@@ -12,6 +12,12 @@ def record_answer(*, scan_id: int, prediction_id: int, decision: Decision | str,
     refresh_case(scan.case_id)
 
 
+def record_teaching(*, scan_id: int, teaching: float) -> None:
+    """Notes how much a label would teach, 0 to 1. The caller holds the lock on the case."""
+    if Scan.objects.filter(pk=scan_id).exclude(teaching=teaching).update(teaching=teaching):
+        refresh_case(Scan.objects.only("case_id").get(pk=scan_id).case_id)
+
+
 def refresh_scan_label(scan: Scan) -> None:
     labels = Review.objects.filter(scan=scan).current().values_list("label", flat=True)
     scan.final_label = final_label(list(labels))
@@ -20,14 +26,15 @@ def refresh_scan_label(scan: Scan) -> None:
 
 def refresh_case(case_id: int) -> None:
     """The caller holds the lock on the case."""
-    scans = list(Scan.objects.filter(case=case_id).ready().values_list("decision", "final_label"))
-    decisions = {decision for decision, _ in scans}
-    labels = [label for _, label in scans if label]
+    scans = list(Scan.objects.filter(case=case_id).ready().values_list("decision", "final_label", "teaching"))
+    decisions = {decision for decision, _, _ in scans}
+    labels = [label for _, label, _ in scans if label]
     agreed = len(labels) == len(scans)
     Case.objects.filter(pk=case_id).update(
         decision=next((d for d in DECISIONS_BY_CONCERN if d in decisions), None),
         final_label=_most_concerning(labels) if scans and agreed else None,
         needs_review=bool(scans) and not agreed,
+        teaching=max((teaching for _, label, teaching in scans if not label), default=0.0),
     )
 
 

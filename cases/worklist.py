@@ -2,8 +2,8 @@
 
 At a blinded site a reader must not learn what the model says of a scan before deciding on it. So every
 list goes through `cases_shown_to`, which gives each case `answer_hidden`, `shown_decision` and `shown_label`
-(what colleagues decided would tell too); filters and orders use those, never `decision`, `final_label` or
-`attention` themselves.
+(what colleagues decided would tell too); filters and orders use those, never `decision`, `final_label`,
+`attention` or `teaching` themselves.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,19 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import BooleanField, CharField, Exists, F, OuterRef, Q, QuerySet, SmallIntegerField, Value, When
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Exists,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    SmallIntegerField,
+    Value,
+    When,
+)
 from django.db.models import Case as Choose
 from django.utils import timezone
 
@@ -32,6 +44,7 @@ RANK_WITHOUT_ANSWER = Choose(
 # What a list can be sorted by; each ends in a unique column, so that pages never overlap.
 ORDERS: Final[dict[str, tuple[str, ...]]] = {
     "attention": ("-needs_review", "shown_attention", "created_at", "pk"),
+    "teaching": ("-needs_review", "-shown_teaching", "created_at", "pk"),
     "newest": ("-created_at", "-pk"),
     "oldest": ("created_at", "pk"),
     "patient": ("patient__name", "pk"),
@@ -68,7 +81,7 @@ def worklist(user: User, wanted: Wanted | None = None, *, order: str = DEFAULT_O
 
 
 def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
-    """The user's cases, each with `answer_hidden`, `shown_decision`, `shown_label` and `shown_attention`."""
+    """The user's cases, each with `answer_hidden` and `shown_` decision, label, attention and teaching."""
     cases = Case.objects.visible_to(user).select_related("patient__site", "assigned_reader")
     # Most people read at no blinded site; their list then stays one that an index answers.
     blinded = list(sites_with(user, Right.REVIEW).filter(blinded_reads=True).values_list("pk", flat=True))
@@ -78,6 +91,7 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
             shown_decision=F("decision"),
             shown_label=F("final_label"),
             shown_attention=F("attention"),
+            shown_teaching=F("teaching"),
         )
     return cases.annotate(answer_hidden=_hidden_at(blinded, user)).annotate(
         shown_decision=_unless_hidden("decision"),
@@ -86,6 +100,10 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
             When(answer_hidden=True, then=RANK_WITHOUT_ANSWER),
             default=F("attention"),
             output_field=SmallIntegerField(),
+        ),
+        # As of a case not yet answered: an unsure model, or two that differ, would tell of the answer.
+        shown_teaching=Choose(
+            When(answer_hidden=True, then=Value(0.0)), default=F("teaching"), output_field=FloatField()
         ),
     )
 

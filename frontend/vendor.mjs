@@ -17,6 +17,8 @@ const FILES = {
     "font/fonts/bootstrap-icons.woff",
     "font/fonts/bootstrap-icons.woff2",
   ],
+  "chart.js": ["LICENSE.md", "dist/chart.umd.min.js"],
+  "@kurkle/color": ["LICENSE.md"], // inside Chart.js
   "htmx.org": ["LICENSE", "dist/htmx.min.js"],
 };
 

@@ -1,4 +1,6 @@
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from ctportal.accounts.admin import ReadOnlyAdmin
 from inference.models import ModelVersion, Prediction, SliceAnswer
@@ -19,9 +21,16 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_select_related = ["scan", "model_version"]
     date_hierarchy = "queued_at"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
+        """Not what a shadow says: it is compared, never looked at."""
+        return super().get_queryset(request).filter(pk__in=Prediction.objects.shown())
+
 
 @admin.register(SliceAnswer)
 class SliceAnswerAdmin(ReadOnlyAdmin):
     list_display = ["id", "prediction", "slice", "probability", "weight", "suitability"]
     list_select_related = ["prediction", "slice"]
     exclude = ["map_png"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SliceAnswer]:
+        return super().get_queryset(request).filter(prediction__in=Prediction.objects.shown())

@@ -4,29 +4,28 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from cases.errors import WrongState
-from cases.models import CaseStatus, Scan
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
-from inference.models import (
-    Comparison,
-    Entry,
-    ModelStatus,
-    ModelVersion,
-    Prediction,
-    PredictionStatus,
-    ServicePeriod,
-)
-from inference.queue import active_model, enqueue, hold_model_in_service
-from inference.wake import wake_workers
+from inference.handover import hand_over
+from inference.models import Comparison, Entry, ModelVersion, ServicePeriod
+from inference.queue import active_model, hold_model_in_service
 from ml.artifact import Artifact, ArtifactError, load_artifact
 
 logger = logging.getLogger(__name__)
+
+ACTIONS = {
+    Entry.COMMAND: Action.MODEL_ACTIVATED,
+    Entry.PROMOTION: Action.MODEL_PROMOTED,
+    Entry.OVERRIDE: Action.MODEL_PROMOTED,
+    Entry.ROLLBACK: Action.MODEL_ROLLED_BACK,
+}
 
 
 def register_model(
@@ -111,60 +110,37 @@ def activate_model(
     People promote and roll back through `inference.learning.promotion`, which asks the gate first.
     Raises WrongState if the model serves already or its stored artefact cannot be read.
     """
-    _require_intact(model)
+    require_intact(model)
     with transaction.atomic():
         hold_model_in_service(alone=True)
-        model.refresh_from_db()
-        retired = active_model()
-        if retired is not None and retired != model:
-            retired.retire()
-        model.activate()
-        started_at = model.activated_at or timezone.now()
-        ServicePeriod.objects.filter(ended_at=None).update(ended_at=started_at)
-        ServicePeriod.objects.create(
-            model=model,
-            entry=entry,
-            comparison=comparison,
-            reason=reason,
-            started_by=user,
-            started_at=started_at,
-        )
-        record_event(Action.MODEL_ACTIVATED, actor=user, subject=model)
-        _take_over_waiting(model)
-        enqueue(unanswered_scans(), model=model)
+        put_into_service(model, user=user, entry=entry, comparison=comparison, reason=reason)
 
 
-def _require_intact(model: ModelVersion) -> None:
+def put_into_service(
+    model: ModelVersion, *, user: User | None, entry: Entry, comparison: Comparison | None = None, reason: str = ""
+) -> None:
+    """The caller holds the model in service alone and has found the artefact intact."""
+    model.refresh_from_db()
+    retired = active_model()
+    if retired is not None and retired != model:
+        retired.retire()
+    model.activate()
+    started_at = model.activated_at or timezone.now()
+    ServicePeriod.objects.filter(ended_at=None).update(ended_at=started_at)
+    ServicePeriod.objects.create(
+        model=model, entry=entry, comparison=comparison, reason=reason, started_by=user, started_at=started_at
+    )
+    details: dict[str, Any] = {"before": retired.pk if retired else None, "entry": entry.value, "reason": reason}
+    if comparison is not None:
+        details["comparison"] = comparison.pk
+    record_event(ACTIONS[entry], actor=user, subject=model, **details)
+    hand_over(model)
+
+
+def require_intact(model: ModelVersion) -> None:
     try:
-        load_artifact(model.folder)
+        artifact = load_artifact(model.folder)
     except ArtifactError as error:
         raise WrongState(f"Model {model} cannot enter service: {error} Register it again to restore it.") from error
-
-
-def _take_over_waiting(model: ModelVersion) -> None:
-    """Scans that wait for a retired model are asked of the new one, in their place of the queue.
-
-    What a worker has claimed already, the old model still answers.
-    """
-    waiting = Prediction.objects.waiting().filter(model_version__status=ModelStatus.RETIRED)
-    asked = Prediction.objects.filter(model_version=model).values("scan")
-    rows = waiting.exclude(scan__in=asked).select_for_update(of=("self",)).order_by("pk")
-    one_for_each_scan: dict[int, int] = {}
-    for row in rows:
-        one_for_each_scan.setdefault(row.scan_id, row.pk)
-    Prediction.objects.filter(pk__in=one_for_each_scan.values()).update(
-        model_version=model, attempts=0, error="", retry_at=None
-    )
-    transaction.on_commit(wake_workers)
-
-
-def unanswered_scans() -> "list[Scan]":
-    """Scans of cases still in work that no model has answered or is about to answer."""
-    hopeful = Prediction.objects.exclude(status=PredictionStatus.FAILED).values("scan")
-    return list(
-        Scan.objects.ready()
-        .exclude(pk__in=hopeful)
-        .exclude(case__status=CaseStatus.CLOSED)
-        .select_related("case")
-        .order_by("uploaded_at", "pk")
-    )
+    if artifact.sha256 != model.sha256:
+        raise WrongState(f"Model {model} cannot enter service: its stored artefact is another's. Register it again.")

@@ -17,7 +17,7 @@ from ml.engine import ScanAnswer, ScanFailure, load_engine
 
 logger = logging.getLogger(__name__)
 
-MOST_KEPT = 2  # the model in service, and the one it replaced while its last scans are answered
+MOST_KEPT = 3  # the model in service, the one it replaced while its last scans are answered, and a shadow
 
 
 class Engine(Protocol):

@@ -6,19 +6,19 @@ one conditional update. Whatever dies in between, the sweep puts right.
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from cases.casework import lock_case
 from cases.errors import WrongState
 from cases.models import Priority, Scan
-from cases.summaries import record_answer
+from cases.summaries import record_answer, record_teaching
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
 from ctportal.accounts.rights import Right, require, rights_at
@@ -30,7 +30,10 @@ from inference.models import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    Urgency,
 )
+from inference.speaking import speak_up, speaks_for_scan
+from inference.teaching import teaching_of
 from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,13 @@ WORKER_LOST = (
     "The inference worker stopped each time it read this scan. "
     "Try again; if it fails once more, read the scan yourself and tell the administrator."
 )
-URGENCY = {Priority.EMERGENCY: 0, Priority.URGENT: 1, Priority.ROUTINE: 2}
+URGENCY = {
+    Priority.EMERGENCY: Urgency.EMERGENCY,
+    Priority.URGENT: Urgency.URGENT,
+    Priority.ROUTINE: Urgency.ROUTINE,
+}
+# Of what nobody waits for, a claim takes no more than one pass through the network, so that an emergency comes next.
+BACKGROUND_SLICES = 32
 FIRST_PAUSE = timedelta(seconds=30)
 _SERVICE_LOCK = 0x6D6F64656C  # an advisory lock's key, "model" in ASCII
 
@@ -63,6 +72,7 @@ class Answer:
     slices: Sequence[SliceFinding]
     engine: str
     duration_ms: int
+    input_features: Mapping[str, float] | None = None
 
 
 def active_model() -> ModelVersion | None:
@@ -79,29 +89,46 @@ def hold_model_in_service(*, alone: bool = False) -> None:
         cursor.execute(f"SELECT {function}(%s)", [_SERVICE_LOCK])
 
 
-def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None) -> int:
-    """Queues the scans for the model (the one in service), unless it was asked before. Returns how many are new."""
+def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency: Urgency | None = None) -> int:
+    """Queues the scans for the model (the one in service), unless it was asked before. Returns how many are new.
+
+    By the priority of their cases unless an urgency is given; a model that is not in service answers silently.
+    """
     with transaction.atomic():
         hold_model_in_service()
         model = model or active_model()
         if model is None:
             return 0
+        urgency = urgency if model.is_active else Urgency.SILENT
         waiting = [scan for scan in scans if scan.is_ready]
-        new = sum(_enqueue_some(waiting[at : at + 1000], model) for at in range(0, len(waiting), 1000))
+        new = sum(_enqueue_some(waiting[at : at + 1000], model, urgency) for at in range(0, len(waiting), 1000))
         if new:
             transaction.on_commit(wake_workers)
     return new
 
 
-def _enqueue_some(scans: list[Scan], model: ModelVersion) -> int:
-    asked = set(Prediction.objects.filter(model_version=model, scan__in=scans).values_list("scan_id", flat=True))
-    rows = [
-        Prediction(scan=scan, model_version=model, urgency=URGENCY[Priority(scan.case.priority)])
-        for scan in scans
-        if scan.pk not in asked
-    ]
+def shadow_model() -> ModelVersion | None:
+    return ModelVersion.objects.filter(is_shadow=True).first()
+
+
+def enqueue_silently(scans: Iterable[Scan]) -> int:
+    """For the candidate that answers new scans beside the model in service, if there is one."""
+    with transaction.atomic():
+        hold_model_in_service()
+        shadow = shadow_model()
+        return enqueue(scans, model=shadow) if shadow is not None else 0
+
+
+def _enqueue_some(scans: list[Scan], model: ModelVersion, urgency: Urgency | None) -> int:
+    wanted = {scan.pk: URGENCY[Priority(scan.case.priority)] if urgency is None else urgency for scan in scans}
+    earlier = Prediction.objects.filter(model_version=model, scan__in=scans).select_for_update(of=("self",))
+    asked = {row.scan_id: row for row in earlier.order_by("pk")}
+    rows = [Prediction(scan_id=pk, model_version=model, urgency=wanted[pk]) for pk in wanted if pk not in asked]
     Prediction.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
+    silent = [row for row in asked.values() if row.is_silent and wanted[row.scan_id] != Urgency.SILENT]
+    for row in silent:
+        speak_up(row, urgency=wanted[row.scan_id])
+    return len(rows) + len(silent)
 
 
 def claim() -> list[Prediction]:
@@ -119,16 +146,20 @@ def claim() -> list[Prediction]:
             return []
         batch = [first]
         if first.attempts == 0:
-            fellows = due.filter(model_version=first.model_version, attempts=0)
-            batch += _within_slice_budget(fellows.exclude(pk=first.pk), first.scan.slice_count)
+            fellows = due.filter(model_version=first.model_version, attempts=0).exclude(pk=first.pk)
+            if first.urgency < Urgency.REREADING:
+                fellows, most = fellows.filter(urgency__lt=Urgency.REREADING), settings.PREDICTION_BATCH_SLICES
+            else:
+                most = min(BACKGROUND_SLICES, settings.PREDICTION_BATCH_SLICES)
+            batch += _within_slice_budget(fellows, first.scan.slice_count, most)
         return _lease(batch)
 
 
-def _within_slice_budget(rows: PredictionQuerySet, used: int) -> list[Prediction]:
+def _within_slice_budget(rows: PredictionQuerySet, used: int, most: int) -> list[Prediction]:
     taken: list[Prediction] = []
     for row in rows[: settings.PREDICTION_BATCH_SCANS - 1]:
         used += row.scan.slice_count
-        if used > settings.PREDICTION_BATCH_SLICES:
+        if used > most:
             break
         taken.append(row)
     return taken
@@ -163,7 +194,7 @@ def renew_lease(token: uuid.UUID) -> None:
 def store_answer(prediction: Prediction, answer: Answer) -> bool:
     """False, and nothing stored, if the row is no longer ours to answer."""
     with transaction.atomic():
-        lock_case(prediction.scan.case_id)
+        case = lock_case(prediction.scan.case_id)
         stored = _held(prediction).update(
             status=PredictionStatus.DONE,
             finished_at=timezone.now(),
@@ -172,19 +203,23 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
             suitability=answer.suitability,
             engine=answer.engine,
             duration_ms=answer.duration_ms,
+            input_features=answer.input_features,
             error="",
             lease_until=None,
         )
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        if _speaks_for_scan(prediction):
+        if speaks_for_scan(prediction, case):
             record_answer(
                 scan_id=prediction.scan_id,
                 prediction_id=prediction.pk,
                 decision=answer.decision,
                 probability=answer.probability,
             )
+        else:
+            Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SILENT)
+        record_teaching(scan_id=prediction.scan_id, teaching=teaching_of(prediction.scan_id))
     return True
 
 
@@ -269,8 +304,8 @@ def retry(*, prediction: Prediction, user: User) -> None:
     prediction.scan.require_ready()
     with transaction.atomic():
         hold_model_in_service()
-        failed = Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.FAILED)
-        if failed.select_for_update().first() is None:
+        failed = Prediction.objects.shown().filter(pk=prediction.pk, status=PredictionStatus.FAILED)
+        if failed.select_for_update(of=("self",)).first() is None:
             raise WrongState(f"{prediction} has not failed; there is nothing to try again.")
         if not queue_failed(failed) and not enqueue([prediction.scan]):
             raise WrongState(f"{prediction} is of a model out of service; see what the present one says of the scan.")
@@ -287,7 +322,10 @@ def retry(*, prediction: Prediction, user: User) -> None:
 def queue_failed(predictions: PredictionQuerySet) -> int:
     """Those that failed with the model in service are tried again from the start. Returns how many."""
     queued = predictions.filter(
-        Q(model_version__status=ModelStatus.ACTIVE), status=PredictionStatus.FAILED, scan__in=Scan.objects.ready()
+        model_version__status=ModelStatus.ACTIVE,
+        urgency__lt=Urgency.SILENT,
+        status=PredictionStatus.FAILED,
+        scan__in=Scan.objects.ready(),
     ).update(
         status=PredictionStatus.QUEUED,
         attempts=0,
@@ -305,16 +343,3 @@ def queue_failed(predictions: PredictionQuerySet) -> int:
 
 def _held(prediction: Prediction) -> PredictionQuerySet:
     return Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.RUNNING, claim=prediction.claim)
-
-
-def _speaks_for_scan(prediction: Prediction) -> bool:
-    """An older model that finishes late never replaces the answer of a newer one; a candidate never speaks.
-
-    The case is locked, so what another worker stored meanwhile is seen.
-    """
-    model = ModelVersion.objects.get(pk=prediction.model_version_id)
-    if model.status != ModelStatus.RETIRED:
-        return model.is_active
-    answered = Scan.objects.filter(pk=prediction.scan_id).values("prediction_id")
-    rival = ModelVersion.objects.filter(predictions__in=answered).first()
-    return rival is None or (rival.activated_at or timezone.now()) <= (model.activated_at or timezone.now())

@@ -9,24 +9,36 @@ from django.dispatch import receiver
 
 from cases.models import Case, Priority, Scan
 from cases.signals import scans_received
-from inference.models import Prediction
-from inference.queue import URGENCY, enqueue
+from inference.models import Prediction, Urgency
+from inference.queue import URGENCY, enqueue, enqueue_silently
 
 
 @receiver(scans_received)
 def queue_received_scans(sender: type, scans: list[Scan], **kwargs: Any) -> None:
     """In the transaction that stored them."""
     enqueue(scans)
+    enqueue_silently(scans)
 
 
 @receiver(post_save, sender=Case)
 def follow_priority(
     sender: type, instance: Case, created: bool, update_fields: Collection[str] | None, **kwargs: Any
 ) -> None:
-    """A case that becomes an emergency takes its waiting scans with it."""
+    """A case that becomes an emergency takes its waiting scans with it; what nobody waits for stays behind."""
     if created or (update_fields is not None and "priority" not in update_fields):
         return
     with transaction.atomic():
-        waiting = Prediction.objects.waiting().filter(scan__case=instance)
+        waiting = Prediction.objects.waiting().filter(scan__case=instance, urgency__lt=Urgency.REREADING)
         rows = waiting.select_for_update(of=("self",)).order_by("pk")
         waiting.filter(pk__in=[row.pk for row in rows]).update(urgency=URGENCY[Priority(instance.priority)])
+
+
+@receiver(post_save, sender=Case)
+def drop_rereading(sender: type, instance: Case, created: bool, **kwargs: Any) -> None:
+    """In a closed case the answer that stands is final, so nobody computes another."""
+    if created or not instance.is_closed:
+        return
+    with transaction.atomic():
+        waiting = Prediction.objects.waiting().filter(scan__case=instance, urgency=Urgency.REREADING)
+        rows = waiting.select_for_update(of=("self",)).order_by("pk")
+        waiting.filter(pk__in=[row.pk for row in rows]).delete()

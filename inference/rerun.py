@@ -25,7 +25,7 @@ def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Re
             raise WrongState("No model is in service; activate one first.")
         scans = scans.ready().exclude(case__status=CaseStatus.CLOSED)
         again = queue_failed(Prediction.objects.filter(scan__in=scans)) if failed else 0
-        asked = Prediction.objects.filter(model_version=model).values("scan")
+        asked = Prediction.objects.shown().filter(model_version=model).values("scan")
         never = scans.exclude(pk__in=asked).select_related("case").order_by("uploaded_at", "pk")
         new = enqueue(list(never), model=model) if missing else 0
     return Requested(failed=again, missing=new)

@@ -36,10 +36,12 @@ def run_queued_predictions() -> None:
 
 @shared_task(ignore_result=True, acks_late=True)
 def sweep_predictions() -> None:
+    from inference.handover import recall_from_retired
     from inference.queue import sweep
 
     try:
         sweep()
+        recall_from_retired()
     except DatabaseError as error:
         logger.error("No sweep this time, the database does not answer: %s", type(error).__name__)
 

@@ -16,10 +16,12 @@ from cases.reading import note_view
 from ctportal.api.fields import NameOnly, ReasonSerializer
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
+from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
 from ctportal.api.predictions import PREDICTIONS, PredictionSerializer, Sight
 from ctportal.api.resource import Resource, caller
-from inference.standing import standing_predictions
+from inference.monitoring.lineage import lineage_of_scan
+from inference.standing import told_predictions
 
 SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
 
@@ -28,6 +30,9 @@ class ScanSerializer(serializers.ModelSerializer):
     uploaded_by = NameOnly("username")
     prediction = serializers.SerializerMethodField(
         help_text="The answer that stands, else the newest attempt; null before any."
+    )
+    earlier_predictions = serializers.SerializerMethodField(
+        help_text="Answers that stood before, the newest first; none until this reader may see the answer."
     )
     slices = serializers.SerializerMethodField(help_text="Where its slices are listed.")
 
@@ -49,6 +54,7 @@ class ScanSerializer(serializers.ModelSerializer):
             "withdrawn_reason",
             "final_label",
             "prediction",
+            "earlier_predictions",
             "slices",
         ]
 
@@ -61,8 +67,14 @@ class ScanSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(PredictionSerializer(allow_null=True))
     def get_prediction(self, scan: Scan) -> Any:
-        prediction = self.context["predictions"].get(scan.pk)
+        prediction = self.context["told"][scan.pk].standing
         return None if prediction is None else PredictionSerializer(prediction, context=self.context).data
+
+    @extend_schema_field(PredictionSerializer(many=True))
+    def get_earlier_predictions(self, scan: Scan) -> Any:
+        sight: Sight = self.context["sight"]
+        earlier = [] if sight.hides(scan.pk) else self.context["told"][scan.pk].earlier
+        return PredictionSerializer(earlier, many=True, context=self.context).data
 
     @extend_schema_field({"type": "string", "format": "uri"})
     def get_slices(self, scan: Scan) -> str:
@@ -74,7 +86,7 @@ def shown_scans(scans: list[Scan], request: Request) -> Any:
     context = {
         "request": request,
         "sight": Sight(caller(request), scans),
-        "predictions": standing_predictions(scans, among=PREDICTIONS),
+        "told": told_predictions(scans, among=PREDICTIONS),
     }
     return ScanSerializer(scans, many=True, context=context).data
 
@@ -112,6 +124,13 @@ class ScanViews(Resource):
         scan = self.fetch()
         note_view(scan.case, caller(request))
         return Response(shown_scans([scan], request)[0])
+
+    @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
+    @action(detail=True, filterset_class=None)
+    def lineage(self, request: Request, pk: int) -> Response:
+        scan = self.fetch()
+        note_view(scan.case, caller(request))
+        return Response(ScanLineageSerializer(lineage_of_scan(scan, caller(request))).data)
 
     @extend_schema(
         summary="Withdraw a scan that was sent by mistake",

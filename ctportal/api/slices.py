@@ -22,7 +22,7 @@ from ctportal.api.fields import StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.predictions import HIDDEN
 from ctportal.api.resource import Resource, caller
-from inference.models import SliceAnswer
+from inference.models import Prediction, SliceAnswer
 
 PNG = "image/png"
 A_URL = {"type": "string", "format": "uri"}
@@ -109,7 +109,8 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         if not may_see_answer(caller(request), slice_.scan):
             raise PermissionDenied(HIDDEN)
         wanted = asked.validated_data.get("prediction", slice_.scan.prediction_id)
-        answer = SliceAnswer.objects.filter(slice=slice_, prediction=wanted).first()
+        shown = Prediction.objects.shown().filter(pk=wanted)
+        answer = SliceAnswer.objects.filter(slice=slice_, prediction__in=shown).first()
         if answer is None:
             raise Http404
         note_view(slice_.scan.case, caller(request))

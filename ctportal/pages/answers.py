@@ -10,9 +10,17 @@ from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_at
 from inference.answers import AnswerText, describe, words_for_model
 from inference.models import Prediction, SliceAnswer
-from inference.standing import standing_predictions
+from inference.standing import Told, told_predictions
 
 PLACES_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class EarlierAnswer:
+    """What another model had said before the answer that stands now."""
+
+    prediction: Prediction
+    text: AnswerText
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,8 @@ class ShownAnswer:
     is_hidden: bool = False
     can_retry: bool = False
     slices: Sequence[SliceAnswer] = field(default=(), repr=False)
+    earlier: Sequence["EarlierAnswer"] = field(default=(), repr=False)
+    rereading: Prediction | None = None  # the model in service is asked, and has not answered yet
 
     @property
     def is_pending(self) -> bool:
@@ -33,6 +43,15 @@ class ShownAnswer:
     @property
     def is_done(self) -> bool:
         return self.prediction is not None and self.prediction.is_done and not self.is_hidden
+
+    @property
+    def is_awaited(self) -> bool:
+        """Something may come by itself: the first answer, or the one of a re-reading."""
+        return self.is_pending or (self.rereading is not None and self.rereading.is_pending)
+
+    @property
+    def rereading_failed(self) -> bool:
+        return self.rereading is not None and self.rereading.is_retriable
 
     @property
     def has_failed(self) -> bool:
@@ -45,6 +64,8 @@ class ShownAnswer:
             return "none"
         waiting = self.text.explanation if self.text and self.is_pending else ""
         state = f"{self.prediction.pk} {self.prediction.status} {waiting}"
+        if self.rereading is not None:
+            state += f" {self.rereading.pk} {self.rereading.status}"
         return hashlib.sha256(state.encode()).hexdigest()[:16]
 
     @property
@@ -72,13 +93,16 @@ class ShownAnswer:
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
     hidden = hidden_scan_ids(user, scans)
-    current = standing_predictions(scans)
+    told = told_predictions(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0
     for scan in scans:
-        prediction = current.get(scan.pk)
+        prediction = told[scan.pk].standing
         waiting += prediction is not None and prediction.is_waiting
-        shown[scan.pk] = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
+        answer = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
+        if answer.is_done:
+            answer = _with_others(user, answer, told[scan.pk])
+        shown[scan.pk] = answer
     return shown
 
 
@@ -102,6 +126,16 @@ def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: boo
         is_hidden=is_hidden,
         can_retry=prediction.is_retriable and scan.is_ready and _may_retry(user, scan),
     )
+
+
+def _with_others(user: User, answer: ShownAnswer, told: Told) -> ShownAnswer:
+    """The answer with what was said before it, and what is awaited after it."""
+    for prediction in told.earlier:
+        prediction.scan = answer.scan
+    earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in told.earlier]
+    failed = told.rereading is not None and told.rereading.is_retriable
+    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and _may_retry(user, answer.scan)
+    return replace(answer, earlier=earlier, rereading=told.rereading, can_retry=can_retry)
 
 
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:

@@ -54,7 +54,7 @@ def case_rows(cases: Iterable[Case]) -> list[CaseRow]:
 
 
 def _prediction_states(ids: list[int]) -> defaultdict[int, Counter[str]]:
-    unfinished = Prediction.objects.filter(scan__case__in=ids, scan__status=ScanStatus.READY)
+    unfinished = Prediction.objects.shown().filter(scan__case__in=ids, scan__status=ScanStatus.READY)
     rows = (
         unfinished.exclude(status=PredictionStatus.DONE)
         .order_by()

@@ -52,7 +52,7 @@ def build_dataset(
         with_synthetic=with_synthetic,
         consensus_only=consensus_only,
         created_by=user,
-        previous=_newest_of(sites),
+        previous=newest_of(sites),
         counts=count(found.kept, splits)
         | {
             "excluded": dict(sorted(Counter(excluded.values()).items())),
@@ -136,7 +136,7 @@ def _superseded_reviews(sites: Sequence[Site]) -> int:
     return reviews.exclude(superseded_by=None).count()
 
 
-def _newest_of(sites: Iterable[Site]) -> Dataset | None:
+def newest_of(sites: Iterable[Site]) -> Dataset | None:
     """The newest data set of just these sites, with which this one will be compared."""
     wanted = {site.pk for site in sites}
     named = ArrayAgg("sites", filter=Q(sites__isnull=False), default=[])

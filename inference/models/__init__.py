@@ -17,6 +17,7 @@ from inference.models.predictions import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    Urgency,
 )
 from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, Method, TrainingRun, TrainingStatus
 from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
@@ -49,4 +50,5 @@ __all__ = [
     "Split",
     "TrainingRun",
     "TrainingStatus",
+    "Urgency",
 ]

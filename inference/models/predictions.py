@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from cases.models import Decision, Scan, Slice
 from ctportal.accounts.models import Site, SiteScopedQuerySet
-from inference.models.versions import ModelVersion
+from inference.models.versions import ModelStatus, ModelVersion
 
 ERROR_LENGTH = 500
 
@@ -20,15 +22,39 @@ class PredictionStatus(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+class Urgency(IntEnum):
+    """What is claimed first. 0 to 2 follow the case's priority; the rest waits until nobody waits for an answer."""
+
+    EMERGENCY = 0
+    URGENT = 1
+    ROUTINE = 2
+    REREADING = 3  # the scan has an answer; people wanted the one of the model in service too
+    SILENT = 4  # never stood for its scan: asked of a shadow, or too late to replace what stands
+
+
+SERVED = (ModelStatus.ACTIVE, ModelStatus.RETIRED)
+
+
 class PredictionQuerySet(SiteScopedQuerySet):
     site_path = "scan__case__patient__site"
+
+    def shown(self) -> PredictionQuerySet:
+        """What people may come to see, once blinding lets them: nothing silent, nothing of a mere candidate.
+
+        Whatever tells people of predictions begins here; a done one of these has stood for its scan at some time.
+        """
+        return self.filter(urgency__lt=Urgency.SILENT, model_version__status__in=SERVED)
+
+    def silent(self) -> PredictionQuerySet:
+        return self.filter(urgency=Urgency.SILENT)
 
     def waiting(self) -> PredictionQuerySet:
         return self.filter(status=PredictionStatus.QUEUED)
 
     def due(self) -> PredictionQuerySet:
-        """Waiting, and not put off after a passing trouble."""
-        return self.waiting().filter(Q(retry_at=None) | Q(retry_at__lte=timezone.now()))
+        """Waiting, not put off after a passing trouble, and of a model that has not left service."""
+        free = Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+        return self.waiting().filter(free).exclude(model_version__status=ModelStatus.RETIRED)
 
     def with_place(self) -> PredictionQuerySet:
         """Each row's place in the queue read along, which spares a list one query for each row that waits."""
@@ -56,7 +82,7 @@ class Prediction(models.Model):
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="predictions")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions")
     status = models.CharField(max_length=8, choices=PredictionStatus, default=PredictionStatus.QUEUED, editable=False)
-    # Copied from the case when queued, so that emergencies are claimed first: 0, 1, 2.
+    # An Urgency: copied from the case when queued, so that emergencies are claimed first.
     urgency = models.PositiveSmallIntegerField(default=2)
     attempts = models.PositiveSmallIntegerField(default=0)
     claim = models.UUIDField(null=True, editable=False)
@@ -123,6 +149,10 @@ class Prediction(models.Model):
     @property
     def is_done(self) -> bool:
         return self.status == PredictionStatus.DONE
+
+    @property
+    def is_silent(self) -> bool:
+        return self.urgency == Urgency.SILENT
 
     @property
     def is_retriable(self) -> bool:

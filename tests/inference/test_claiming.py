@@ -114,12 +114,12 @@ def test_a_row_that_is_put_off_is_not_claimed_before_its_time(model: ModelVersio
 
 
 def test_a_batch_is_of_one_model(make_model: MakeModel, make_scan: MakeScan) -> None:
-    old = make_model("1")
-    new = make_model("2")
+    candidate = make_model("1", active=False)
+    serving = make_model("2")
     one, two = make_scan(announce=False), make_scan(announce=False)
-    enqueue([one], model=old)
-    enqueue([two], model=new)
-    assert [[row.model_version for row in claim()] for _ in range(2)] == [[old], [new]]
+    enqueue([one], model=candidate)
+    enqueue([two], model=serving)
+    assert [[row.model_version for row in claim()] for _ in range(2)] == [[serving], [candidate]]
 
 
 def test_renewing_a_lease_moves_its_end(model: ModelVersion, make_scan: MakeScan) -> None:

@@ -172,7 +172,7 @@ def test_an_answer_takes_the_trouble_before_it_off_the_row(model: ModelVersion, 
 
 
 def test_rows_of_a_model_that_cannot_be_loaded_wait_and_say_so(make_model: MakeModel, make_scan: MakeScan) -> None:
-    broken, sound = make_model("1"), make_model("2")
+    broken, sound = make_model("1", active=False), make_model("2")
     one, two = make_scan(announce=False), make_scan(announce=False)
     enqueue([one], model=broken)
     enqueue([two], model=sound)

@@ -151,6 +151,22 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
+ORDER_WORDS = {"attention": "Most pressing first", "teaching": "What would teach the model most"}
+
+
+@register.inclusion_tag("cases/_order_choice.html", takes_context=True)
+def order_choice(context: template.Context, order: str) -> dict[str, Any]:
+    """The two orders that no column's heading gives, and what the second one means."""
+    choices = []
+    for name, words in ORDER_WORDS.items():
+        query = context["request"].GET.copy()
+        query.pop("page", None)
+        query["sort"] = name
+        choices.append({"words": words, "address": f"?{query.urlencode()}", "is_current": order == name})
+    hides_answers = any(row.case.answer_hidden for row in context["rows"])
+    return {"choices": choices, "teaches": order == "teaching", "hides_answers": hides_answers}
+
+
 @register.inclusion_tag("cases/_assign.html", takes_context=True)
 def assign_form(context: template.Context, case: Case) -> dict[str, Any]:
     """Who is to read the case: a choice of readers, and for a reader one press to take it."""

@@ -19,8 +19,8 @@ from ctportal.pages.curve import draw_curve
 from ctportal.pages.requests import PersonRequest
 from ctportal.pages.views.frame import safe_next
 from inference.answers import slices_that_mattered, words_for_slices
-from inference.models import Prediction
 from inference.queue import active_model, retry
+from inference.standing import told_predictions
 
 
 @login_required
@@ -40,7 +40,8 @@ def show_answer(request: PersonRequest, pk: int) -> HttpResponse:
 @require_POST
 def retry_answer(request: PersonRequest, pk: int) -> HttpResponse:
     scan = _fetch_scan(request, pk)
-    prediction = Prediction.objects.filter(scan=scan).order_by("-queued_at", "-pk").first()
+    told = told_predictions([scan])[scan.pk]
+    prediction = told.rereading or told.standing
     if prediction is None:
         raise WrongState(f"Scan {scan.pk} was never sent to a model; there is nothing to try again.")
     prediction.scan = scan

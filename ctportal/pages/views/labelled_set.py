@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,6 +19,7 @@ from cases.models import Label, ScanQuerySet
 from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import REFUSALS, Right, sites_with
+from ctportal.pages.downloads import zip_download
 from ctportal.pages.requests import PersonRequest
 
 ROWS = 50
@@ -77,15 +78,9 @@ def show_labels(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def export_labels(request: PersonRequest) -> HttpResponseBase:
-    """Streamed; the length is told first, so that the browser shows how far it is."""
     _require_manager(request.user)
     archive = export_labelled_set(scans=LabelledSetFilter(request.POST, user=request.user).scans(), user=request.user)
-    response = StreamingHttpResponse(iter(archive), content_type="application/zip")
-    response["Content-Length"] = str(len(archive))
-    response["Content-Disposition"] = f'attachment; filename="labelled-set-{timezone.localdate():%Y-%m-%d}.zip"'
-    response["Cache-Control"] = "private, no-store"
-    response["X-Accel-Buffering"] = "no"
-    return response
+    return zip_download(archive, name=f"labelled-set-{timezone.localdate():%Y-%m-%d}")
 
 
 def _require_manager(user: User) -> None:

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from inference.handover import recall_from_retired
 from inference.queue import sweep
 
 
@@ -9,4 +10,4 @@ class Command(BaseCommand):
     help = "Queues predictions again whose worker was lost, and wakes the workers; the scheduler does so regularly."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"Put right: {sweep()}.")
+        self.stdout.write(f"Put right: {sweep() + recall_from_retired()}.")

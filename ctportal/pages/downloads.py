@@ -1,0 +1,13 @@
+"""Zips to take away: streamed; the length is told first, so that the browser shows how far it is."""
+
+from django.http import StreamingHttpResponse
+from zipstream import ZipStream
+
+
+def zip_download(archive: ZipStream, *, name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(iter(archive), content_type="application/zip")
+    response["Content-Length"] = str(len(archive))
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    response["Cache-Control"] = "private, no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response

@@ -1,0 +1,105 @@
+"""Where the learning loop stands for one manager: labels, data set, training, comparison, service."""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from ctportal.accounts.models import User
+from ctportal.accounts.rights import Right, sites_with
+from inference.learning.history import previous_model
+from inference.learning.promotion import Promotable, may_promote, promotable
+from inference.learning.rereading import Offer, offer_rereading
+from inference.learning.suggestion import Suggestion, count_new_labels, training_suggestion
+from inference.models import (
+    BaseSet,
+    Comparison,
+    ComparisonRequest,
+    Dataset,
+    GateOverride,
+    ModelStatus,
+    ModelVersion,
+    OverrideStatus,
+    ServicePeriod,
+    TrainingRun,
+    TrainingStatus,
+)
+from inference.queue import active_model, shadow_model
+
+
+@dataclass(frozen=True)
+class Loop:
+    user: User
+    new_labels: int
+    suggestion: Suggestion | None
+    has_base_sets: bool
+    dataset: Dataset | None
+    run: TrainingRun | None
+    comparing: ComparisonRequest | None
+    comparison_failed: ComparisonRequest | None
+    comparison: Comparison | None
+    found: Promotable | None
+    override: GateOverride | None
+    serving: ModelVersion | None
+    period: ServicePeriod | None
+    previous: ModelVersion | None
+    shadow: ModelVersion | None
+    offer: Offer
+    may_promote: bool
+
+    @property
+    def is_moving(self) -> bool:
+        return self.comparing is not None or (self.run is not None and self.run.is_unfinished)
+
+    @property
+    def uncompared(self) -> TrainingRun | None:
+        """A finished run whose candidate was not compared with the model in service, though it could be."""
+        run = self.run
+        if run is None or run.model is None or not run.model.is_candidate or self.serving in (None, run.model):
+            return None
+        known = self.comparison is not None and self.comparison.challenger_id == run.model_id
+        return None if known or self.comparing else run
+
+
+def loop_of(user: User) -> Loop:
+    runs = TrainingRun.objects.visible_to(user).select_related("dataset", "model")
+    run = runs.unfinished().first() or runs.exclude(status=TrainingStatus.CANCELLED).first()
+    requests = ComparisonRequest.objects.visible_to(user).select_related("challenger", "champion")
+    comparison = _of_candidates(user)
+    serving = active_model()
+    return Loop(
+        user=user,
+        new_labels=count_new_labels(sites_with(user, Right.MANAGE)),
+        suggestion=training_suggestion(user),
+        has_base_sets=BaseSet.objects.exists(),
+        dataset=Dataset.objects.visible_to(user).first(),
+        run=run,
+        comparing=requests.unfinished().first(),
+        comparison_failed=_failed(run, requests),
+        comparison=comparison,
+        found=promotable(comparison) if comparison else None,
+        override=_waiting_override(user),
+        serving=serving,
+        period=ServicePeriod.objects.filter(ended_at=None).select_related("started_by", "comparison").first(),
+        previous=previous_model() if serving else None,
+        shadow=shadow_model(),
+        offer=offer_rereading(user),
+        may_promote=may_promote(user),
+    )
+
+
+def _of_candidates(user: User) -> Comparison | None:
+    """The newest whose challenger still waits for a decision."""
+    waiting = Comparison.objects.visible_to(user).filter(challenger__status=ModelStatus.CANDIDATE)
+    return waiting.select_related("dataset", "champion", "challenger").first()
+
+
+def _failed(run: TrainingRun | None, requests: QuerySet[ComparisonRequest]) -> ComparisonRequest | None:
+    """The newest attempt to compare the newest run's model, if it came to nothing."""
+    newest = requests.filter(challenger=run.model_id).first() if run and run.model_id else None
+    return newest if newest is not None and newest.status == TrainingStatus.FAILED else None
+
+
+def _waiting_override(user: User) -> GateOverride | None:
+    waiting = GateOverride.objects.filter(status=OverrideStatus.PENDING)
+    mine = waiting.filter(comparison__in=Comparison.objects.visible_to(user))
+    return mine.select_related("requested_by", "comparison__challenger").first()

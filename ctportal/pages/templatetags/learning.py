@@ -1,0 +1,70 @@
+"""Badges and numbers of the learning loop."""
+
+from typing import Any
+
+from django import template
+
+from ctportal.pages.learning import words
+from ctportal.pages.learning.progress import STATUS_LOOKS
+from inference.answers import percent as answer_percent
+from inference.models import Comparison, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
+
+register = template.Library()
+
+MODEL_LOOKS = {
+    ModelStatus.CANDIDATE: ("info", "hourglass-split"),
+    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
+    ModelStatus.RETIRED: ("quiet", "archive"),
+    ModelStatus.REFUSED: ("odd", "x-circle"),
+}
+
+
+def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
+    return {"words": said, "tone": look[0], "icon_name": look[1]}
+
+
+@register.inclusion_tag("components/_badge.html")
+def run_badge(run: TrainingRun) -> dict[str, Any]:
+    status = TrainingStatus(run.status)
+    return _badge(status.label, STATUS_LOOKS[status])
+
+
+@register.inclusion_tag("components/_badge.html")
+def model_badge(model: ModelVersion) -> dict[str, Any]:
+    status = ModelStatus(model.status)
+    return _badge(status.label, MODEL_LOOKS[status])
+
+
+@register.inclusion_tag("components/_badge.html")
+def gate_badge(comparison: Comparison) -> dict[str, Any]:
+    if comparison.passed:
+        return _badge("Gate open", ("calm", "unlock-fill"))
+    return _badge("Stopped by the gate", ("alarm", "lock-fill"))
+
+
+@register.filter
+def share(value: Any) -> str:
+    return words.share(value)
+
+
+@register.filter
+def three_digits(value: Any) -> str:
+    return f"{value:.3f}" if words.is_number(value) else words.NONE
+
+
+@register.filter
+def about(value: Any) -> str:
+    """Seconds, or a timedelta, as a person says them."""
+    return words.about(value.total_seconds() if hasattr(value, "total_seconds") else value)
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """For scripts: the number with a point, or nothing."""
+    return f"{value:.6f}" if words.is_number(value) else ""
+
+
+@register.filter
+def percent(probability: Any) -> str:
+    """As a model's answer says it elsewhere."""
+    return answer_percent(probability) if words.is_number(probability) else words.NONE

@@ -1,0 +1,160 @@
+"""Rows of the learning loop for its pages: a base set, data sets, runs, and comparisons as the judge makes them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+
+from ctportal.accounts.models import Site, User
+from inference.catalogue import register_model
+from inference.learning.datasets import build_dataset
+from inference.learning.judging import figures_of_comparison, group_of
+from inference.models import (
+    BaseImage,
+    BaseSet,
+    ComparedScan,
+    Comparison,
+    Dataset,
+    ModelVersion,
+    Split,
+    TrainingRun,
+)
+from ml.judge import paired_figures, sides_of
+from tests.inference.cast import write_artifact
+
+POINT = 0.5
+HISTORY = [
+    {
+        "epoch": epoch,
+        "loss": 0.7 / epoch,
+        "accuracy": 1 - 0.4 / epoch,
+        "val_loss": 0.75 / epoch + 0.02 * epoch,
+        "val_accuracy": 1 - 0.45 / epoch,
+        "val_auc": 1 - 0.3 / epoch,
+        "val_sensitivity": 1 - 0.5 / epoch,
+    }
+    for epoch in range(1, 7)
+]
+
+
+def make_base_set(name: str = "covid-ct", *, groups: int = 80) -> BaseSet:
+    """Every other patient is infected; there is no file behind the images."""
+    base = BaseSet.objects.create(name=name, licence="CC BY 4.0")
+    BaseImage.objects.bulk_create(
+        BaseImage(
+            base_set=base,
+            key=f"sha256:{name}-{number:04}",
+            file_sha256=f"{number:064}",
+            label="covid" if number % 2 else "non_covid",
+            group=f"patient{number:03}",
+            scan="",
+            view=f"base/{number}",
+            width=64,
+            height=64,
+        )
+        for number in range(groups)
+    )
+    return base
+
+
+def make_dataset(*sites: Site, user: User | None = None, base: BaseSet | None = None, **choice: Any) -> Dataset:
+    dataset, _ = build_dataset(user=user, sites=list(sites), base_sets=[base or make_base_set()], **choice)
+    return dataset
+
+
+def make_model(folder: Path, version: str, *, status: str = "candidate", parent: ModelVersion | None = None) -> Any:
+    """Registered, with an artefact that is whole and too small to be worth loading."""
+    made = write_artifact(folder / version, name="phantom-net", version=version, seed=sum(map(ord, version)))
+    model, _ = register_model(made)
+    now = timezone.now()
+    ModelVersion.objects.filter(pk=model.pk).update(
+        status=status, parent=parent, activated_at=None if status == "candidate" else now
+    )
+    model.refresh_from_db()
+    return model
+
+
+def make_run(dataset: Dataset, status: str = "done", **facts: Any) -> TrainingRun:
+    now = timezone.now()
+    state: dict[str, Any] = {"started_at": now - timedelta(minutes=12), "attempts": 1}
+    if status == "running":
+        state |= {"claim": uuid.uuid4(), "lease_until": now + timedelta(hours=9)}
+        state |= {"progress": {"stage": "training", "done": 30, "total": 100, "epoch": 6, "epochs": 12}}
+        state["progress"] |= {"seconds_left": 400.0, "history": HISTORY}
+    elif status == "queued":
+        state = {}
+    else:
+        state["finished_at"] = now
+    if status == "failed":
+        state["error"] = "The training refused: the disk is full. Make room and train again."
+    return TrainingRun.objects.create(
+        dataset=dataset, status=status, **{"method": "finetune", "settings": {"epochs": 12}, **state, **facts}
+    )
+
+
+def make_comparison(
+    dataset: Dataset,
+    champion: ModelVersion,
+    challenger: ModelVersion,
+    *,
+    before: float = 0.3,
+    now: float = 0.1,
+) -> Comparison:
+    """`before` and `now` are the shares of infected test scans that each misses; one new miss comes with it."""
+    rows = list(dataset.scans.filter(patient__split=Split.TEST).select_related("patient", "base_set", "scan"))
+    scans = _judged(rows, before, now)
+    found = {**paired_figures(*sides_of(scans), repeats=200), "scans": scans, "failed": []}
+    figures = figures_of_comparison(found, rows)
+    figures["left_out"] = {"patients": 2, "reason": "2 test patients were left out: a model was trained on them."}
+    findings = figures["gate"]["findings"]
+    comparison = Comparison.objects.create(
+        dataset=dataset,
+        champion=champion,
+        challenger=challenger,
+        figures=figures,
+        passed=all(finding["passed"] for finding in findings),
+        reasons=[finding["words"] for finding in findings],
+    )
+    ComparedScan.objects.bulk_create(
+        ComparedScan(
+            comparison=comparison,
+            dataset_scan=row,
+            champion_decision=scan["champion"]["decision"],
+            champion_probability=scan["champion"]["probability"],
+            challenger_decision=scan["challenger"]["decision"],
+            challenger_probability=scan["challenger"]["probability"],
+        )
+        for row, scan in zip(rows, scans, strict=True)
+    )
+    return comparison
+
+
+def _judged(rows: list[Any], before: float, now: float) -> list[dict[str, Any]]:
+    draw = np.random.default_rng(5)
+    seen = {"covid": 0, "non_covid": 0}
+    totals = {label: sum(row.label == label for row in rows) for label in seen}
+    scans = []
+    for row in rows:
+        place = seen[row.label] / max(1, totals[row.label])
+        seen[row.label] += 1
+        infected = row.label == "covid"
+        first = infected and place < before
+        scans.append({
+            "name": row.name,
+            "group": group_of(row),
+            "label": row.label,
+            "champion": _answer(infected, wrong=first or (not infected and place < 0.2), draw=draw),
+            "challenger": _answer(infected, wrong=(infected and place >= 1 - now) or (not infected and place < 0.15), draw=draw),
+        })  # fmt: skip
+    return scans
+
+
+def _answer(infected: bool, *, wrong: bool, draw: Any) -> dict[str, Any]:
+    high = infected != wrong
+    probability = float(draw.uniform(0.6, 0.98) if high else draw.uniform(0.03, 0.4))
+    return {"decision": "covid" if high else "non_covid", "probability": probability, "operating_point": POINT}
