@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, Q
 
 from cases.models import Label, ReviewQuerySet
 from ctportal.accounts.models import User
@@ -96,8 +96,8 @@ def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, st
 
 def _read_by_several(reviews: ReviewQuerySet) -> tuple[int, int]:
     scans = reviews.values("scan").annotate(readers=Count("pk"), least=Min("label"), most=Max("label"))
-    several = scans.filter(readers__gt=1)
-    return several.count(), several.exclude(least=F("most")).count()
+    found = scans.filter(readers__gt=1).aggregate(n=Count("scan"), differ=Count("scan", filter=~Q(least=F("most"))))
+    return found["n"], found["differ"]
 
 
 def _pair(pair: tuple[int, int], names: Mapping[int, str], table: Table, least: int) -> ReaderPair:

@@ -77,11 +77,11 @@ RULES = (
 )  # fmt: skip
 
 
-def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Counts, *, overdue: int) -> list[Alarm]:
+def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Counts) -> list[Alarm]:
     """Alarms before notices; inside each, what concerns patients first."""
     found = [
         *(alarm for rule in RULES for figures in models if (alarm := rule.broken_by(figures))),
-        *_waiting(total, overdue),
+        *_waiting(total),
         *(alarm for figures in models for alarm in _drifting(figures)),
         *_readers(readers),
     ]
@@ -96,12 +96,12 @@ def _whole(counts: Counts, names: str) -> int:
     return sum(getattr(counts, name) for name in names.split("+"))
 
 
-def _waiting(total: Counts, overdue: int) -> Iterator[Alarm]:
+def _waiting(total: Counts) -> Iterator[Alarm]:
     seconds = settings.MONITOR_WAIT_SECONDS
     advice = "See whether the inference worker runs, and whether it keeps up: another worker or a GPU helps."
-    if overdue:
+    if total.overdue:
         threshold = f"Told once a scan waits for more than {duration(seconds)}."
-        scans = f"{overdue} scans have" if overdue > 1 else "1 scan has"
+        scans = f"{total.overdue} scans have" if total.overdue > 1 else "1 scan has"
         words = f"{scans} been waiting for an answer for more than {duration(seconds)}."
         yield Alarm(AlarmLevel.ALARM, "overdue", "", words, threshold, advice)
     if total.done >= settings.MONITOR_LEAST_SCANS and total.p95_wait is not None and total.p95_wait > seconds:

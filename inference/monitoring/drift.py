@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F, Value
-from django.db.models.functions import Mod
+from django.db.models import F
 
 from cases.models import Decision
 from inference.models import ModelVersion, PredictionQuerySet, PredictionStatus
@@ -32,10 +31,10 @@ WORDS = {
 }
 
 
-def drift_of(model: ModelVersion, rows: PredictionQuerySet) -> Drift:
-    """Of the model's answers among the rows."""
+def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Drift:
+    """Of the model's answers among the rows, of which there are `done`."""
     reference, note = reference_of_model(model)
-    scores, described = _values(model, rows)
+    scores, described = _values(model, rows, done)
     score = _shift(*SCORE, reference.get("score"), scores)
     known = reference.get("features") or {}
     features = [
@@ -62,17 +61,17 @@ def _read_reference(folder: Path) -> Mapping[str, Any]:
     return load_artifact(folder).reference
 
 
-def _values(model: ModelVersion, rows: PredictionQuerySet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Scores of the scans that it could judge, and the inputs of all that were described.
 
     A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices.
     """
-    done = rows.filter(model_version=model, status=PredictionStatus.DONE)
-    every = math.ceil(done.count() / MOST_VALUES)
+    answers = rows.filter(model_version=model, status=PredictionStatus.DONE)
+    every = math.ceil(done / MOST_VALUES)
     if every > 1:
-        done = done.annotate(turn=Mod(F("pk"), Value(every))).filter(turn=0)
+        answers = answers.annotate(turn=F("pk") % every).filter(turn=0)
     scores, described = [], []
-    for probability, decision, features in done.values_list("probability", "decision", "input_features"):
+    for probability, decision, features in answers.values_list("probability", "decision", "input_features"):
         if decision != Decision.UNSUITABLE:
             scores.append(probability)
         if features:

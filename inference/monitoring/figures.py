@@ -1,35 +1,31 @@
 """How the models in service do: for a time and the sites that the user manages."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
 
 from ctportal.accounts.models import Site, User
-from inference.models import ModelVersion, PredictionStatus
+from inference.models import ModelVersion
 from inference.monitoring.agreement import reader_agreement
 from inference.monitoring.alarms import alarms_of
 from inference.monitoring.counting import MISSED, Counted, count
 from inference.monitoring.drift import drift_of
 from inference.monitoring.period import period_of
-from inference.monitoring.population import Population, population_of
+from inference.monitoring.population import Population, sites_watched
 from inference.monitoring.shapes import MissedScan, ModelFigures, Monitoring
 
-MOST_MISSED = 100
-SYNTHETIC = Q(scan__is_synthetic=True) | Q(scan__case__patient__is_synthetic=True)
+MOST_MISSED = 1000
 
 
 def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitoring:
     """Raises PermissionDenied for who manages no such site, WrongState for a time that is none."""
+    sites = sites_watched(user, site)
     period = period_of(user, start, end)
-    population = population_of(user, site, period)
+    population = Population(user, sites, period)
     total, by_model = count(population)
     models = _models(population, by_model)
     readers = reader_agreement(population.reviews, least=settings.MONITOR_LEAST_REVIEWS)
-    missed = population.predictions.filter(MISSED)
-    overdue = _overdue(population)
     return Monitoring(
         sites=[str(each) for each in population.sites],
         start=start,
@@ -40,12 +36,10 @@ def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitor
         series=total.series,
         models=models,
         missed=_missed(population),
-        missed_count=missed.count(),
+        missed_count=sum(figures.counts.missed for figures in models),
         readers=readers,
-        alarms=alarms_of(models, readers, total.counts, overdue=overdue),
-        overdue=overdue,
+        alarms=alarms_of(models, readers, total.counts),
         hidden_scans=population.left_out(),
-        synthetic=population.predictions.filter(SYNTHETIC).values("scan").distinct().count(),
         notes=[figures.drift.note for figures in models if figures.drift.note],
     )
 
@@ -60,7 +54,7 @@ def _models(population: Population, by_model: Mapping[int, Counted]) -> list[Mod
             status=model.status,
             counts=by_model[model.pk].counts,
             series=by_model[model.pk].series,
-            drift=drift_of(model, population.predictions),
+            drift=drift_of(model, population.predictions, done=by_model[model.pk].counts.done),
         )
         for model in models
     ]
@@ -85,9 +79,3 @@ def _missed(population: Population) -> list[MissedScan]:
         )
         for row in rows
     ]
-
-
-def _overdue(population: Population) -> int:
-    pending = Q(status__in=(PredictionStatus.QUEUED, PredictionStatus.RUNNING))
-    before = timezone.now() - timedelta(seconds=settings.MONITOR_WAIT_SECONDS)
-    return population.predictions.filter(pending, queued_at__lt=before).count()

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Min, Q
+from django.db.models import F, Q
 
 from cases.models import Review, ReviewQuerySet, ScanQuerySet, ScanStatus
 from cases.reviews import hidden_scans
 from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import REFUSALS, Right, require, sites_with
-from inference.models import ModelStatus, ModelVersion, Prediction, PredictionQuerySet
+from ctportal.accounts.rights import REFUSALS, Right, require, rights_anywhere, sites_with
+from inference.models import Prediction, PredictionQuerySet
 from inference.monitoring.period import Period
-
-SERVED = (ModelStatus.ACTIVE, ModelStatus.RETIRED)
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,13 @@ class Population:
     user: User
     sites: Sequence[Site]
     period: Period
+
+    @cached_property
+    def _at_these_sites(self) -> Q:
+        """Nothing to ask where they are all the sites there are, which spares two joins."""
+        if self.sites and len(self.sites) == Site.objects.count():
+            return Q()
+        return Q(scan__case__patient__site__in=self.sites)
 
     @cached_property
     def hidden(self) -> ScanQuerySet | None:
@@ -47,13 +52,13 @@ class Population:
 
     @cached_property
     def _asked(self) -> PredictionQuerySet:
-        return Prediction.objects.filter(
-            _in_service(),
+        """Silent answers never count (`shown`), nor do those to withdrawn scans."""
+        rows = Prediction.objects.shown().filter(
             scan__status=ScanStatus.READY,
-            scan__case__patient__site__in=self.sites,
             queued_at__gte=self.period.begins_at,
             queued_at__lt=self.period.ends_before,
-        ).order_by()
+        )
+        return rows.filter(self._at_these_sites).order_by()
 
     @cached_property
     def reviews(self) -> ReviewQuerySet:
@@ -61,8 +66,8 @@ class Population:
         rows = (
             Review.objects.current()
             .filter(
+                self._at_these_sites,
                 scan__status=ScanStatus.READY,
-                scan__case__patient__site__in=self.sites,
                 scan__uploaded_at__gte=self.period.begins_at,
                 scan__uploaded_at__lt=self.period.ends_before,
             )
@@ -71,29 +76,16 @@ class Population:
         return rows if self.hidden is None else rows.exclude(scan__in=self.hidden.values("pk"))
 
 
-def population_of(user: User, site: Site | None, period: Period) -> Population:
-    """Raises PermissionDenied for who does not manage the site, or none at all."""
+def sites_watched(user: User, site: Site | None) -> list[Site]:
+    """The one chosen, else all that the user manages. Raises PermissionDenied for who manages none of them."""
     if site is not None:
         require(user, site, Right.MANAGE)
-        return Population(user, [site], period)
-    managed = list(sites_with(user, Right.MANAGE))
-    if not managed and not user.is_superuser:
+        return [site]
+    if Right.MANAGE not in rights_anywhere(user):
         raise PermissionDenied(REFUSALS[Right.MANAGE])
-    return Population(user, managed, period)
+    return list(sites_with(user, Right.MANAGE))
 
 
 def standing() -> Q:
     """Of a scan read by several models, the answer that people see; an attempt where there is none yet."""
     return Q(pk=F("scan__prediction_id")) | Q(scan__prediction_id=None)
-
-
-def _in_service() -> Q:
-    """A candidate answers silently, and does so only before it first enters service."""
-    counted = Q(pk__in=[])
-    for model in ModelVersion.objects.filter(status__in=SERVED).annotate(first=Min("service_periods__started_at")):
-        of_model = Q(model_version=model)
-        if model.first is not None:
-            spoke = Q(finished_at=None) | Q(finished_at__gte=model.first) | Q(pk=F("scan__prediction_id"))
-            of_model &= spoke
-        counted |= of_model
-    return counted

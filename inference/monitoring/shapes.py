@@ -25,6 +25,8 @@ class Counts:
     done: int = 0
     failed: int = 0
     pending: int = 0
+    overdue: int = 0  # of those pending now, asked longer ago than `MONITOR_WAIT_SECONDS`
+    synthetic: int = 0  # drawn for demonstration
     median_wait: float | None = None  # from being queued to being answered
     p95_wait: float | None = None
     covid: int = 0
@@ -215,7 +217,5 @@ class Monitoring:
     missed_count: int
     readers: ReaderAgreement
     alarms: Sequence[Alarm] = ()
-    overdue: int = 0  # scans that wait now, and longer than `MONITOR_WAIT_SECONDS`
     hidden_scans: int = 0  # left out: the user still has to decide on them without knowing the answer
-    synthetic: int = 0  # of the scans counted, those drawn for demonstration
     notes: Sequence[str] = field(default=())

@@ -133,7 +133,7 @@ class ScanUse:
 
     dataset: DatasetTrace
     label: str
-    split: str
+    split: str  # a Split
     agreement: str
     review_ids: Sequence[int]
     runs: Sequence[RunTrace]
@@ -170,7 +170,7 @@ class UsedScan:
     case_id: int | None
     name: str
     source: str
-    split: str
+    split: str  # a Split
     label: str | None
     agreement: str
     review_ids: Sequence[int]

@@ -47,7 +47,7 @@ def say(command, *arguments):
 def test_the_plan_is_told_and_nothing_started(champion, dataset):
     said = say("train_model", "--plan", "--method", "finetune", "--epochs", "3")
     assert f"{dataset}: 12 images of 12 patients to learn from (6 with COVID-19, 6 without), 6 patients to test" in said
-    assert "Settings: seed 0, replay True, epochs 3, batch 32, rate 0.0002." in said
+    assert "Settings: seed 0, replay True, epochs 3, batch 32, rate 5e-05." in said
     assert "cannot be told beforehand" in said
     assert not TrainingRun.objects.exists()
 

@@ -46,6 +46,7 @@ def row_answer(
     prediction = Prediction.objects.create(
         scan=scan, model_version=model, status="done", decision=decision, probability=probability, suitability=0.9,
         queued_at=queued_at, finished_at=queued_at + timedelta(seconds=wait), input_features=features,
+        urgency=2 if speaks else 4,
     )  # fmt: skip
     if speaks:
         known = {"decision": decision, "probability": probability, "prediction_id": prediction.pk}

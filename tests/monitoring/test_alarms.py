@@ -32,7 +32,7 @@ CALM = ReaderAgreement(100, 5, 0.8, "")
 
 def of(counts: Counts, *, shift: Shift = NO_SHIFT) -> list[Alarm]:
     figures = ModelFigures(1, "net 1", "active", counts, [], Drift(shift, []))
-    return alarms_of([figures], CALM, counts, overdue=0)
+    return alarms_of([figures], CALM, counts)
 
 
 LOUD = {
@@ -87,12 +87,12 @@ def test_a_shift_is_a_notice_and_a_large_one_an_alarm() -> None:
 
 
 def test_readers_who_differ_are_a_notice_and_alarms_come_first() -> None:
-    counts = LOUD["missed"]
+    counts = replace(LOUD["missed"], overdue=1)
     figures = ModelFigures(1, "net 1", "active", counts, [], Drift(NO_SHIFT, []))
-    found = alarms_of([figures], replace(CALM, kappa=0.3), counts, overdue=1)
+    found = alarms_of([figures], replace(CALM, kappa=0.3), counts)
     assert [alarm.name for alarm in found] == ["missed", "overdue", "readers"]
-    assert alarms_of([], replace(CALM, kappa=0.3, scans=4), Counts(), overdue=0) == []
-    assert alarms_of([], replace(CALM, kappa=None), Counts(), overdue=0) == []
+    assert alarms_of([], replace(CALM, kappa=0.3, scans=4), Counts()) == []
+    assert alarms_of([], replace(CALM, kappa=None), Counts()) == []
 
 
 def test_a_scan_that_waits_too_long_now_is_an_alarm(sent: Callable[..., Scan], model: ModelVersion, max: User) -> None:
@@ -101,5 +101,5 @@ def test_a_scan_that_waits_too_long_now_is_an_alarm(sent: Callable[..., Scan], m
         scan = sent(at=now)
         Prediction.objects.create(scan=scan, model_version=model, queued_at=now - timedelta(minutes=minutes))
     found: Any = monitor(max, site=None, start=now.date() - timedelta(days=1), end=now.date())
-    assert (found.total.pending, found.overdue) == (2, 1)
+    assert (found.total.pending, found.total.overdue) == (2, 1)
     assert [alarm.words for alarm in found.alarms] == ["1 scan has been waiting for an answer for more than 5 min."]

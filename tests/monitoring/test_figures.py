@@ -11,8 +11,8 @@ from django.core.exceptions import PermissionDenied
 
 from cases.errors import WrongState
 from cases.models import Case, Review, Scan
-from ctportal.accounts.models import Site, User
-from inference.models import ModelVersion, Prediction, ServicePeriod
+from ctportal.accounts.models import Membership, Site, User
+from inference.models import ModelVersion, Prediction, ServicePeriod, Urgency
 from inference.monitoring.figures import monitor
 from inference.monitoring.period import usual_period
 from inference.monitoring.shapes import Step
@@ -158,7 +158,7 @@ def test_synthetic_scans_count_and_are_told_apart(figures: Figures, sent: Sent, 
     row_answer(sent(is_synthetic=True), model)
     row_answer(sent(), model)
     found = figures()
-    assert (found.total.scans, found.synthetic) == (2, 1)
+    assert (found.total.scans, found.total.synthetic) == (2, 1)
 
 
 def test_days_are_those_of_the_users_zone(sent: Sent, model: ModelVersion, max: User) -> None:
@@ -206,6 +206,18 @@ def test_only_managers_and_superusers_see_figures(
     assert figures(sue).sites == ["Radiology North", "Radiology South"]
     assert figures(sue, south).sites == ["Radiology South"]
     assert figures(otto).sites == ["Radiology South"]
+    sue.is_active = False
+    with pytest.raises(PermissionDenied):
+        figures(sue)
+
+
+def test_a_portal_without_sites_has_empty_figures(
+    figures: Figures, north: Site, sue: User, model: ModelVersion
+) -> None:
+    Membership.objects.all().delete()
+    north.delete()
+    found = figures(sue)
+    assert (found.sites, found.models, found.total.scans, found.readers.scans) == ([], [], 0, 0)
 
 
 def test_a_manager_sees_the_sites_that_he_manages_and_no_other(
@@ -250,3 +262,17 @@ def test_a_closed_case_hides_nothing_any_more(
     row_answer(scan, model)
     Case.objects.filter(pk=scan.case_id).update(status="closed", closed_at=now)
     assert (figures(otto).total.scans, figures(otto).hidden_scans) == (1, 0)
+
+
+def test_nobody_waits_for_a_scan_that_is_read_again(
+    figures: Figures, sent: Sent, old: ModelVersion, model: ModelVersion
+) -> None:
+    scan = sent()
+    row_answer(scan, old, wait=10)
+    again = row_answer(scan, model, at=scan.uploaded_at + timedelta(days=1), wait=5000)
+    Prediction.objects.filter(pk=again.pk).update(urgency=Urgency.REREADING)
+    found = figures(days=9)
+    assert [each.counts.median_wait for each in found.models if each.name == "net 0"] == [10]
+    assert found.total.median_wait is None
+    Prediction.objects.filter(pk=again.pk).update(status="queued", finished_at=None)
+    assert figures(days=9).total.overdue == 0

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cases.models import Scan
 from ctportal.accounts.models import Action, ApiToken, Event, Membership
-from ctportal.pages.model_figures import card_lines, figure_lines
+from inference.model_figures import card_lines, figure_lines
 from tests.cast import answer, make_case, make_person, make_scan
 
 MOST_QUERIES = 15

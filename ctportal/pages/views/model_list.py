@@ -6,8 +6,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ctportal.pages.model_figures import figure_lines
 from ctportal.pages.requests import PersonRequest
+from inference.model_figures import card_lines, figure_lines
 from inference.models import ModelStatus, ModelVersion
 
 MODELS_SHOWN = 50
