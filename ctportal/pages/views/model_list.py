@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ctportal.pages.requests import PersonRequest
-from inference.model_figures import card_lines, figure_lines
+from inference.model_figures import figure_lines
 from inference.models import ModelStatus, ModelVersion
 
 MODELS_SHOWN = 50
