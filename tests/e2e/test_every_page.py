@@ -46,10 +46,24 @@ PAGES = {
         "/profile/",
         "/accounts/password/change/",
     ],
-    "demo-manager": ["/cases/2/", "/labels/", "/labels/?label=covid&standing=included", "/events/", "/members/"],
+    "demo-manager": [
+        "/cases/2/",
+        "/labels/",
+        "/labels/?label=covid&standing=included",
+        "/events/",
+        "/members/",
+        "/monitoring/",
+        "/monitoring/?since=2026-02-01&until=2026-01-01",
+    ],
     "nora": ["/", "/patients/"],
 }
-REFUSED = [("", "/nowhere/", 404), ("demo-reader", "/cases/99999/", 404), ("demo-reader", "/labels/", 403)]
+REFUSED = [
+    ("", "/nowhere/", 404),
+    ("demo-reader", "/cases/99999/", 404),
+    ("demo-reader", "/labels/", 403),
+    ("demo-reader", "/monitoring/", 403),
+    ("demo-reader", "/predictions/7/lineage/", 403),
+]
 EVERY_PAGE = [pytest.param(name, path, 0, id=f"{name or 'nobody'} {path}") for name in PAGES for path in PAGES[name]]
 EVERY_PAGE += [pytest.param(*refused, id=f"{refused[0] or 'nobody'} {refused[1]}") for refused in REFUSED]
 
