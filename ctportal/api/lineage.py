@@ -1,8 +1,9 @@
 """Where an answer comes from, and what a scan has taught; a model's card."""
 
+from rest_framework_dataclasses.serializers import DataclassSerializer
+
 from inference.model_card import ModelCard
 from inference.monitoring.traces import DatasetLineage, ModelLineage, PredictionLineage, ScanLineage
-from rest_framework_dataclasses.serializers import DataclassSerializer
 
 
 class PredictionLineageSerializer(DataclassSerializer):

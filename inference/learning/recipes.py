@@ -43,8 +43,8 @@ class Option:
         return "a whole number" if isinstance(self.default, int) else "a number"
 
 
-# As `ml.recipe` has them, which a web process cannot import.
-EPOCHS, BATCH, RATE, SIDE = 12, 32, 2e-4, 224
+# As `ml.retrain_settings` has them, which a web process cannot import.
+EPOCHS, BATCH, RATE, SIDE = 12, 32, 5e-5, 224
 RATE_OF_A_NEW_NETWORK = 1e-3
 ALWAYS = (Option("seed", 0, 0, 2**31 - 1), Option("replay", True))
 TUNING = (Option("epochs", EPOCHS, 1, 500), Option("batch", BATCH, 2, 512))

@@ -1,7 +1,10 @@
 """train_model and compare_models: they translate, and wait where they are asked to."""
 
 import io
+import os
+import signal
 
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -47,7 +50,7 @@ def say(command, *arguments):
 def test_the_plan_is_told_and_nothing_started(champion, dataset):
     said = say("train_model", "--plan", "--method", "finetune", "--epochs", "3")
     assert f"{dataset}: 12 images of 12 patients to learn from (6 with COVID-19, 6 without), 6 patients to test" in said
-    assert "Settings: seed 0, replay True, epochs 3, batch 32, rate 0.0002." in said
+    assert "Settings: seed 0, replay True, epochs 3, batch 32, rate 5e-05." in said
     assert "cannot be told beforehand" in said
     assert not TrainingRun.objects.exists()
 
@@ -126,3 +129,22 @@ def test_a_comparison_of_unknown_models_is_refused(champion, dataset):
         say("compare_models", "net", "9")
     with pytest.raises(CommandError, match="is in service itself"):
         say("compare_models", champion.name, champion.version)
+
+
+def test_ctrl_c_gives_the_run_back_to_the_workers(champion, dataset, monkeypatch):
+    monkeypatch.setattr(running, "retrain_command", stand_in("wait"))
+    sent: list[int] = []
+
+    def interrupt(command, progress):
+        run = TrainingRun.objects.get()
+        if not sent and (run.folder / "pid").exists():
+            sent.append(int((run.folder / "pid").read_text()))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(train_model.Command, "_say", interrupt)
+    with pytest.raises(CommandError, match=r"Stopped\. Training run \d+ is queued again; a training worker goes on"):
+        say("train_model", "--wait")
+    run = TrainingRun.objects.get()
+    assert (run.status, run.attempts) == ("queued", 0)
+    assert not psutil.pid_exists(sent[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -132,18 +132,20 @@ def test_settings_that_make_no_sense_are_refused(champion, dataset, method, scra
 
 def test_defaults_are_filled_in_so_that_the_run_says_what_it_was(champion, dataset):
     assert plan(dataset, champion, method="finetune", epochs=3).settings == {
-        "seed": 0, "replay": True, "epochs": 3, "batch": 32, "rate": 2e-4,
+        "seed": 0, "replay": True, "epochs": 3, "batch": 32, "rate": 5e-5,
     }  # fmt: skip
     new = plan(dataset, None, method="finetune").settings
     assert (new["architecture"], new["rate"], new["weights"]) == ("resnet18", 1e-3, "none")
 
 
-def test_the_defaults_are_those_of_the_recipe_of_ml():
-    from ml.preprocess import Preprocessing
-    from ml.recipe import Finetuning
+@pytest.mark.parametrize(("weights", "rate"), [("none", recipes.RATE_OF_A_NEW_NETWORK), ("imagenet", recipes.RATE)])
+def test_the_defaults_are_those_of_ml(weights, rate):
+    from ml.retrain_settings import RetrainSettings, recipe_of
 
-    tuning, view = Finetuning(), Preprocessing()
-    assert (tuning.epochs, tuning.batch, tuning.rate) == (recipes.EPOCHS, recipes.BATCH, recipes.RATE)
+    settings = RetrainSettings(method="finetune", name="net", version="1", weights=weights)
+    recipe = recipe_of(settings, None, images=100)
+    tuning, view = recipe.finetuning, recipe.preprocessing
+    assert (tuning.epochs, tuning.batch, tuning.rate) == (recipes.EPOCHS, recipes.BATCH, rate)
     assert view.height == view.width == recipes.SIDE
 
 

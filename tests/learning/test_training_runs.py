@@ -132,7 +132,7 @@ def test_the_command_hands_on_settings_parent_and_name(champion, north):
         "--version": f"{run.requested_at:%Y.%m.%d}-run{run.pk}",
         "--epochs": "3",
         "--batch": "32",
-        "--rate": "0.0002",
+        "--rate": "5e-05",
         "--seed": "0",
     }
 
