@@ -44,6 +44,12 @@ class TrainingForm(forms.Form):
         return [self[option.name] for option in self.options if option.name != "replay"]
 
     @property
+    def sent(self) -> list[tuple[str, Any]]:
+        """Every choice as it came, for the button that starts what the page has shown."""
+        values = [(name, self[name].data) for name in self.fields]
+        return [(name, value) for name, value in values if value not in (None, "", False)]
+
+    @property
     def finer_errors(self) -> bool:
         return any(field.errors for field in self.finer_fields)
 
