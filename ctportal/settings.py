@@ -158,6 +158,22 @@ GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected t
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
+# --- Monitoring: from where on an alarm is raised, and from how many on a figure can raise one -----
+
+MONITOR_MISSED_RATE = env.float("MONITOR_MISSED_RATE", default=0.1)
+MONITOR_FALSE_ALARM_RATE = env.float("MONITOR_FALSE_ALARM_RATE", default=0.25)
+MONITOR_OVERRIDE_RATE = env.float("MONITOR_OVERRIDE_RATE", default=0.2)
+MONITOR_ABSTENTION_RATE = env.float("MONITOR_ABSTENTION_RATE", default=0.3)
+MONITOR_UNSUITABLE_RATE = env.float("MONITOR_UNSUITABLE_RATE", default=0.1)
+MONITOR_FAILURE_RATE = env.float("MONITOR_FAILURE_RATE", default=0.05)
+MONITOR_WAIT_SECONDS = env.float("MONITOR_WAIT_SECONDS", default=300)
+MONITOR_PSI_NOTICE = env.float("MONITOR_PSI_NOTICE", default=0.1)
+MONITOR_PSI_ALARM = env.float("MONITOR_PSI_ALARM", default=0.25)
+MONITOR_KAPPA = env.float("MONITOR_KAPPA", default=0.6)
+MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
+MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
+MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
+
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
@@ -314,7 +330,12 @@ SPECTACULAR_SETTINGS = {
         {"name": "predictions", "description": "What a model says of a scan."},
         {"name": "reviews", "description": "What readers decide."},
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
-        {"name": "models", "description": "The registered models and their measured quality."},
+        {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
+        {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
+        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "monitoring", "description": "How the models in service do."},
+        {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],
     "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }

@@ -1,6 +1,7 @@
 """From stored slices to what an engine reads, and from its maps to what is stored."""
 
 import io
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
@@ -12,6 +13,9 @@ from PIL import Image
 from cases.models import Scan, Slice
 from inference.errors import Interrupted, PassingTrouble, PermanentTrouble, StorageAway
 from ml.images import ImageError, decode_raster
+from ml.reference import describe_view, mean_description
+
+logger = logging.getLogger(__name__)
 
 STORAGE_AWAY = "The stored images cannot be read just now."
 SEND_AGAIN = "Withdraw this scan and upload it again."
@@ -69,6 +73,15 @@ def _decode(slice_: Slice) -> np.ndarray:
 def _is_away(storage: Storage) -> bool:
     """A folder that is not mounted misses every file; that is no fault of the scan."""
     return isinstance(storage, FileSystemStorage) and not Path(storage.path("scans")).is_dir()
+
+
+def describe_views(views: Views) -> dict[str, float] | None:
+    """What monitoring compares with the training set. It is no part of the answer and never stands in its way."""
+    try:
+        return mean_description(describe_view(view) for view in views)
+    except (ValueError, ArithmeticError):
+        logger.warning("The views of a scan cannot be described", exc_info=True)
+        return None
 
 
 def map_png(map_: np.ndarray) -> bytes:

@@ -24,7 +24,7 @@ from inference.queue import (
     store_answer,
     store_failure,
 )
-from inference.reading import Views, map_png, read_views
+from inference.reading import Views, describe_views, map_png, read_views
 from inference.wake import wake_workers
 from ml.engine import ScanAnswer, ScanFailure
 
@@ -71,6 +71,7 @@ class Reading:
     prediction: Prediction
     slices: list[Slice]
     views: Views
+    features: dict[str, float] | None
     seconds: float
 
 
@@ -121,6 +122,7 @@ class Batch:
         slices = self._patiently(lambda: list(prediction.scan.slices.order_by("position")))
         try:
             views = read_views(prediction.scan, slices, stop=self.stop)
+            features = describe_views(views)
         except PermanentTrouble as trouble:
             self._fail(prediction, str(trouble))
         except PassingTrouble as trouble:
@@ -130,7 +132,7 @@ class Batch:
             self._patiently(lambda: give_back([prediction], message))
             del self.open[prediction.pk]
         else:
-            return Reading(prediction, slices, views, time.monotonic() - started)
+            return Reading(prediction, slices, views, features, time.monotonic() - started)
         return None
 
     def _predict(
@@ -202,4 +204,5 @@ def _answer(engine: Engine, reading: Reading, result: ScanAnswer, seconds: float
         ],
         engine=engine.name,
         duration_ms=round(1000 * (reading.seconds + seconds)),
+        input_features=reading.features,
     )

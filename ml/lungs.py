@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 LONG_SIDE = 192
 _SMALLEST_PART = 0.008  # of the picture: smaller dark regions are bowel, vessels or text
@@ -33,6 +32,8 @@ def find_lungs(view: np.ndarray) -> LungMask:
     Args:
         view: uint8 `(H, W)`, 0–255, air darker than tissue.
     """
+    from scipy import ndimage  # a web process, which reads settings only, has no SciPy
+
     small = _shrink(view)
     smooth = ndimage.gaussian_filter(small.astype(np.float32), 1)
     bright = smooth > otsu(smooth.astype(np.uint8))
@@ -52,6 +53,8 @@ def soft_tissue_level(view: np.ndarray, lungs: LungMask) -> tuple[float, float]:
 
     Without lungs, the picture's 2nd and 95th percentiles stand in.
     """
+    from scipy import ndimage
+
     small = _shrink(view).astype(np.float32)
     mask = lungs.mask
     if mask.mean() < _SMALLEST_LUNGS:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cases.models import REASON_LENGTH
@@ -28,6 +30,7 @@ class NameOnly(serializers.SlugRelatedField):
         super().__init__(slug_field=name, read_only=True, **kwargs)
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class NamedField(serializers.SlugRelatedField):
     """An object by a name that people know, among those that the caller may know of."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 READ = frozenset({Scope.READ})
 UPLOAD = frozenset({Scope.UPLOAD})
 REVIEW = frozenset({Scope.REVIEW})
+TRAIN = frozenset({Scope.TRAIN})
 
 
 class HasScope(BasePermission):

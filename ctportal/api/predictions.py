@@ -17,11 +17,13 @@ from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.model_versions import ModelNameSerializer
+from ctportal.api.lineage import PredictionLineageSerializer
+from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
 from inference.answers import DISCLAIMER, describe
 from inference.models import Prediction, PredictionStatus, SliceAnswer
+from inference.monitoring.lineage import lineage_of_prediction
 from inference.queue import retry
 
 HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
@@ -155,6 +157,13 @@ class PredictionViews(Resource):
         prediction = self.fetch()
         note_view(prediction.scan.case, caller(request))
         return Response(self._shown([prediction], PredictionDetailSerializer))
+
+    @extend_schema(summary="Read where an answer comes from", responses=PredictionLineageSerializer)
+    @action(detail=True, filterset_class=None)
+    def lineage(self, request: Request, pk: int) -> Response:
+        prediction = self.fetch()
+        note_view(prediction.scan.case, caller(request))
+        return Response(PredictionLineageSerializer(lineage_of_prediction(prediction, caller(request))).data)
 
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
     @action(detail=True, methods=["post"])

@@ -16,9 +16,11 @@ from cases.reading import note_view
 from ctportal.api.fields import NameOnly, ReasonSerializer
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
+from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
 from ctportal.api.predictions import PREDICTIONS, PredictionSerializer, Sight
 from ctportal.api.resource import Resource, caller
+from inference.monitoring.lineage import lineage_of_scan
 from inference.standing import told_predictions
 
 SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
@@ -122,6 +124,13 @@ class ScanViews(Resource):
         scan = self.fetch()
         note_view(scan.case, caller(request))
         return Response(shown_scans([scan], request)[0])
+
+    @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
+    @action(detail=True, filterset_class=None)
+    def lineage(self, request: Request, pk: int) -> Response:
+        scan = self.fetch()
+        note_view(scan.case, caller(request))
+        return Response(ScanLineageSerializer(lineage_of_scan(scan, caller(request))).data)
 
     @extend_schema(
         summary="Withdraw a scan that was sent by mistake",

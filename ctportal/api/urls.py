@@ -2,8 +2,11 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from ctportal.api.cases import CaseViews
+from ctportal.api.comparisons import ComparisonRequestViews, ComparisonViews
+from ctportal.api.datasets import BaseSetViews, DatasetViews
 from ctportal.api.labels import LabelViews
 from ctportal.api.model_versions import ModelVersionViews
+from ctportal.api.monitoring import MonitoringViews
 from ctportal.api.patients import PatientViews
 from ctportal.api.predictions import PredictionViews
 from ctportal.api.problem_views import NothingHere
@@ -12,6 +15,7 @@ from ctportal.api.scans import ScanViews
 from ctportal.api.schema_views import DocsPage, SchemaDocument
 from ctportal.api.sites import CallerViews, SiteViews
 from ctportal.api.slices import SliceViews
+from ctportal.api.training_runs import TrainingRunViews
 from ctportal.api.uploads import CaseScanViews
 
 app_name = "api"
@@ -25,6 +29,12 @@ router.register("slices", SliceViews, basename="slice")
 router.register("predictions", PredictionViews, basename="prediction")
 router.register("reviews", ReviewViews, basename="review")
 router.register("labels", LabelViews, basename="label")
+router.register("base-sets", BaseSetViews, basename="base-set")
+router.register("datasets", DatasetViews, basename="dataset")
+router.register("training-runs", TrainingRunViews, basename="training-run")
+router.register("comparison-requests", ComparisonRequestViews, basename="comparison-request")
+router.register("comparisons", ComparisonViews, basename="comparison")
+router.register("monitoring", MonitoringViews, basename="monitoring")
 router.register("models", ModelVersionViews, basename="model")
 
 v1: list[URLPattern | URLResolver] = [

@@ -25,6 +25,7 @@ NAVIGATION = [
     ("worklist", "Worklist", "list-task", "g w", Right.VIEW),
     ("patient-list", "Patients", "people", "g p", Right.VIEW),
     ("models", "Models", "cpu", "g o", Right.VIEW),
+    ("monitoring", "Monitoring", "graph-up", "g i", Right.MANAGE),
     ("labels", "Labelled set", "tags", "g l", Right.MANAGE),
     ("learning", "Learning", "arrow-repeat", "g t", Right.MANAGE),
     ("events", "Events", "clock-history", "g e", Right.MANAGE),

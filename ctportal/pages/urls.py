@@ -6,4 +6,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ctportal.pages.urls_casework")),
     path("", include("ctportal.pages.urls_reading")),
     path("", include("ctportal.pages.urls_learning")),
+    path("", include("ctportal.pages.urls_monitoring")),
 ]

@@ -15,12 +15,13 @@ from PIL import Image
 from pytest_django import Settings
 
 from cases.models import Scan
-from inference import engines, patience, runner
+from inference import engines, patience, reading, runner
 from inference.catalogue import activate_model
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue
 from inference.runner import run_queued
 from ml.engine import ScanAnswer, ScanFailure, SliceAnswer
+from ml.reference import FEATURES
 from tests.inference.cast import MakeModel, MakeScan, StubEngine, only_prediction, scan_answer
 
 pytestmark = pytest.mark.django_db
@@ -395,3 +396,27 @@ def test_claimed_rows_are_never_answered_inside_a_transaction(
     run_queued()
     assert depths == [depth]
     assert claim() == []
+
+
+def test_what_the_pictures_are_like_is_stored_with_the_answer(
+    model: ModelVersion, make_scan: MakeScan, engine: StubEngine
+) -> None:
+    scan = make_scan(100, 200)
+    run_queued()
+    features = only_prediction(scan).input_features
+    assert features is not None
+    assert (features["mean_grey"], features["grey_spread"], features["width"]) == (150, 0, 8)
+    assert set(features) == set(FEATURES)
+
+
+def test_pictures_that_cannot_be_described_are_answered_all_the_same(
+    model: ModelVersion, make_scan: MakeScan, engine: StubEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(view: np.ndarray) -> dict[str, float]:
+        raise ValueError("No.")
+
+    monkeypatch.setattr(reading, "describe_view", refuse)
+    scan = make_scan()
+    run_queued()
+    assert only_prediction(scan).is_done
+    assert only_prediction(scan).input_features is None

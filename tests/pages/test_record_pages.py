@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cases.models import Scan
 from ctportal.accounts.models import Action, ApiToken, Event, Membership
-from ctportal.pages.model_figures import card_lines, figure_lines
+from inference.model_figures import card_lines, figure_lines
 from tests.cast import answer, make_case, make_person, make_scan
 
 MOST_QUERIES = 15
@@ -220,15 +220,6 @@ def test_members_of_other_sites_are_out_of_reach(login, client, rita, max, otto,
 
 
 # --- models ---
-
-
-def test_everyone_sees_the_models_and_what_they_miss(login, cara, model):
-    model.metrics = {"blocks": {"images": {"false_negatives": 31, "positives": 1001, "n": 1978, "sensitivity": 0.969}}}
-    model.card = {"intended_use": "Research", "trained_on": ["A", "B"], "empty": None}
-    model.save()
-    page = text(login(cara).get(reverse("models")))
-    for words in ("phantom-net 1", "In service", "31 of 1001", "96.9 %", "Blocks · Images", "A; B", "0" * 64):
-        assert words in page
 
 
 def test_without_models_the_page_says_what_to_do(login, cara):

@@ -18,6 +18,7 @@ from ctportal.pages.answers import ShownAnswer, shown_answers
 from ctportal.pages.event_words import LOOKING, ToldEvent, tell_event
 from ctportal.pages.requests import PersonRequest
 from ctportal.pages.review_history import ToldReview, reviews_by_scan
+from ctportal.pages.scan_uses import ToldUse, uses_by_scan
 
 HISTORY_LENGTH = 60
 
@@ -82,8 +83,8 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     scans = list(_with_thumbnails(case.scans.select_related("uploaded_by")))
     for scan in scans:
         scan.case = case
-    answers, reviews = shown_answers(user, scans), reviews_by_scan(scans)
-    entries = [_entry(scan, answers[scan.pk], reviews[scan.pk]) for scan in scans]
+    answers, reviews, uses = shown_answers(user, scans), reviews_by_scan(scans), uses_by_scan(user, scans)
+    entries = [_entry(scan, answers[scan.pk], reviews[scan.pk], uses.get(scan.pk)) for scan in scans]
     return {
         "case": case,
         "patient": case.patient,
@@ -94,13 +95,17 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     }
 
 
-def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview]) -> dict[str, Any]:
-    """What colleagues decided stays hidden with the model's answer: it would give the answer away."""
+def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: ToldUse | None) -> dict[str, Any]:
+    """What colleagues decided stays hidden with the model's answer: it would give the answer away.
+
+    So does the scan's use: only what readers agree on is used.
+    """
     return {
         "scan": scan,
         "answer": answer,
         "reviews": [] if answer.is_hidden else reviews,
         "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "use": None if answer.is_hidden else use,
     }
 
 

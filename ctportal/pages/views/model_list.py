@@ -1,4 +1,4 @@
-"""Which models there are, for everyone who works with their answers."""
+"""Which models there are, for everyone who works with their answers; each has a page with its card."""
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, Value, When
@@ -6,8 +6,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ctportal.pages.model_figures import card_lines, figure_lines
+<<<<<<< HEAD
+from ctportal.pages.model_figures import figure_lines
+=======
+>>>>>>> refs/heads/mon
 from ctportal.pages.requests import PersonRequest
+from inference.model_figures import card_lines, figure_lines
 from inference.models import ModelStatus, ModelVersion
 
 MODELS_SHOWN = 50
@@ -18,7 +22,5 @@ IN_SERVICE_FIRST = Case(When(status=ModelStatus.ACTIVE, then=Value(0)), default=
 @require_GET
 def list_models(request: PersonRequest) -> HttpResponse:
     models = ModelVersion.objects.select_related("parent").order_by(IN_SERVICE_FIRST, "-registered_at")[:MODELS_SHOWN]
-    entries = [
-        {"model": model, "figures": figure_lines(model.metrics), "card": card_lines(model.card)} for model in models
-    ]
+    entries = [{"model": model, "figure": next(iter(figure_lines(model.metrics)), None)} for model in models]
     return render(request, "models/models.html", {"entries": entries})

@@ -4,7 +4,7 @@
 // A cell's number is its `data-value`, or its text. So whoever cannot see the drawing reads the same figures.
 //
 // Of the canvas: data-chart is line, bar or stacked; data-low and data-high bound the axis; data-percent writes it in
-// per cent. Of a heading: data-tone names a colour of the theme; data-dash draws a dashed line; data-axis="right".
+// per cent, data-unit with a unit behind its numbers, data-whole in whole numbers. Of a heading: data-tone names a colour of the theme; data-dash draws a dashed line; data-axis="right".
 const TONES = ["info", "alarm", "calm", "warn", "odd", "quiet"];
 const drawn = new Map();
 
@@ -27,9 +27,11 @@ function seriesOf(table, kind) {
     return {
       label: heading.dataset.series,
       data: rows.map((row) => numberIn(row.cells[column])),
+      texts: rows.map((row) => row.cells[column]?.textContent.trim()),
       borderColor: tone,
       backgroundColor: kind === "line" ? "transparent" : tone,
       borderWidth: kind === "line" ? 2 : 0,
+      maxBarThickness: 56,
       borderDash: "dash" in heading.dataset ? [6, 4] : [],
       pointRadius: rows.length > 40 ? 0 : 2.5,
       spanGaps: true,
@@ -40,13 +42,18 @@ function seriesOf(table, kind) {
 }
 
 function axis(canvas, more = {}) {
-  const { low, high } = canvas.dataset;
+  const { low, high, unit } = canvas.dataset;
   const percent = "percent" in canvas.dataset;
+  const written = (value) => (percent ? `${Math.round(value * 100)} %` : `${value} ${unit}`);
   return {
     min: low === undefined ? undefined : Number(low),
     max: high === undefined ? undefined : Number(high),
     grid: { color: colour("line") },
-    ticks: { color: colour("ink-muted"), callback: percent ? (value) => `${Math.round(value * 100)} %` : undefined },
+    ticks: {
+      color: colour("ink-muted"),
+      callback: percent || unit ? written : undefined,
+      precision: "whole" in canvas.dataset ? 0 : undefined,
+    },
     ...more,
   };
 }
@@ -71,7 +78,10 @@ function draw(canvas) {
         y: axis(canvas, { stacked }),
         ...(right ? { right: { position: "right", grid: { display: false }, ticks: { color: colour("ink-muted") } } } : {}),
       },
-      plugins: { legend: { labels: { color: colour("ink-soft"), boxWidth: 14, boxHeight: 2 } } },
+      plugins: {
+        legend: { labels: { color: colour("ink-soft"), boxWidth: 14, boxHeight: kind === "line" ? 2 : 8 } },
+        tooltip: { callbacks: { label: ({ dataset, dataIndex }) => `${dataset.label}: ${dataset.texts[dataIndex]}` } },
+      },
     },
   });
   drawn.set(canvas, chart);

@@ -1,6 +1,7 @@
 """A model's figures as a table: one line for each set it was measured on, what it missed first.
 
-The artefact nests its figures by split and by unit; a line is every object that counts false negatives.
+The artefact nests its figures by split and by unit; a line is every object that counts false negatives. The folds of a
+cross-validation make one line together, and one for their scans.
 """
 
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DEPTH = 5
+SUMMED = ("n", "positives", "false_negatives", "false_positives")
+AVERAGED = ("sensitivity", "specificity", "auc")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class FigureLine:
     sensitivity: str
     specificity: str
     auc: str
+    note: str = ""  # what must be known to read it, such as that a split leaks
 
 
 def figure_lines(metrics: Any) -> list[FigureLine]:
@@ -36,8 +40,26 @@ def _measured(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
         return
     if isinstance(node.get("false_negatives"), int):
         yield path, node
+    yield from _folds(node, path)
     for name, child in node.items():
         yield from _measured(child, (*path, str(name)))
+
+
+def _folds(node: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Counts added up over the folds, each at its own threshold; rates as the mean over them."""
+    folds = node.get("folds")
+    models = [fold.get("model") for fold in folds if isinstance(fold, dict)] if isinstance(folds, list) else []
+    for name, parts in (("", models), ("groups", [part.get("groups") for part in models if isinstance(part, dict)])):
+        known = [part for part in parts if isinstance(part, dict) and isinstance(part.get("false_negatives"), int)]
+        if known and len(known) == len(parts):
+            summed = {key: sum(part.get(key) or 0 for part in known) for key in SUMMED}
+            means = {key: _mean([part.get(key) for part in known]) for key in AVERAGED}
+            yield (*path, name) if name else path, {**summed, **means, "note": node.get("note")}
+
+
+def _mean(values: list[Any]) -> float | None:
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    return sum(numbers) / len(numbers) if numbers and len(numbers) == len(values) else None
 
 
 def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
@@ -51,6 +73,7 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
         sensitivity=_share(figures.get("sensitivity")),
         specificity=_share(figures.get("specificity")),
         auc=f"{figures['auc']:.3f}" if isinstance(figures.get("auc"), float) else "–",
+        note=str(figures.get("note") or ""),
     )
 
 

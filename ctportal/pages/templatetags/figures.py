@@ -1,0 +1,88 @@
+"""Figures in words: shares, times, states. What is not known is a dash, never a zero."""
+
+from typing import Any
+
+from django import template
+
+from inference.answers import words_for_duration
+from inference.model_card import CardTable
+from inference.models import ModelStatus
+from inference.monitoring.shapes import ShiftState
+
+register = template.Library()
+
+UNKNOWN = "–"
+MODEL_LOOKS = {
+    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
+    ModelStatus.CANDIDATE: ("info", "circle-half"),
+    ModelStatus.RETIRED: ("quiet", "circle"),
+    ModelStatus.REFUSED: ("odd", "slash-circle"),
+}
+SHIFT_LOOKS = {
+    ShiftState.STABLE: ("calm", "check-circle"),
+    ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
+    ShiftState.SHIFTED: ("alarm", "exclamation-triangle-fill"),
+    ShiftState.TOO_FEW: ("quiet", "hourglass"),
+    ShiftState.NO_REFERENCE: ("quiet", "dash-circle"),
+}
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """0.123 is 12.3 %, 0.5 is 50 %."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value * 100:.1f}"
+    return f"{text.removesuffix('.0')} %"
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    return UNKNOWN if value is None else _long(value) or words_for_duration(round(value * 1000))
+
+
+def _long(value: float) -> str:
+    """Beyond an hour seconds say nothing."""
+    if value < 3600:
+        return ""
+    hours, minutes = divmod(round(value / 60), 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{round(hours / 24)} days"
+
+
+@register.inclusion_tag("components/_badge.html")
+def model_badge(status: str) -> dict[str, Any]:
+    """Whether the model answers scans now."""
+    tone, icon_name = MODEL_LOOKS[ModelStatus(status)]
+    return {"words": ModelStatus(status).label, "tone": tone, "icon_name": icon_name}
+
+
+@register.inclusion_tag("components/_badge.html")
+def shift_badge(state: str) -> dict[str, Any]:
+    tone, icon_name = SHIFT_LOOKS[ShiftState(state)]
+    return {"words": ShiftState(state).label, "tone": tone, "icon_name": icon_name}
+
+
+@register.filter
+def figure(value: float | None, digits: int = 2) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+@register.filter
+def signed(value: float | None, digits: int = 3) -> str:
+    return UNKNOWN if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+@register.simple_tag
+def part_of(part: int | None, whole: int | None) -> str:
+    """“3 of 41”, and nothing known where there was nothing to count in."""
+    if part is None or not whole:
+        return UNKNOWN
+    return f"{part:,} of {whole:,}"
+
+
+@register.filter
+def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
+    """Each cell with its column's name, which stands beside it where the table is stacked."""
+    return [list(zip(table.header, row, strict=True)) for row in table.rows]
