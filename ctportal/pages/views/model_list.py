@@ -6,12 +6,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-<<<<<<< HEAD
-from ctportal.pages.model_figures import figure_lines
-=======
->>>>>>> refs/heads/mon
 from ctportal.pages.requests import PersonRequest
-from inference.model_figures import card_lines, figure_lines
+from inference.model_figures import figure_lines
 from inference.models import ModelStatus, ModelVersion
 
 MODELS_SHOWN = 50
