@@ -63,6 +63,8 @@ def model_in_service(page: Page) -> str:
 
 def freeze_a_data_set(page: Page, base_set: str) -> None:
     page.goto("/learning/datasets/new/")
+    for other in page.get_by_role("group", name="Base sets").get_by_role("checkbox").all():
+        other.uncheck()
     page.get_by_label(re.compile(base_set)).check()
     page.get_by_role("button", name=re.compile("Freeze these")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Data set \d+"))

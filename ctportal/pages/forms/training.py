@@ -96,4 +96,4 @@ def first_choice(*, dataset: Dataset, serving: ModelVersion | None) -> dict[str,
 def choice_of(run: TrainingRun, *, serving: ModelVersion | None) -> dict[str, Any]:
     """As an earlier run was, so that it can be tried again with a change."""
     start = SERVICE if serving and run.parent_id == serving.pk else SCRATCH
-    return {"dataset": run.dataset_id, "start": start, "method": run.method, **run.settings}
+    return {"dataset": run.dataset_id, "start": start, "method": run.method, **run.settings, "replay": run.replay}
