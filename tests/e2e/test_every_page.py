@@ -53,6 +53,8 @@ PAGES = {
         "/labels/?label=covid&standing=included",
         "/events/",
         "/members/",
+        "/monitoring/",
+        "/monitoring/?since=2026-02-01&until=2026-01-01",
         "/learning/",
         "/learning/datasets/",
         "/learning/datasets/1/",
@@ -71,7 +73,13 @@ PAGES = {
     "nora": ["/", "/patients/"],
     "max": ["/learning/", "/learning/runs/new/"],
 }
-REFUSED = [("", "/nowhere/", 404), ("demo-reader", "/cases/99999/", 404), ("demo-reader", "/labels/", 403)]
+REFUSED = [
+    ("", "/nowhere/", 404),
+    ("demo-reader", "/cases/99999/", 404),
+    ("demo-reader", "/labels/", 403),
+    ("demo-reader", "/monitoring/", 403),
+    ("demo-reader", "/predictions/7/lineage/", 403),
+]
 EVERY_PAGE = [pytest.param(name, path, 0, id=f"{name or 'nobody'} {path}") for name in PAGES for path in PAGES[name]]
 EVERY_PAGE += [pytest.param(*refused, id=f"{refused[0] or 'nobody'} {refused[1]}") for refused in REFUSED]
 

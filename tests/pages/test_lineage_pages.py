@@ -10,7 +10,7 @@ from tests.cast import answer, make_case, make_person, make_scan
 
 pytestmark = pytest.mark.django_db
 
-MOST_QUERIES = 30
+MOST_QUERIES = 40
 
 
 def text(response):
