@@ -1,9 +1,12 @@
 from typing import Any
 
 from django import forms
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from ctportal.accounts.models import User
 from ctportal.pages.learning.settings import SETTING_WORDS, said
+from ctportal.pages.learning.words import counted
 from inference.learning.recipes import Option, options_of
 from inference.models import Dataset, Method, ModelVersion, TrainingRun
 
@@ -14,10 +17,16 @@ METHOD_WORDS = {
 }
 
 
+class DatasetChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
+        return f"{obj}: {counted(obj.counts.get('scans', 0), 'scan')}, {frozen}"
+
+
 class TrainingForm(forms.Form):
     """On what, from what and how a new model learns. What can be set follows from method and start."""
 
-    dataset = forms.ModelChoiceField(Dataset.objects.none(), label="Data set", empty_label=None)
+    dataset = DatasetChoice(Dataset.objects.none(), label="Data set", empty_label=None)
     start = forms.ChoiceField(label="Starts from", widget=forms.RadioSelect)
     method = forms.ChoiceField(choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
 
