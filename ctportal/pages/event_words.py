@@ -57,29 +57,23 @@ def _membership(event: Event, details: dict[str, Any]) -> str:
     return f"{details.get('member', '')}: {role} {details.get('change', '')}".strip()
 
 
-def _import(event: Event, details: dict[str, Any]) -> str:
-    refused = f", {details['refused']} refused" if details.get("refused") else ""
-    return f"{_counted(details.get('imported', 0), 'image')}{refused}"
-
-
-def _frozen(event: Event, details: dict[str, Any]) -> str:
+def _dataset(event: Event, details: dict[str, Any]) -> str:
     return f"Data set {event.subject_id}: {_counted(details.get('scans', 0), 'scan')}"
 
 
 def _run(event: Event, details: dict[str, Any]) -> str:
-    more = details.get("status") or (f"on data set {details['dataset']}" if "dataset" in details else "")
-    return f"Run {event.subject_id}{', ' if more else ''}{more}"
+    ended = {"done": ": a new candidate", "failed": ": failed"}.get(details.get("status", ""), "")
+    return f"Training run {event.subject_id}{ended}"
 
 
 def _model(event: Event, details: dict[str, Any]) -> str:
-    reason = details.get("reason", "")
-    return f"Model {event.subject_id}{': ' if reason else ''}{reason}"
+    return f"Model {event.subject_id}: {details['reason']}" if details.get("reason") else f"Model {event.subject_id}"
 
 
 def _override(event: Event, details: dict[str, Any]) -> str:
-    verdict = {True: "approved", False: "refused"}.get(details.get("approved"), "")
-    words = " ".join(part for part in (verdict, details.get("comment") or details.get("reason", "")) if part)
-    return f"Comparison {details.get('comparison')}{': ' if words else ''}{words}"
+    said = {True: "approved", False: "refused"}.get(details.get("approved"), "")  # type: ignore[arg-type]
+    words = [said, details.get("reason") or details.get("comment") or ""]
+    return f"Comparison {details.get('comparison')}: {'. '.join(filter(None, words))}".strip(": ")
 
 
 _SAYINGS = {
@@ -99,13 +93,19 @@ _SAYINGS = {
     Action.SITE_CHANGED: lambda event, details: (
         "Blinded reads " + ("on" if details.get("blinded_reads") else "off") if "blinded_reads" in details else ""
     ),
-    Action.BASE_IMPORTED: _import,
-    Action.DATASET_BUILT: _frozen,
-    Action.DATASET_EXPORTED: _frozen,
-    **dict.fromkeys([Action.TRAINING_REQUESTED, Action.TRAINING_CANCELLED, Action.TRAINING_ENDED], _run),
-    **dict.fromkeys([Action.MODEL_PROMOTED, Action.MODEL_ROLLED_BACK, Action.MODEL_REFUSED], _model),
-    **dict.fromkeys([Action.SHADOW_STARTED, Action.SHADOW_STOPPED], _model),
-    **dict.fromkeys([Action.OVERRIDE_REQUESTED, Action.OVERRIDE_DECIDED], _override),
+    Action.BASE_IMPORTED: lambda event, details: _counted(details.get("imported", 0), "image"),
+    Action.DATASET_BUILT: _dataset,
+    Action.DATASET_EXPORTED: _dataset,
+    Action.TRAINING_REQUESTED: _run,
+    Action.TRAINING_CANCELLED: _run,
+    Action.TRAINING_ENDED: _run,
+    Action.MODEL_PROMOTED: _model,
+    Action.MODEL_REFUSED: _model,
+    Action.MODEL_ROLLED_BACK: _model,
+    Action.SHADOW_STARTED: _model,
+    Action.SHADOW_STOPPED: _model,
+    Action.OVERRIDE_REQUESTED: _override,
+    Action.OVERRIDE_DECIDED: _override,
     Action.REREAD_REQUESTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
     Action.TOKEN_ISSUED: lambda event, details: ", ".join(details.get("scopes", [])),
 }

@@ -44,6 +44,7 @@ def portal() -> Iterator[Portal]:
     with launched_portal(home / "var", free_port(), **options) as running:
         running.wait_until_it_answers()
         running.run("-m", "tests.e2e.stage", "people")
+        running.run("-m", "tests.e2e.stage", "loop")
         yield running
     shutil.rmtree(home, ignore_errors=True)
 

@@ -1,7 +1,9 @@
-"""Run beside the portal under test, `python -m tests.e2e.stage people | idle USER`: what no page can do."""
+"""Run beside the portal under test, `python -m tests.e2e.stage people | loop | idle USER`: what no page can do."""
 
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import django
 
@@ -12,7 +14,9 @@ from django.contrib.sessions.models import Session  # noqa: E402
 
 from ctportal.accounts.middleware import LAST_SEEN  # noqa: E402
 from ctportal.accounts.models import Site, User  # noqa: E402
+from inference.queue import active_model  # noqa: E402
 from tests.cast import make_person  # noqa: E402
+from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run  # noqa: E402
 
 
 def people() -> None:
@@ -23,6 +27,19 @@ def people() -> None:
         make_person(name, (north, role))
     make_person("otto", (south, "clinician"), (south, "reader"), (south, "manager"))
     make_person("nora")
+
+
+def loop() -> None:
+    """A data set, runs in several states and two comparisons, for the demonstration's manager."""
+    serving = active_model()
+    dataset = make_dataset(Site.objects.get(slug="demo-north"), with_synthetic=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for version, misses in (("2", 0.0), ("3", 0.9)):
+            made = make_model(Path(folder), version, parent=serving)
+            make_run(dataset, "done", model=made, parent=serving, fingerprint=version)
+            make_comparison(dataset, serving, made, now=misses)
+    make_run(dataset, "failed", parent=serving)
+    make_run(dataset, "cancelled", parent=serving, progress={"stage": "training", "history": HISTORY})
 
 
 def idle(name: str) -> None:
@@ -39,5 +56,7 @@ def idle(name: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "people":
         people()
+    elif sys.argv[1] == "loop":
+        loop()
     else:
         idle(sys.argv[2])

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 GRAVE = ("serious", "critical")
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
-# The numbers are those of the demonstration cases: 2 is closed, 3 disputed, 4 a series, 7 is read blinded.
+# The numbers are those of the demonstration cases: 2 is closed, 3 disputed, 4 a series, 7 is read blinded; of the
+# learning loop, those of `tests.e2e.stage`: run 3 failed, run 4 was cancelled, the gate stopped comparison 2.
 PAGES = {
     "": ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/"],
     "demo-clinician": [
@@ -54,8 +55,23 @@ PAGES = {
         "/members/",
         "/monitoring/",
         "/monitoring/?since=2026-02-01&until=2026-01-01",
+        "/learning/",
+        "/learning/datasets/",
+        "/learning/datasets/1/",
+        "/learning/datasets/new/",
+        "/learning/runs/",
+        "/learning/runs/1/",
+        "/learning/runs/3/",
+        "/learning/runs/4/",
+        "/learning/runs/new/",
+        "/learning/runs/new/?run=3",
+        "/learning/comparisons/",
+        "/learning/comparisons/1/",
+        "/learning/models/2/shadow/",
     ],
+    "demo-admin": ["/learning/", "/learning/comparisons/1/", "/learning/comparisons/2/"],
     "nora": ["/", "/patients/"],
+    "max": ["/learning/", "/learning/runs/new/"],
 }
 REFUSED = [
     ("", "/nowhere/", 404),

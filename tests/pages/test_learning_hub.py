@@ -66,7 +66,7 @@ def test_a_run_under_way_shows_how_far_it_is_and_is_watched(hub, max, dataset, m
     page = hub(max)
     assert "A new model is being trained" in page
     assert "pass 6 of at most 12" in page
-    assert 'hx-trigger="every 5s"' in page
+    assert 'hx-trigger="every 10s"' in page
 
 
 def test_a_failed_run_says_why(hub, max, dataset, model):

@@ -63,6 +63,17 @@ def test_promoting_against_the_gate_is_refused_in_words(post, sue, worse, servin
     assert active_model() == serving
 
 
+def test_the_record_of_events_tells_who_did_what_and_why(post, login, sue, max, worse):
+    post(max, "override-request", worse.pk, reason="The scanner changed.")
+    post(sue, "override-decide", GateOverride.objects.get().pk, decision="approve", comment="Agreed.")
+    post(sue, "model-refuse", worse.challenger_id, reason="Worse for the old.")
+    page = text(login(sue).get(reverse("events")))
+    assert f"Comparison {worse.pk}: The scanner changed." in page
+    assert f"Comparison {worse.pk}: approved. Agreed." in page
+    assert f"Model {worse.challenger_id}: Worse for the old." in page
+    assert f"Data set {worse.dataset_id}: 120 scans" in page
+
+
 def test_two_people_override_the_gate(post, sue, max, worse):
     asked = post(max, "override-request", worse.pk, reason="The scanner changed.")
     assert "waits for a second person" in text(asked)

@@ -1,9 +1,12 @@
 from typing import Any
 
 from django import forms
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from ctportal.accounts.models import User
 from ctportal.pages.learning.settings import SETTING_WORDS, said
+from ctportal.pages.learning.words import counted
 from inference.learning.recipes import Option, options_of
 from inference.models import Dataset, Method, ModelVersion, TrainingRun
 
@@ -14,10 +17,16 @@ METHOD_WORDS = {
 }
 
 
+class DatasetChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
+        return f"{obj}: {counted(obj.counts.get('scans', 0), 'scan')}, {frozen}"
+
+
 class TrainingForm(forms.Form):
     """On what, from what and how a new model learns. What can be set follows from method and start."""
 
-    dataset = forms.ModelChoiceField(Dataset.objects.none(), label="Data set", empty_label=None)
+    dataset = DatasetChoice(Dataset.objects.none(), label="Data set", empty_label=None)
     start = forms.ChoiceField(label="Starts from", widget=forms.RadioSelect)
     method = forms.ChoiceField(choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
 
@@ -42,6 +51,12 @@ class TrainingForm(forms.Form):
     @property
     def finer_fields(self) -> list[forms.BoundField]:
         return [self[option.name] for option in self.options if option.name != "replay"]
+
+    @property
+    def sent(self) -> list[tuple[str, Any]]:
+        """Every choice as it came, for the button that starts what the page has shown."""
+        values = [(name, self[name].data) for name in self.fields]
+        return [(name, value) for name, value in values if value not in (None, "", False)]
 
     @property
     def finer_errors(self) -> bool:
@@ -90,4 +105,4 @@ def first_choice(*, dataset: Dataset, serving: ModelVersion | None) -> dict[str,
 def choice_of(run: TrainingRun, *, serving: ModelVersion | None) -> dict[str, Any]:
     """As an earlier run was, so that it can be tried again with a change."""
     start = SERVICE if serving and run.parent_id == serving.pk else SCRATCH
-    return {"dataset": run.dataset_id, "start": start, "method": run.method, **run.settings}
+    return {"dataset": run.dataset_id, "start": start, "method": run.method, **run.settings, "replay": run.replay}

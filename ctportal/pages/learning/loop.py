@@ -1,6 +1,7 @@
 """Where the learning loop stands for one manager: labels, data set, training, comparison, service."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -63,30 +64,43 @@ class Loop:
 
 
 def loop_of(user: User) -> Loop:
+    return Loop(user=user, may_promote=may_promote(user), **_labels(user), **_training(user), **_service(user))
+
+
+def _labels(user: User) -> dict[str, Any]:
+    return {
+        "new_labels": count_new_labels(sites_with(user, Right.MANAGE)),
+        "suggestion": training_suggestion(user),
+        "has_base_sets": BaseSet.objects.exists(),
+        "dataset": Dataset.objects.visible_to(user).first(),
+    }
+
+
+def _training(user: User) -> dict[str, Any]:
+    """The run under way, or else the newest that was not cancelled, and what was compared."""
     runs = TrainingRun.objects.visible_to(user).select_related("dataset", "model")
     run = runs.unfinished().first() or runs.exclude(status=TrainingStatus.CANCELLED).first()
     requests = ComparisonRequest.objects.visible_to(user).select_related("challenger", "champion")
     comparison = _of_candidates(user)
+    return {
+        "run": run,
+        "comparing": requests.unfinished().first(),
+        "comparison_failed": _failed(run, requests),
+        "comparison": comparison,
+        "found": promotable(comparison) if comparison else None,
+        "override": _waiting_override(user),
+    }
+
+
+def _service(user: User) -> dict[str, Any]:
     serving = active_model()
-    return Loop(
-        user=user,
-        new_labels=count_new_labels(sites_with(user, Right.MANAGE)),
-        suggestion=training_suggestion(user),
-        has_base_sets=BaseSet.objects.exists(),
-        dataset=Dataset.objects.visible_to(user).first(),
-        run=run,
-        comparing=requests.unfinished().first(),
-        comparison_failed=_failed(run, requests),
-        comparison=comparison,
-        found=promotable(comparison) if comparison else None,
-        override=_waiting_override(user),
-        serving=serving,
-        period=ServicePeriod.objects.filter(ended_at=None).select_related("started_by", "comparison").first(),
-        previous=previous_model() if serving else None,
-        shadow=shadow_model(),
-        offer=offer_rereading(user),
-        may_promote=may_promote(user),
-    )
+    return {
+        "serving": serving,
+        "period": ServicePeriod.objects.filter(ended_at=None).first(),
+        "previous": previous_model() if serving else None,
+        "shadow": shadow_model(),
+        "offer": offer_rereading(user),
+    }
 
 
 def _of_candidates(user: User) -> Comparison | None:

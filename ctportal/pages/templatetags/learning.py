@@ -48,6 +48,12 @@ def share(value: Any) -> str:
 
 
 @register.filter
+def in_points(value: Any) -> str:
+    """A share as so many of 100; whole numbers without a point."""
+    return f"{round(value * 100, 1):g}" if words.is_number(value) else words.NONE
+
+
+@register.filter
 def three_digits(value: Any) -> str:
     return f"{value:.3f}" if words.is_number(value) else words.NONE
 

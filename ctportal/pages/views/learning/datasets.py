@@ -79,30 +79,34 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) ->
 @require_GET
 def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     dataset = _dataset(request.user, pk)
-    form, why = DatasetScanFilter(request.GET, dataset=dataset), ExcludedFilter(request.GET)
-    scans = scans_of_dataset(dataset, request.user, form.filters())
-    hidden, changes = hidden_scans(request.user), changes_since_previous(dataset)
-    if form.tells_labels:
-        scans = scans.exclude(scan__in=hidden)
-    page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
+    why = ExcludedFilter(request.GET)
+    changes = changes_since_previous(dataset)
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
-    counts = counts_of(dataset)
-    titles = {line.source: line.title for line in counts.sources}
-    for row in page.object_list:
-        row.source_title = titles.get(row.source, row.source)
     context = {
         "dataset": dataset,
-        "counts": counts,
-        "form": form,
-        "page": page,
-        "hidden": set(hidden.filter(pk__in=[row.scan_id for row in page.object_list]).values_list("pk", flat=True)),
+        "counts": counts_of(dataset),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),
         "changes": changes,
         "changed": _changed(request.user, changes),
         "runs": dataset.runs.select_related("model", "requested_by"),
     }
-    return render(request, "learning/dataset.html", context)
+    return render(request, "learning/dataset.html", context | _scans(request, dataset))
+
+
+def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
+    """One page of its scans; which of them are hidden from a blinded reader, whom no filter may tell a label."""
+    form = DatasetScanFilter(request.GET, dataset=dataset)
+    scans = scans_of_dataset(dataset, request.user, form.filters())
+    hidden = hidden_scans(request.user)
+    if form.tells_labels:
+        scans = scans.exclude(scan__in=hidden)
+    page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
+    titles = {line.source: line.title for line in counts_of(dataset).sources}
+    for row in page.object_list:
+        row.source_title = titles.get(row.source, row.source)
+    on_page = hidden.filter(pk__in=[row.scan_id for row in page.object_list])
+    return {"form": form, "page": page, "hidden": set(on_page.values_list("pk", flat=True))}
 
 
 def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:

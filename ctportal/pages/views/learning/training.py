@@ -17,7 +17,7 @@ from ctportal.pages.learning.settings import setting_lines
 from ctportal.pages.managers import managers_only
 from ctportal.pages.requests import PersonRequest
 from inference.learning.training import cancel_training, plan_training, request_training
-from inference.models import ComparisonRequest, Dataset, ModelVersion, TrainingRun
+from inference.models import Comparison, ComparisonRequest, Dataset, ModelVersion, TrainingRun
 from inference.queue import active_model
 
 RUNS = 25
@@ -96,7 +96,7 @@ def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
     """Where the run is, and after it the comparison that follows by itself."""
     progress = progress_of(run)
     asked = _comparison_asked_for(user, run)
-    comparison = asked.comparison if asked else None
+    comparison = asked.comparison if asked else _newest_comparison(user, run)
     watching = run.is_unfinished or bool(asked and asked.is_unfinished)
     return {
         "run": run,
@@ -115,6 +115,11 @@ def _comparison_asked_for(user: User, run: TrainingRun) -> ComparisonRequest | N
         return None
     requests = ComparisonRequest.objects.visible_to(user).filter(challenger=run.model).order_by("-pk")
     return requests.select_related("comparison__champion", "comparison__challenger").first()
+
+
+def _newest_comparison(user: User, run: TrainingRun) -> Comparison | None:
+    known = Comparison.objects.visible_to(user).select_related("champion", "challenger")
+    return known.filter(challenger=run.model_id).first() if run.model_id else None
 
 
 @managers_only
