@@ -4,6 +4,7 @@ from typing import Any
 
 from django import template
 
+from ctportal.pages.templatetags.learning import MODEL_LOOKS
 from inference.answers import words_for_duration
 from inference.model_card import CardTable
 from inference.models import ModelStatus
@@ -12,12 +13,6 @@ from inference.monitoring.shapes import ShiftState
 register = template.Library()
 
 UNKNOWN = "–"
-MODEL_LOOKS = {
-    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
-    ModelStatus.CANDIDATE: ("info", "circle-half"),
-    ModelStatus.RETIRED: ("quiet", "circle"),
-    ModelStatus.REFUSED: ("odd", "slash-circle"),
-}
 SHIFT_LOOKS = {
     ShiftState.STABLE: ("calm", "check-circle"),
     ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
@@ -52,7 +47,7 @@ def _long(value: float) -> str:
 
 
 @register.inclusion_tag("components/_badge.html")
-def model_badge(status: str) -> dict[str, Any]:
+def model_status(status: str) -> dict[str, Any]:
     """Whether the model answers scans now."""
     tone, icon_name = MODEL_LOOKS[ModelStatus(status)]
     return {"words": ModelStatus(status).label, "tone": tone, "icon_name": icon_name}
