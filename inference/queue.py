@@ -210,17 +210,22 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        if speaks_for_scan(prediction, case):
-            record_answer(
-                scan_id=prediction.scan_id,
-                prediction_id=prediction.pk,
-                decision=answer.decision,
-                probability=answer.probability,
-            )
-        else:
-            Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SILENT)
-        record_teaching(scan_id=prediction.scan_id, teaching=teaching_of(prediction.scan_id))
+        _tell_scan(prediction, answer, speaks=speaks_for_scan(prediction, case))
     return True
+
+
+def _tell_scan(prediction: Prediction, answer: Answer, *, speaks: bool) -> None:
+    """What does not speak for its scan keeps silent from now on; it may still say what a label would teach."""
+    if speaks:
+        record_answer(
+            scan_id=prediction.scan_id,
+            prediction_id=prediction.pk,
+            decision=answer.decision,
+            probability=answer.probability,
+        )
+    else:
+        Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SILENT)
+    record_teaching(scan_id=prediction.scan_id, teaching=teaching_of(prediction.scan_id))
 
 
 def store_failure(prediction: Prediction, message: str) -> bool:

@@ -6,21 +6,16 @@ calibrates and sets thresholds by the validation side. The test side is never re
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ml.artifact import Artifact, ArtifactError, finite, load_artifact
+from ml.artifact import Artifact, load_artifact
 from ml.data import Collection, DataError, read_collection
 from ml.evaluate import summarise_logits
 from ml.feature_store import keep_features, keep_variants
@@ -29,14 +24,14 @@ from ml.head import LinearHead
 from ml.known_views import KnownView, known_views
 from ml.progress import say
 from ml.recipe import Recipe
-from ml.retrain_settings import RetrainSettings, recipe_of, settings_json
-from ml.runs import code_version, export_fit
-from ml.watch import ProgressFile, read_progress
+from ml.retrain_settings import RetrainSettings, recipe_of
+from ml.run_folder import MODEL, PROGRESS, alone, claim, finished, identity
+from ml.runs import export_fit
+from ml.watch import ProgressFile
 
-PROGRESS, MODEL, HISTORY, SETTINGS = "progress.json", "model", "history.json", "settings.json"
-CHECKPOINT = "checkpoint.npz"
+HISTORY, CHECKPOINT = "history.json", "checkpoint.npz"
 LEAST_PATIENTS = 2
-_LOCK, _WORK = ".lock", "work"
+_WORK = "work"
 
 
 def retrain(data: Path, out: Path, *, settings: RetrainSettings, check: bool = False, quiet: bool = False) -> Artifact:
@@ -61,11 +56,11 @@ def retrain(data: Path, out: Path, *, settings: RetrainSettings, check: bool = F
     """
     parent = load_artifact(settings.parent) if settings.parent else None
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
+    with alone(out):
         train, validation = _sides(read_collection(data, check=check), settings)
         recipe = recipe_of(settings, parent, images=len(train.images))
-        identity = _identity(recipe, settings, parent, train, validation)
-        if _claim(out, identity, settings) and (done := _finished(out)) is not None:
+        run = identity(recipe, settings, parent, train, validation)
+        if claim(out, run, settings) and (done := finished(out)) is not None:
             say("The model is there already.", quiet=quiet)
             shutil.rmtree(out / _WORK, ignore_errors=True)
             return done
@@ -122,7 +117,7 @@ class _Run:
         return fit_head(self.recipe, backbone, _without_blocks(self.shown), quiet=self.quiet)
 
     def _train_network(self) -> HeadFit:
-        from ml.train import fit_network_on
+        from ml.fit_network import fit_network_on
 
         return fit_network_on(
             self.recipe,
@@ -191,19 +186,6 @@ class _Run:
         }
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the run folder; the lock goes with the process, however it ends."""
-    with (out / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(
-                f"Another process works in this run folder; wait until it ends, or stop it. Received: {out.name}"
-            ) from None
-        yield
-
-
 def _sides(collection: Collection, settings: RetrainSettings) -> tuple[Collection, Collection]:
     """Training and validation side, each with enough patients of both labels for the method."""
     if not any(collection.splits):
@@ -231,44 +213,3 @@ def _require_patients(side: Collection, needs: str) -> None:
 def _without_blocks(collection: Collection) -> Collection:
     """A block may be a site with one label alone: patients, not blocks, are held out in turn."""
     return Collection(collection.name, tuple(replace(image, block="") for image in collection.images))
-
-
-def _identity(
-    recipe: Recipe, settings: RetrainSettings, parent: Artifact | None, train: Collection, validation: Collection
-) -> dict[str, Any]:
-    """What makes two starts the same run."""
-    hasher = hashlib.sha256()
-    for side in (train, validation):
-        hasher.update(f"{side.digest()}\n{chr(9).join(side.sources)}\n".encode())
-    return {
-        "recipe": recipe.digest(),
-        "parent": parent.sha256 if parent else Path(recipe.weights).name,
-        "data": hasher.hexdigest(),
-        "model": [settings.name, settings.version],
-    }
-
-
-def _claim(out: Path, identity: Mapping[str, Any], settings: RetrainSettings) -> bool:
-    """Write down which run this folder holds; whether it held this one already."""
-    path = out / SETTINGS
-    if path.is_file():
-        if json.loads(path.read_text()).get("identity") != identity:
-            raise DataError(
-                f"The folder holds a run of other settings or data; choose another --out or remove it. "
-                f"Received: {out.name}"
-            )
-        return True
-    value = {"identity": identity, "settings": settings_json(settings), "code": code_version()}
-    partial = path.with_name(SETTINGS + ".partial")
-    partial.write_text(json.dumps(finite(value), indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
-    return False
-
-
-def _finished(out: Path) -> Artifact | None:
-    if read_progress(out / PROGRESS).get("stage") != "done":
-        return None
-    try:
-        return load_artifact(out / MODEL)
-    except ArtifactError:
-        return None

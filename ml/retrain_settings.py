@@ -16,6 +16,8 @@ METHODS = ("head", "finetune")
 _TUNED = ("epochs", "head_epochs", "unfreeze", "batch", "bag", "rate", "patience", "strength", "mixup")
 _SCRATCH = ("architecture", "stages", "filters", "height", "width", "weights")
 _HIGHEST_AVERAGE = 0.99
+# A head is fitted first, and what the layers know is not to be shaken out of them in the first steps.
+_GENTLE = Finetuning(head_epochs=0, rate=5e-5)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def _from_parent(parent: Artifact) -> Recipe:
         preprocessing=Preprocessing.from_json(parent.preprocessing),
         weights=str(parent.folder),
         penalties=tuple(said.get("penalties") or Recipe().penalties),
-        finetuning=Finetuning(head_epochs=0),  # a head is fitted first
+        finetuning=_GENTLE,
     )
     weights = tuple(said.get("tap_weights") or ())
     return replace(recipe, tap_weights=weights if len(weights) == len(recipe.topology.taps) else ())
@@ -130,8 +132,8 @@ def _from_scratch(settings: RetrainSettings) -> Recipe:
     height, width = settings.height or base.preprocessing.height, settings.width or base.preprocessing.width
     if min(height, width) < 32 or height % 32 or width % 32:
         raise DataError(f"Height and width are multiples of 32 pixels. Received: {height}×{width}")
-    # Random layers must all learn; on others a head is fitted first.
-    tuning = Finetuning(head_epochs=0, unfreeze=1, rate=1e-3) if start == "none" else Finetuning(head_epochs=0)
+    # Random layers must all learn.
+    tuning = Finetuning(head_epochs=0, unfreeze=1, rate=1e-3) if start == "none" else _GENTLE
     return replace(
         base,
         topology=topology,

@@ -73,7 +73,7 @@ def train_run(
 def fit(recipe: Recipe, train: Collection, folder: Path, *, store: Path | None = None, quiet: bool = False) -> HeadFit:
     """Fit by the recipe's mode; everything that must survive a kill lies in the folder."""
     if recipe.mode == "finetune":
-        from ml.train import fit_network
+        from ml.fit_network import fit_network
 
         fitted = fit_network(recipe, train, folder, quiet=quiet)
         history = json.loads((folder / "history.json").read_text())["history"]
@@ -166,7 +166,7 @@ class _NetworkTrial:
         self.folder = folder
 
     def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
-        from ml.train import fit_network
+        from ml.fit_network import fit_network
 
         fitted = fit_network(recipe, train, self.folder / f"network-{test.digest()[:12]}", quiet=quiet)
         features = fitted.backbone.features(test.images, quiet=quiet)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 
 from cases.errors import WrongState
@@ -90,6 +91,11 @@ def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -
         _put_back(request, str(trouble))
     except OSError as error:
         _put_back(request, f"The training worker's storage does not answer ({error.strerror}).")
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("%s stopped with an error", request)
+        _put_back(request, f"The training worker stopped with an error ({type(error).__name__}).")
     return request
 
 
@@ -106,9 +112,9 @@ def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
     logger.info("%s is done: %s", request, "the gate is open" if comparison.passed else "the gate stays shut")
 
 
-def end_request(request: ComparisonRequest, words: str) -> bool:
+def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:
     logger.warning("%s failed: %s", request, words)
-    return leases.settle(request, TrainingStatus.FAILED, error=words[:RUN_ERROR_LENGTH])
+    return leases.settle(request, TrainingStatus.FAILED, abandoned=abandoned, error=words[:RUN_ERROR_LENGTH])
 
 
 def _put_back(request: ComparisonRequest, words: str) -> None:

@@ -1,12 +1,15 @@
 """How long a training will take, from what was measured in this installation. Never a guess out of the air."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from django.db.models import Avg, F, FloatField
 from django.db.models.functions import Cast
 
 from inference.learning.amounts import TAUGHT, sides_of
+from inference.learning.seen import lineage
 from inference.models import Method, ModelVersion, Prediction, PredictionStatus, TrainingRun, TrainingStatus
 
 RUNS_LOOKED_AT = 10
@@ -24,21 +27,31 @@ class Estimate:
 UNKNOWN = Estimate(None, "Nothing like it has been run here yet, so how long it takes cannot be told beforehand.")
 
 
-def estimate_seconds(*, method: str, architecture: str, parent: ModelVersion | None, work: float) -> Estimate:
+def estimate_seconds(*, method: str, parent: ModelVersion | None, settings: Mapping[str, Any], work: float) -> Estimate:
     """`work` is how many images the network sees: once for a last layer, once each epoch for the network."""
-    return _from_runs(method, architecture, work) or _from_answers(method, parent, work) or UNKNOWN
+    network = network_of(parent, settings)
+    return _from_runs(method, network, work) or _from_answers(method, parent, work) or UNKNOWN
+
+
+def network_of(parent: ModelVersion | None, settings: Mapping[str, Any]) -> tuple[object, ...]:
+    """What two trainings must share to take equally long for an image: a child has its forebears' network."""
+    if parent is None:
+        return tuple(settings.get(name) for name in ("architecture", "stages", "filters", "height", "width"))
+    *_, origin = lineage(parent)
+    run = TrainingRun.objects.filter(model=origin, parent=None).first()
+    return network_of(None, run.settings) if run else (origin.sha256,)
 
 
 def work_of(*, method: str, images: int, epochs: int | None) -> float:
     return float(images * (epochs or 1) if method == Method.FINETUNE else images)
 
 
-def _from_runs(method: str, architecture: str, work: float) -> Estimate | None:
+def _from_runs(method: str, network: tuple[object, ...], work: float) -> Estimate | None:
     """Only runs that went through in one piece measure anything."""
-    runs = TrainingRun.objects.filter(
-        status=TrainingStatus.DONE, method=method, model__architecture=architecture, attempts=1
-    ).select_related("dataset")[:RUNS_LOOKED_AT]
-    rates = [rate for run in runs if (rate := _seconds_for_an_image(run))]
+    done = TrainingRun.objects.filter(status=TrainingStatus.DONE, method=method, attempts=1)
+    runs = done.select_related("dataset", "parent")[:RUNS_LOOKED_AT]
+    alike = [run for run in runs if network_of(run.parent, run.settings) == network]
+    rates = [rate for run in alike if (rate := _seconds_for_an_image(run))]
     if not rates:
         return None
     runs_said = "the last run" if len(rates) == 1 else f"the last {len(rates)} runs"

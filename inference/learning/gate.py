@@ -31,6 +31,7 @@ def judge_gate(figures: Mapping[str, Any], *, margin: float, floor: float, least
             _enough_infected(figures, least_positives),
             _sensitivity_holds(figures, margin),
             _specificity_holds(figures, floor),
+            _unanswered(figures),
         )
     )
 
@@ -69,6 +70,22 @@ def _specificity_holds(figures: Mapping[str, Any], floor: float) -> Finding:
     if specificity >= floor:
         return Finding(True, f"{said}, not below the floor of {floor:.1%}.")
     return Finding(False, f"{said}, below the floor of {floor:.1%}.")
+
+
+def _unanswered(figures: Mapping[str, Any]) -> Finding:
+    """For whoever decides: the figures above count what a model would say if it might not abstain."""
+    n = figures["n"]
+    new, old = (_abstentions(figures[side]) for side in ("challenger", "champion"))
+    words = (
+        f"The new model leaves {new} of {n} scans to the reader (uncertain or not suitable), the one in service {old}."
+    )
+    failed = len(figures.get("failed", ()))
+    unread = f" {failed} more could not be read by one of them and count for neither." if failed else ""
+    return Finding(True, words + unread)
+
+
+def _abstentions(side: Mapping[str, Any]) -> int:
+    return int(side["decisions"]["uncertain"]) + int(side["decisions"]["unsuitable"])
 
 
 def _points(share: float) -> str:

@@ -43,9 +43,11 @@ def renew(row: Row, **news: Any) -> bool:
     return bool(held(row).update(status=TrainingStatus.RUNNING, lease_until=lease_end(), **news))
 
 
-def settle(row: Row, status: TrainingStatus, **facts: Any) -> bool:
-    """The end of the row, unless it is no longer ours to end."""
-    return bool(held(row).update(status=status, finished_at=timezone.now(), lease_until=None, **facts))
+def settle(row: Row, status: TrainingStatus, *, abandoned: bool = False, **facts: Any) -> bool:
+    """The end of the row, unless it is no longer ours to end; of an `abandoned` one, unless its worker is back."""
+    now = timezone.now()
+    rows = held(row).filter(lease_until__lt=now) if abandoned else held(row)
+    return bool(rows.update(status=status, finished_at=now, lease_until=None, **facts))
 
 
 def give_back(row: Row) -> bool:

@@ -82,7 +82,8 @@ def _train(run: TrainingRun, pulse: Pulse) -> None:
         raise PassingTrouble(f"The training stopped ({_ending(status)}): {words}")
     artifact = _artefact_of(run)
     store_artifact(artifact)
-    if not patiently(lambda: _complete(run, artifact)):
+    news = _news(run)
+    if not patiently(lambda: _complete(run, artifact, news)):
         raise Lost
     logger.info("%s is done", run)
 
@@ -138,14 +139,14 @@ def _artefact_of(run: TrainingRun) -> Artifact:
         raise PassingTrouble(f"The training left no whole model: {error}") from error
 
 
-def _complete(run: TrainingRun, artifact: Artifact) -> bool:
+def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> bool:
     """The model, the end of the run and the comparison to come appear together, or not at all."""
     try:
         with transaction.atomic():
             if leases.held(run).select_for_update().first() is None:
                 return False
             model, _ = record_artifact(artifact, user=run.requested_by, parent=run.parent)
-            leases.settle(run, TrainingStatus.DONE, model=model, error="", **_news(run))
+            leases.settle(run, TrainingStatus.DONE, model=model, error="", **news)
             record_event(
                 Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.DONE, model=model.pk
             )
@@ -162,14 +163,14 @@ def _news(run: TrainingRun) -> dict[str, Any]:
 
 def _fail(run: TrainingRun, words: str) -> None:
     logger.warning("%s failed: %s", run, words)
-    patiently(lambda: end_in_failure(run, words))
+    shown = tail(run.folder / LOG)
+    patiently(lambda: end_in_failure(run, words, log_tail=shown))
 
 
-def end_in_failure(run: TrainingRun, words: str) -> bool:
+def end_in_failure(run: TrainingRun, words: str, *, abandoned: bool = False, **facts: Any) -> bool:
     with transaction.atomic():
-        failed = leases.settle(
-            run, TrainingStatus.FAILED, error=words[:RUN_ERROR_LENGTH], log_tail=tail(run.folder / LOG)
-        )
+        error = words[:RUN_ERROR_LENGTH]
+        failed = leases.settle(run, TrainingStatus.FAILED, abandoned=abandoned, error=error, **facts)
         if failed:
             record_event(Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.FAILED)
     return failed

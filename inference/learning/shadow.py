@@ -19,6 +19,7 @@ from inference.speaking import drop_silent
 from inference.teaching import opinion_of
 
 MOST_LISTED = 200
+PENDING = (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,10 @@ def stop_shadow(*, model: ModelVersion, user: User) -> None:
 
 def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     """At the sites that the user manages; scans whose answers the user must not see yet stay out."""
-    sites = sites_with(user, Right.MANAGE)
-    if not sites.exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
-    asked = Prediction.objects.filter(
-        model_version=model, scan__case__patient__site__in=sites, scan__in=Scan.objects.ready()
-    )
-    asked = asked.exclude(scan__in=hidden_scans(user))
-    pairs = _pairs(model, asked)
+    asked = _asked_at_sites_of(user, model)
+    pairs, silent = _pairs(model, asked), asked.silent()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
-    silent = asked.silent()
     return ShadowReport(
         model=model,
         n=len(pairs),
@@ -132,11 +126,19 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
         labelled=len(labelled),
         service=_tally([(pair.service_positive, bool(pair.has_disease)) for pair in labelled]),
         shadow=_tally([(pair.shadow_positive, bool(pair.has_disease)) for pair in labelled]),
-        waiting=silent.filter(status__in=[PredictionStatus.QUEUED, PredictionStatus.RUNNING]).count(),
+        waiting=silent.filter(status__in=PENDING).count(),
         failed=silent.filter(status=PredictionStatus.FAILED).count(),
         disagreements=differing[:MOST_LISTED],
         unlisted=max(0, len(differing) - MOST_LISTED),
     )
+
+
+def _asked_at_sites_of(user: User, model: ModelVersion) -> PredictionQuerySet:
+    sites = sites_with(user, Right.MANAGE)
+    if not sites.exists():
+        raise PermissionDenied(REFUSALS[Right.MANAGE])
+    asked = Prediction.objects.filter(model_version=model, scan__in=Scan.objects.ready())
+    return asked.filter(scan__case__patient__site__in=sites).exclude(scan__in=hidden_scans(user))
 
 
 def _pairs(model: ModelVersion, asked: PredictionQuerySet) -> list[Pair]:

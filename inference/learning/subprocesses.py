@@ -84,7 +84,7 @@ def tail(log: Path, *, lines: int = SHOWN_LINES, since: int = 0) -> str:
             start = max(since, file.tell() - 4 * lines * LONGEST_LINE)
             file.seek(start)
             text = file.read().decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:  # not there yet, or not on this machine
         return ""
     shown = text.replace(f"{log.parent}/", "").replace(f"{settings.TRAINING_STORE}/", "").split("\n")
     kept = [_printable(line.rstrip("\r").rpartition("\r")[2]) for line in shown]
@@ -110,8 +110,9 @@ def _bound() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
+    """Of a GPU it takes what it needs, so that a worker that answers scans on it goes on."""
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    return {**kept, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return {**kept, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 def _printable(line: str) -> str:

@@ -18,8 +18,8 @@ WORKER_LOST = (
 
 def sweep() -> int:
     """Returns what it healed."""
-    spent = sum(end_in_failure(run, WORKER_LOST) for run in leases.spent(TrainingRun))
-    spent += sum(end_request(request, WORKER_LOST) for request in leases.spent(ComparisonRequest))
+    spent = sum(end_in_failure(run, WORKER_LOST, abandoned=True) for run in leases.spent(TrainingRun))
+    spent += sum(end_request(request, WORKER_LOST, abandoned=True) for request in leases.spent(ComparisonRequest))
     healed = leases.queue_abandoned(TrainingRun) + leases.queue_abandoned(ComparisonRequest)
     if spent or healed:
         logger.warning("Sweep: %d trainings and comparisons queued again, %d given up", healed, spent)

@@ -187,7 +187,6 @@ def _busy(user: User | None) -> list[str]:
 
 
 def _estimate(method: str, parent: ModelVersion | None, settings: Mapping[str, Any], images: int) -> Estimate:
-    architecture = parent.architecture if parent else str(settings.get("architecture", ""))
     epochs = settings.get("epochs")
     work = work_of(method=method, images=images, epochs=epochs if isinstance(epochs, int) else None)
-    return estimate_seconds(method=method, architecture=architecture, parent=parent, work=work)
+    return estimate_seconds(method=method, parent=parent, settings=settings, work=work)

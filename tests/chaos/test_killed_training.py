@@ -33,7 +33,7 @@ def portal() -> Iterator[Portal]:
 
 def run_state(portal: Portal, number: int) -> tuple[str, int, dict]:
     query = "SELECT status, attempts, progress FROM inference_trainingrun ORDER BY id OFFSET %s LIMIT 1"
-    return portal.row(query, number)  # type: ignore[return-value]
+    return portal.row(query, number)
 
 
 def wait_for_run(portal: Portal, number: int) -> None:
@@ -116,9 +116,16 @@ def _is_clear(portal: Portal) -> bool:
     return all(not (folder / part).exists() for folder in folders for part in ("data", "work", "judged"))
 
 
-def test_a_training_at_work_is_cancelled_within_seconds(portal: Portal) -> None:
+def test_a_training_is_given_back_by_a_worker_that_stops_and_cancelled_at_work(portal: Portal) -> None:
     portal.stage("train", module=STAGE)
     portal.wait_until(lambda: bool(trainers(portal)), "a training at work")
+    portal.end("two")
+    assert run_state(portal, 2)[:2] == ("queued", 0)
+    assert not trainers(portal)
+
+    portal.start_training_worker("three")
+    portal.wait_until(lambda: bool(trainers(portal)), "the training at work again")
+    assert run_state(portal, 2)[1] == 1
     portal.stage("cancel", module=STAGE)
     portal.wait_until(lambda: not trainers(portal), "its end")
     assert run_state(portal, 2)[0] == "cancelled"

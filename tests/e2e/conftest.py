@@ -17,6 +17,8 @@ from tests.launched import Portal, free_port, launched_portal
 
 HERE = Path(__file__).parent
 Visit = Callable[..., Page]
+# A few phantoms are enough to learn from and to be judged on.
+SMALL_LOOP = {"TRAINING_LEAST_PATIENTS": "4", "GATE_LEAST_POSITIVES": "3"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +40,8 @@ def portal() -> Iterator[Portal]:
     """With the demonstration cases, and the cast of the other tests at sites of their own."""
     home = Path(tempfile.mkdtemp(prefix="ctportal-e2e-"))
     home.chmod(0o711)  # the account that runs PostgreSQL walks through
-    with launched_portal(home / "var", free_port(), DEMO="1", DEMO_PASSWORD=DEMO_PASSWORD) as running:
+    options = {"DEMO": "1", "DEMO_PASSWORD": DEMO_PASSWORD, **SMALL_LOOP}
+    with launched_portal(home / "var", free_port(), **options) as running:
         running.wait_until_it_answers()
         running.run("-m", "tests.e2e.stage", "people")
         yield running

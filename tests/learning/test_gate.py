@@ -14,8 +14,14 @@ def figures(*, value: float | None = 0.1, low: float | None = 0.0, specificity: 
         "n": 60,
         "positives": 25,
         "infected_patients": infected,
-        "champion": {"false_negatives": 5},
-        "challenger": {"false_negatives": 3, "false_positives": 7, "specificity": specificity},
+        "champion": {"false_negatives": 5, "decisions": {"uncertain": 4, "unsuitable": 0}},
+        "challenger": {
+            "false_negatives": 3,
+            "false_positives": 7,
+            "specificity": specificity,
+            "decisions": {"uncertain": 6, "unsuitable": 3},
+        },
+        "failed": [{"name": "scan-000001"}],
         "differences": {"sensitivity": {"value": value, "low": low, "high": 0.2}},
     }
 
@@ -29,6 +35,8 @@ def test_a_better_model_passes_and_every_finding_is_a_sentence_with_figures():
         "95 % interval +0.0 to +20.0. Its lower end is not below the allowed −5.0.",
         "The new model calls 7 of 35 scans without infection infected: a specificity of 80.0%, "
         "not below the floor of 75.0%.",
+        "The new model leaves 9 of 60 scans to the reader (uncertain or not suitable), the one in service 4. "
+        "1 more could not be read by one of them and count for neither.",
     ]
 
 

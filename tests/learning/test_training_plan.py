@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from cases.errors import WrongState
 from ctportal.accounts.models import Action, Event
+from inference.catalogue import activate_model
 from inference.learning import recipes
 from inference.learning.training import cancel_training, parent_in_service, plan_training, request_training
 from inference.models import TrainingRun, TrainingStatus
@@ -261,6 +262,18 @@ def test_earlier_runs_tell_best(champion, dataset, tmp_path):
     assert plan(dataset, champion, method="finetune", epochs=3).seconds == pytest.approx(60 * 3 / 5, rel=0.01)
     assert plan(dataset, champion, method="finetune", epochs=3).based_on == "Measured on the last run of this kind."
     assert plan(dataset, champion, method="head").seconds is None
+
+
+def test_runs_of_another_network_tell_nothing(champion, dataset, tmp_path):
+    small = {"filters": 8, "epochs": 2}
+    run = request_training(user=None, dataset=dataset, method="finetune", parent=None, settings=small)
+    made = registered(tmp_path, version="2")
+    finished(run, made, seconds=60, epochs=2)
+    assert plan(dataset, None, method="finetune", epochs=2).seconds is None
+    assert plan(dataset, champion, method="finetune", epochs=2).seconds is None
+    assert plan(dataset, None, method="finetune", seed=1, **small).seconds == pytest.approx(60, rel=0.01)
+    activate_model(made)
+    assert plan(dataset, made, method="finetune", epochs=1).seconds == pytest.approx(30, rel=0.01)
 
 
 @pytest.mark.parametrize("status", [TrainingStatus.QUEUED, TrainingStatus.RUNNING])

@@ -279,6 +279,15 @@ def test_a_run_that_loses_its_worker_each_time_fails(run, settings):
     assert Event.objects.filter(action=Action.TRAINING_ENDED).count() == 1
 
 
+def test_a_worker_that_comes_back_in_the_last_moment_is_not_given_up(run, settings):
+    settings.TRAINING_MAX_ATTEMPTS = 1
+    alive = claimed()
+    assert leases.renew(alive)
+    assert not running.end_in_failure(alive, "Lost.", abandoned=True)
+    run.refresh_from_db()
+    assert run.status == "running"
+
+
 def test_a_cancelled_run_whose_worker_died_is_cleared_by_the_next(run, max):
     leases.claim_next(TrainingRun)
     (run.folder / "data").mkdir(parents=True)
@@ -327,7 +336,7 @@ def test_two_workers_are_never_in_one_folder(run, trains):
 def test_a_run_that_was_trained_but_not_stored_is_stored_by_the_next_worker_once(run, trains, monkeypatch):
     trains("finish")
     with monkeypatch.context() as patch:
-        patch.setattr(running, "_complete", lambda run, artifact: (_ for _ in ()).throw(OperationalError("away")))
+        patch.setattr(running, "_complete", lambda run, artifact, news: (_ for _ in ()).throw(OperationalError("away")))
         patch.setattr(running, "patiently", lambda action, **options: action())
         with pytest.raises(OperationalError):
             train_next()

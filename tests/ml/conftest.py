@@ -57,7 +57,7 @@ def write_sides(
     folder: Path, *, train: int = 4, validation: int = 3, test: int = 4, slices: int = 2, flipped: bool = False
 ) -> Path:
     """A labelled folder as a portal writes it: so many patients of each label on each side, one scan each."""
-    rows = []
+    rows: list[dict[str, str]] = []
     folder.mkdir(parents=True, exist_ok=True)
     for side, number in (("train", train), ("validation", validation), ("test", test)):
         for k in range(2 * number):

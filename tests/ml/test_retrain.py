@@ -159,7 +159,8 @@ def test_a_head_takes_up_its_features_where_it_was_stopped(
     from ml.features import Backbone
 
     alone = retrain(sides, tmp_path / "alone", settings=_tiny_head(tiny_weights), quiet=True)
-    original, extracted = Backbone.of_views, []
+    original = Backbone.of_views
+    extracted: list[int] = []
 
     def stopped(self, views):
         if extracted:

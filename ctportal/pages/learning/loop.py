@@ -25,6 +25,8 @@ from inference.models import (
 )
 from inference.queue import active_model, shadow_model
 
+CANDIDATES_LOOKED_AT = 5
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -88,9 +90,10 @@ def loop_of(user: User) -> Loop:
 
 
 def _of_candidates(user: User) -> Comparison | None:
-    """The newest whose challenger still waits for a decision."""
+    """Of those whose challenger waits for a decision: the newest that may serve, else the newest."""
     waiting = Comparison.objects.visible_to(user).filter(challenger__status=ModelStatus.CANDIDATE)
-    return waiting.select_related("dataset", "champion", "challenger").first()
+    newest = list(waiting.select_related("dataset", "champion", "challenger")[:CANDIDATES_LOOKED_AT])
+    return next((comparison for comparison in newest if promotable(comparison).is_open), next(iter(newest), None))
 
 
 def _failed(run: TrainingRun | None, requests: QuerySet[ComparisonRequest]) -> ComparisonRequest | None:

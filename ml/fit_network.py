@@ -1,0 +1,66 @@
+"""Fit a recipe by training the network: weights, then calibration, thresholds and suitability from unseen groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ml.calibrate import fit_rules
+from ml.data import Collection, folds
+from ml.feature_store import keep_features
+from ml.features import Backbone
+from ml.fit import HeadFit, HeldOut, _map_scale
+from ml.head import LinearHead
+from ml.recipe import Recipe
+from ml.resnet import load_weights
+from ml.suitability import fit_suitability, set_limits
+from ml.train import Trainer, predict_logits, prepare_inputs
+from ml.watch import SILENT, Watch
+
+
+def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: bool = False) -> HeadFit:
+    """Train on all groups but one fold, which decides when to stop and sets calibration and thresholds."""
+    fewest = min(len(set(collection.groups[collection.labels == label])) for label in (0, 1))
+    count = max(2, min(recipe.validation, fewest))
+    fold = folds(collection, "patients", count=count, seed=recipe.seed)[0]
+    return fit_network_on(recipe, collection.take(fold.train), collection.take(fold.test), folder, quiet=quiet)
+
+
+def fit_network_on(
+    recipe: Recipe,
+    train: Collection,
+    held: Collection,
+    folder: Path,
+    *,
+    quiet: bool = False,
+    watch: Watch = SILENT,
+    head: Mapping[str, np.ndarray] | None = None,
+) -> HeadFit:
+    """Train on one collection; another one decides when to stop and sets calibration and thresholds.
+
+    Args:
+        recipe, folder, quiet, watch, head: see `Trainer`.
+        train: what gradients come from.
+        held: of other patients, with both labels.
+    """
+    watch.stage("reading", len(train.images) + len(held.images))
+    validation = prepare_inputs(recipe, held, quiet=quiet, watch=watch)
+    trainer = Trainer(recipe, folder, quiet=quiet, watch=watch, head=head)
+    weights = trainer.run(prepare_inputs(recipe, train, quiet=quiet, watch=watch), validation)
+    load_weights(trainer.network, weights, need_head=True)
+    logits = predict_logits(trainer.network, recipe, validation)
+    backbone = Backbone(recipe.topology, weights, recipe.preprocessing, store=folder / "features")
+    linear = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    watch.stage("calibrating", len(train.images) + len(held.images))
+    keep_features(backbone, [*train.images, *held.images], watch)
+    known = backbone.features(train.images, quiet=quiet)
+    unseen = backbone.features(held.images, quiet=quiet)
+    suitability = fit_suitability(known[:, : recipe.topology.first_order])
+    suitability = set_limits(suitability, suitability.distances(unseen))
+    rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
+    rules = replace(rules, map_scale=_map_scale(linear, unseen, held.labels))
+    held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability, held.scans)
+    return HeadFit(backbone, linear, rules, suitability, held_out)
