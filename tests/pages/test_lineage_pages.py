@@ -5,6 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cases.models import Label, Scan
+from ctportal.accounts.models import Action, Event
 from inference.models import Dataset, DatasetScan, ModelVersion, PatientSplit, Prediction, TrainingRun
 from tests.cast import answer, make_case, make_person, make_scan
 
@@ -125,6 +126,18 @@ def test_the_answer_of_a_silent_candidate_is_not_told(login, cara, answered, chi
     assert login(cara).get(reverse("prediction-lineage", args=[silent.pk])).status_code in (403, 404)
     page = text(login(cara).get(reverse("scan-lineage", args=[answered.pk])))
     assert "12.3 %" not in page
+
+
+def test_who_follows_an_answer_has_seen_the_case_and_is_on_record(login, rita, max, answered):
+    login(max).get(reverse("prediction-lineage", args=[answered.prediction_id]))
+    login(rita).get(reverse("scan-lineage", args=[answered.pk]))
+    seen = Event.objects.filter(action=Action.CASE_VIEWED, case_id=answered.case_id)
+    assert set(seen.values_list("actor", flat=True)) == {max.pk, rita.pk}
+
+
+def test_an_answer_that_is_still_to_come_says_so(login, cara, model, scan):
+    waiting = Prediction.objects.get(scan=scan)
+    assert "No answer yet" in text(login(cara).get(reverse("prediction-lineage", args=[waiting.pk])))
 
 
 # --- of a scan ---
