@@ -145,7 +145,7 @@ def test_an_answer_that_is_still_to_come_says_so(login, cara, model, scan):
 
 def test_a_scan_tells_what_it_taught(login, max, answered, dataset, child):
     page = text(login(max).get(reverse("scan-lineage", args=[answered.pk])))
-    for words in ("Rita", "training", f"Data set {dataset.pk}", "phantom-net 2", "How it came about"):
+    for words in ("Rita", "Training</strong>", "one reader", f"Data set {dataset.pk}", "phantom-net 2", "How it came about"):
         assert words in page, words
     assert reverse("dataset-lineage", args=[dataset.pk]) in page
 
