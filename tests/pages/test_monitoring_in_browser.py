@@ -1,10 +1,12 @@
-"""Monitoring and a model's card in a real browser: drawings, the keyboard, and paper."""
+"""Monitoring, lineage and a model's card in a real browser: drawings, the keyboard, a phone, and paper."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from cases.models import Label
 from tests.cast import answer, make_case, make_scan
+from tests.pages.lineage_cast import freeze
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -60,3 +62,23 @@ def test_a_card_is_printed_without_the_frame(enter, page, cara, model):
         expect(part).to_be_hidden()
     expect(page.get_by_text("Research use; not for diagnosis.").first).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_lineage_pleases_axe_and_fits_a_phone(enter, page, faults, max, rita, answered, review):
+    review(answered, rita)
+    answered.refresh_from_db()
+    dataset = freeze(answered)
+    page.set_viewport_size({"width": 320, "height": 700})
+    home = enter(max).url.rstrip("/")
+    for address in (
+        f"/predictions/{answered.prediction_id}/lineage/",
+        f"/scans/{answered.pk}/lineage/",
+        f"/learning/datasets/{dataset.pk}/lineage/",
+    ):
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.goto(home + address)
+            found = Axe().run(page).response["violations"]
+            assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == [], address
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, address
+    assert faults == []
