@@ -18,7 +18,7 @@ def freeze(scan: Scan, *, split: str = "train", content: str = "1") -> Dataset:
         scan=scan,
         name=f"scan-{scan.pk:06}",
         patient=patient,
-        label=scan.final_label,
+        label=scan.final_label or "covid",
         source=scan.site.slug,
         agreement="single",
         review_ids=reviews,
