@@ -88,8 +88,8 @@ def _errors(monitoring: Monitoring) -> Chart:
     columns = [
         Column("Missed infections", "alarm"),
         Column("False alarms", "warn"),
-        Column("Infected"),
-        Column("Others"),
+        Column("With COVID-19"),
+        Column("Without COVID-19"),
     ]
     readings: list[Reading] = [
         lambda c: _count(c.missed),

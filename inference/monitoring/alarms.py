@@ -4,10 +4,11 @@ Every bound is a setting (`MONITOR_…`); no share of few scans raises anything.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from inference.models import ModelStatus
 from inference.monitoring.shapes import (
     Alarm,
     AlarmLevel,
@@ -80,12 +81,19 @@ RULES = (
 def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Counts) -> list[Alarm]:
     """Alarms before notices; inside each, what concerns patients first."""
     found = [
-        *(alarm for rule in RULES for figures in models if (alarm := rule.broken_by(figures))),
+        *(_of_model(figures, alarm) for rule in RULES for figures in models if (alarm := rule.broken_by(figures))),
         *_waiting(total),
-        *(alarm for figures in models for alarm in _drifting(figures)),
+        *(_of_model(figures, alarm) for figures in models for alarm in _drifting(figures)),
         *_readers(readers),
     ]
     return sorted(found, key=lambda alarm: alarm.level != AlarmLevel.ALARM)
+
+
+def _of_model(figures: ModelFigures, alarm: Alarm) -> Alarm:
+    """What a model did that has left service is worth knowing, but no alarm any more."""
+    if figures.status == ModelStatus.ACTIVE:
+        return alarm
+    return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} It is no longer in service.")
 
 
 def percent(share: float) -> str:

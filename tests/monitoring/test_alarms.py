@@ -79,6 +79,14 @@ def test_words_name_the_model_and_the_numbers() -> None:
     assert alarm.threshold == "Told above 10 %, of at least 5."
 
 
+def test_a_model_that_has_left_service_raises_no_more_than_notices() -> None:
+    counts = LOUD["missed"]
+    figures = ModelFigures(1, "net 1", "retired", counts, [], Drift(replace(NO_SHIFT, state=ShiftState.SHIFTED), []))
+    found = alarms_of([figures], CALM, counts)
+    assert [(alarm.name, alarm.level) for alarm in found] == [("missed", "notice"), ("drift", "notice")]
+    assert all(alarm.words.endswith("It is no longer in service.") for alarm in found)
+
+
 def test_a_shift_is_a_notice_and_a_large_one_an_alarm() -> None:
     shifting = replace(NO_SHIFT, state=ShiftState.SHIFTING, psi=0.2)
     shifted = replace(NO_SHIFT, state=ShiftState.SHIFTED, psi=0.4)

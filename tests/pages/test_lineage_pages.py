@@ -5,8 +5,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cases.models import Label, Scan
-from inference.models import Dataset, DatasetScan, ModelVersion, PatientSplit, Prediction, TrainingRun
+from ctportal.accounts.models import Action, Event
+from inference.models import ModelVersion, Prediction, TrainingRun
 from tests.cast import answer, make_case, make_person, make_scan
+from tests.pages.lineage_cast import freeze
 
 pytestmark = pytest.mark.django_db
 
@@ -15,30 +17,6 @@ MOST_QUERIES = 40
 
 def text(response):
     return response.content.decode()
-
-
-def freeze(scan, *, split="train", content="1"):
-    """The scan in a data set of its site, as `build_dataset` leaves it."""
-    patient, _ = PatientSplit.objects.get_or_create(
-        patient_key=f"patient:{scan.case.patient.pseudonym}", defaults={"split": split}
-    )
-    counts = {"scans": 1, "images": 1, "patients": 1, "by_split": [], "by_source": []}
-    dataset = Dataset.objects.create(content_hash=content * 64, counts=counts)
-    dataset.sites.add(scan.site)
-    reviews = list(scan.reviews.current().values_list("pk", flat=True))
-    DatasetScan.objects.create(
-        dataset=dataset,
-        scan=scan,
-        name=f"scan-{scan.pk:06}",
-        patient=patient,
-        label=scan.final_label,
-        source=scan.site.slug,
-        agreement="single",
-        review_ids=reviews,
-        image_ids=list(scan.slices.values_list("pk", flat=True)),
-        content_key=scan.content_key,
-    )
-    return dataset
 
 
 @pytest.fixture
@@ -127,12 +105,31 @@ def test_the_answer_of_a_silent_candidate_is_not_told(login, cara, answered, chi
     assert "12.3 %" not in page
 
 
+def test_who_follows_an_answer_has_seen_the_case_and_is_on_record(login, rita, max, answered):
+    login(max).get(reverse("prediction-lineage", args=[answered.prediction_id]))
+    login(rita).get(reverse("scan-lineage", args=[answered.pk]))
+    seen = Event.objects.filter(action=Action.CASE_VIEWED, case_id=answered.case_id)
+    assert set(seen.values_list("actor", flat=True)) == {max.pk, rita.pk}
+
+
+def test_an_answer_that_is_still_to_come_says_so(login, cara, model, scan):
+    waiting = Prediction.objects.get(scan=scan)
+    assert "No answer yet" in text(login(cara).get(reverse("prediction-lineage", args=[waiting.pk])))
+
+
 # --- of a scan ---
 
 
 def test_a_scan_tells_what_it_taught(login, max, answered, dataset, child):
     page = text(login(max).get(reverse("scan-lineage", args=[answered.pk])))
-    for words in ("Rita", "training", f"Data set {dataset.pk}", "phantom-net 2", "How it came about"):
+    for words in (
+        "Rita",
+        "Training</strong>",
+        "one reader",
+        f"Data set {dataset.pk}",
+        "phantom-net 2",
+        "How it came about",
+    ):
         assert words in page, words
     assert reverse("dataset-lineage", args=[dataset.pk]) in page
 

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from cases.models import Label
+from cases.models import Label, Scan
 from ctportal.accounts.models import Membership
 from inference.models import Prediction
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
@@ -59,6 +59,12 @@ def test_a_missed_infection_is_counted_and_linked(login, max, missed):
     assert reverse("case-detail", args=[missed.case_id]) in page
     assert reverse("prediction-lineage", args=[missed.prediction_id]) in page
     assert "phantom-net 1" in page
+    assert "synthetic" not in page
+
+
+def test_scans_that_were_drawn_for_demonstration_are_told(login, max, missed):
+    Scan.objects.filter(pk=missed.pk).update(is_synthetic=True)
+    assert "1 of the scans is synthetic" in text(login(max).get(reverse("monitoring")))
 
 
 def test_what_happened_elsewhere_or_at_another_time_does_not_count(login, max, otto, missed):

@@ -4,20 +4,16 @@ from typing import Any
 
 from django import template
 
+from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from ctportal.pages.templatetags.learning import MODEL_LOOKS
 from inference.answers import words_for_duration
 from inference.model_card import CardTable
-from inference.models import ModelStatus
+from inference.models import ModelStatus, Split
 from inference.monitoring.shapes import ShiftState
 
 register = template.Library()
 
 UNKNOWN = "–"
-MODEL_LOOKS = {
-    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
-    ModelStatus.CANDIDATE: ("info", "circle-half"),
-    ModelStatus.RETIRED: ("quiet", "circle"),
-    ModelStatus.REFUSED: ("odd", "slash-circle"),
-}
 SHIFT_LOOKS = {
     ShiftState.STABLE: ("calm", "check-circle"),
     ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
@@ -52,7 +48,7 @@ def _long(value: float) -> str:
 
 
 @register.inclusion_tag("components/_badge.html")
-def model_badge(status: str) -> dict[str, Any]:
+def model_status(status: str) -> dict[str, Any]:
     """Whether the model answers scans now."""
     tone, icon_name = MODEL_LOOKS[ModelStatus(status)]
     return {"words": ModelStatus(status).label, "tone": tone, "icon_name": icon_name}
@@ -86,3 +82,14 @@ def part_of(part: int | None, whole: int | None) -> str:
 def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
     """Each cell with its column's name, which stands beside it where the table is stacked."""
     return [list(zip(table.header, row, strict=True)) for row in table.rows]
+
+
+@register.filter
+def side(split: str) -> str:
+    """On which side of the split a patient stands."""
+    return str(Split(split).label)
+
+
+@register.filter
+def readers_behind(agreement: str) -> str:
+    return AGREEMENT_WORDS.get(agreement, agreement)

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from cases.models import Scan
+from cases.reading import note_view
 from ctportal.accounts.rights import fetch
 from ctportal.pages.requests import PersonRequest
 from inference.models import Dataset, Prediction
@@ -20,13 +21,16 @@ ROWS = 50
 def show_prediction(request: PersonRequest, pk: int) -> HttpResponse:
     predictions = Prediction.objects.select_related("scan__case__patient__site", "model_version")
     prediction = fetch(predictions, user=request.user, pk=pk)
-    return render(request, "lineage/prediction.html", {"found": lineage_of_prediction(prediction, request.user)})
+    found = lineage_of_prediction(prediction, request.user)
+    note_view(prediction.scan.case, request.user)
+    return render(request, "lineage/prediction.html", {"found": found})
 
 
 @login_required
 @require_GET
 def show_scan(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
+    note_view(scan.case, request.user)
     return render(request, "lineage/scan.html", {"found": lineage_of_scan(scan, request.user)})
 
 
