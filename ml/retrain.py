@@ -20,13 +20,13 @@ from ml.data import Collection, DataError, read_collection
 from ml.evaluate import summarise_logits
 from ml.feature_store import keep_features, keep_variants
 from ml.fit import HeadFit, fit_head, make_backbone
-from ml.head import LinearHead
 from ml.known_views import KnownView, known_views
 from ml.progress import say
 from ml.recipe import Recipe
 from ml.retrain_settings import RetrainSettings, recipe_of
 from ml.run_folder import MODEL, PROGRESS, alone, claim, finished, identity
 from ml.runs import export_fit
+from ml.starting_head import starting_head
 from ml.watch import ProgressFile
 
 HISTORY, CHECKPOINT = "history.json", "checkpoint.npz"
@@ -130,20 +130,14 @@ class _Run:
         )
 
     def _starting_head(self) -> dict[str, np.ndarray] | None:
-        """A head fitted on the training side, in log-odds, so that training goes on where the backbone stands.
-
-        The parent's own may have been fitted to patients of the validation side, which would then stop the training
-        and set the thresholds on what it knows. Source: Kumar et al. 2022, https://arxiv.org/abs/2202.10054.
-        """
+        """None where layers are random, or a checkpoint holds the head already."""
         if self.recipe.weights == "none" or (self.work / CHECKPOINT).is_file():
             return None
         backbone = make_backbone(self.recipe, store=self.settings.store or self.work / "features")
         self.progress.stage("features", len(self.train.images), title="features of views")
         keep_features(backbone, self.train.images, self.progress)
         self.progress.stage("fitting", 1)
-        fitted = fit_head(replace(self.recipe, variants=0), backbone, _without_blocks(self.train), quiet=self.quiet)
-        slope, offset = fitted.rules.slice.slope, fitted.rules.slice.offset
-        return LinearHead(fitted.head.kernel * slope, fitted.head.bias * slope + offset).to_arrays()
+        return starting_head(self.recipe, backbone, self.train)
 
     def _export(self, fitted: HeadFit, views: list[KnownView]) -> Artifact:
         held = self.shown if self.settings.method == "head" else self.validation

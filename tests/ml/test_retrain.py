@@ -144,6 +144,20 @@ def test_a_network_goes_on_from_its_parent(run: Path, sides: Path, tmp_path: Pat
     assert not np.array_equal(first["conv4_block1_1_conv/kernel"], then["conv4_block1_1_conv/kernel"])
 
 
+def test_fine_tuning_starts_from_a_head_that_knows_only_the_training_side(tiny_artifact: Artifact, sides: Path) -> None:
+    from ml.fit import make_backbone
+    from ml.starting_head import starting_head
+
+    settings = RetrainSettings("finetune", "m", "1", parent=tiny_artifact.folder)
+    train = read_collection(sides).side("train")
+    recipe = recipe_of(settings, tiny_artifact, images=len(train.images))
+    backbone = make_backbone(recipe)
+    head = starting_head(recipe, backbone, train)
+    logits = backbone.features(train.images, quiet=True) @ head["head/kernel"][:, 0] + head["head/bias"]
+    assert head["head/kernel"].shape == (recipe.topology.features, 1)
+    assert ((logits > 0) == (train.labels == 1)).mean() > 0.8
+
+
 def test_a_head_is_fitted_on_its_parents_network(run: Path, sides: Path, tmp_path: Path) -> None:
     settings = RetrainSettings("head", "child", "9", parent=run / "model")
     child, parent = retrain(sides, tmp_path, settings=settings, quiet=True), load_artifact(run / "model")
