@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from inference.learning.overrides import request_override
+from inference.learning.promotion import refuse_model
 from inference.models import ServicePeriod, TrainingRun
 from tests.cast import make_person
 from tests.pages.learning_cast import make_base_set, make_comparison, make_dataset, make_model, make_run
@@ -100,6 +101,8 @@ def test_who_may_decide_is_asked_as_second_person_and_who_asked_is_not(hub, max,
     request_override(comparison=comparison, user=max, reason="The scanner changed.")
     assert "A second person is needed" in hub(sue)
     assert "A second person is needed" not in hub(max)
+    refuse_model(model=candidate, user=sue, reason="Worse for the old.")
+    assert "A second person is needed" not in hub(sue)
 
 
 def test_scans_with_an_earlier_models_answer_are_offered_for_reading_again(hub, max, answered, model, candidate):

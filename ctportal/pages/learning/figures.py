@@ -115,7 +115,7 @@ def sides_of(comparison: Comparison) -> tuple[Side, Side]:
     """The model that was in service, then the candidate."""
     figures = comparison.figures
     return (
-        Side(comparison.champion, "In service", figures.get("champion") or {}),
+        Side(comparison.champion, "In service when compared", figures.get("champion") or {}),
         Side(comparison.challenger, "Candidate", figures.get("challenger") or {}),
     )
 

@@ -117,6 +117,10 @@ def _failed(run: TrainingRun | None, requests: QuerySet[ComparisonRequest]) -> C
 
 
 def _waiting_override(user: User) -> GateOverride | None:
+    """The newest that still could open something: its candidate may have been refused or outrun meanwhile."""
     waiting = GateOverride.objects.filter(status=OverrideStatus.PENDING)
     mine = waiting.filter(comparison__in=Comparison.objects.visible_to(user))
-    return mine.select_related("requested_by", "comparison__challenger").first()
+    newest = mine.select_related("requested_by", "comparison__challenger", "comparison__champion")[
+        :CANDIDATES_LOOKED_AT
+    ]
+    return next((override for override in newest if promotable(override.comparison).by_gate), None)
