@@ -24,14 +24,20 @@ class GateFindings:
         return [finding.words for finding in self.findings]
 
 
-def judge_gate(figures: Mapping[str, Any], *, margin: float, floor: float, least_positives: int) -> GateFindings:
-    """From a comparison's figures: does the challenger miss no more than it may, and is there enough to know?"""
+def judge_gate(
+    figures: Mapping[str, Any], *, margin: float, floor: float, least_positives: int, unanswered: float
+) -> GateFindings:
+    """From a comparison's figures: does the challenger miss no more than it may, and is there enough to know?
+
+    Sensitivity and specificity count what a model would say if it might not abstain; so that none passes by leaving
+    the hard scans to the reader, the share of those may grow by `unanswered` at most.
+    """
     return GateFindings(
         (
             _enough_infected(figures, least_positives),
             _sensitivity_holds(figures, margin),
             _specificity_holds(figures, floor),
-            _unanswered(figures),
+            _answers_as_much(figures, unanswered),
         )
     )
 
@@ -72,16 +78,17 @@ def _specificity_holds(figures: Mapping[str, Any], floor: float) -> Finding:
     return Finding(False, f"{said}, below the floor of {floor:.1%}.")
 
 
-def _unanswered(figures: Mapping[str, Any]) -> Finding:
-    """For whoever decides: the figures above count what a model would say if it might not abstain."""
+def _answers_as_much(figures: Mapping[str, Any], allowed: float) -> Finding:
     n = figures["n"]
     new, old = (_abstentions(figures[side]) for side in ("challenger", "champion"))
     words = (
-        f"The new model leaves {new} of {n} scans to the reader (uncertain or not suitable), the one in service {old}."
+        f"The new model leaves {new} of {n} scans to the reader (uncertain or not suitable), the one in service {old}"
     )
     failed = len(figures.get("failed", ()))
     unread = f" {failed} more could not be read by one of them and count for neither." if failed else ""
-    return Finding(True, words + unread)
+    if n and (new - old) / n > allowed:
+        return Finding(False, f"{words}: more than the {100 * allowed:.0f} points that it may grow by.{unread}")
+    return Finding(True, f"{words}.{unread}")
 
 
 def _abstentions(side: Mapping[str, Any]) -> int:

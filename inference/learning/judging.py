@@ -126,6 +126,7 @@ def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: 
         "margin": settings.GATE_SENSITIVITY_MARGIN,
         "floor": settings.GATE_SPECIFICITY_FLOOR,
         "least_positives": settings.GATE_LEAST_POSITIVES,
+        "unanswered": settings.GATE_UNANSWERED_MARGIN,
     }
     findings = judge_gate(figures, **limits).findings
     figures["gate"] = {**limits, "findings": [vars(finding) for finding in findings]}

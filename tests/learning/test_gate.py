@@ -6,10 +6,17 @@ import pytest
 
 from inference.learning.gate import judge_gate
 
-LIMITS = {"margin": 0.05, "floor": 0.75, "least_positives": 10}
+LIMITS = {"margin": 0.05, "floor": 0.75, "least_positives": 10, "unanswered": 0.1}
 
 
-def figures(*, value: float | None = 0.1, low: float | None = 0.0, specificity: float | None = 0.8, infected: int = 20):
+def figures(
+    *,
+    value: float | None = 0.1,
+    low: float | None = 0.0,
+    specificity: float | None = 0.8,
+    infected: int = 20,
+    unsuitable: int = 3,
+):
     return {
         "n": 60,
         "positives": 25,
@@ -19,7 +26,7 @@ def figures(*, value: float | None = 0.1, low: float | None = 0.0, specificity: 
             "false_negatives": 3,
             "false_positives": 7,
             "specificity": specificity,
-            "decisions": {"uncertain": 6, "unsuitable": 3},
+            "decisions": {"uncertain": 6, "unsuitable": unsuitable},
         },
         "failed": [{"name": "scan-000001"}],
         "differences": {"sensitivity": {"value": value, "low": low, "high": 0.2}},
@@ -48,6 +55,10 @@ def test_a_better_model_passes_and_every_finding_is_a_sentence_with_figures():
         ({"low": None}, "how sure the difference is cannot be computed from so few patients."),
         ({"specificity": 0.7499}, "below the floor of 75.0%."),
         ({"specificity": None}, "specificity cannot be computed"),
+        (
+            {"unsuitable": 5},
+            "leaves 11 of 60 scans to the reader (uncertain or not suitable), the one in service 4: more",
+        ),
         ({"infected": 9}, "Only 9 infected test patients were compared; at least 10 are needed to judge by."),
     ],
 )
@@ -58,6 +69,6 @@ def test_one_finding_that_does_not_hold_shuts_the_gate(facts: dict[str, Any], wo
     assert words in failing
 
 
-@pytest.mark.parametrize("facts", [{"low": -0.05}, {"specificity": 0.75}, {"infected": 10}])
+@pytest.mark.parametrize("facts", [{"low": -0.05}, {"specificity": 0.75}, {"infected": 10}, {"unsuitable": 4}])
 def test_the_limits_themselves_pass(facts: dict[str, Any]):
     assert judge_gate(figures(**facts), **LIMITS).passed
