@@ -3,8 +3,10 @@
 import pytest
 from django.urls import reverse
 
+from ctportal.pages.learning.settings import SETTING_WORDS
 from inference.learning.comparing import request_comparison
-from inference.models import TrainingRun
+from inference.learning.recipes import options_of
+from inference.models import Method, TrainingRun
 from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run
 
 CAREFUL = {"start": "service", "method": "head", "replay": "on"}
@@ -53,7 +55,7 @@ def test_settings_follow_from_method_and_start(login, max, dataset, model):
     choice = {"look": "1", "dataset": dataset.pk, "start": "scratch", "method": "finetune", "replay": "on"}
     page = text(login(max).get(reverse("training-start"), choice))
     assert "Passes at most" in page
-    assert 'name="architecture"' in page
+    assert '<option value="" selected>Usual: 4</option>' in page
     assert 'name="epochs"' not in text(login(max).get(reverse("training-start"), choice | CAREFUL))
 
 
@@ -72,6 +74,19 @@ def test_starting_queues_a_run_and_shows_it(login, max, dataset, model):
     assert (run.method, run.parent, run.settings["seed"]) == ("head", model, 7)
     assert response.redirect_chain == [(reverse("training-run", args=[run.pk]), 302)]
     assert "Waits for a training worker." in text(response)
+
+
+def test_every_setting_of_a_recipe_has_words():
+    names = {option.name for method in Method for option in options_of(method=method, parent=None)}
+    assert names <= set(SETTING_WORDS)
+
+
+def test_what_is_left_empty_is_as_the_recipe_has_it(login, max, dataset, model):
+    bare = {"dataset": dataset.pk, "start": "scratch", "method": "finetune", "replay": "on", "stages": "", "epochs": ""}
+    login(max).post(reverse("training-start"), bare)
+    settings = TrainingRun.objects.get().settings
+    defaults = {option.name: option.default for option in options_of(method="finetune", parent=None)}
+    assert settings == defaults
 
 
 def test_a_form_that_does_not_fit_comes_back(login, max, dataset, model):

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from ctportal.accounts.models import User
-from ctportal.pages.learning.settings import SETTING_WORDS, said
+from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from ctportal.pages.learning.words import counted
 from inference.learning.recipes import Option, options_of
 from inference.models import Dataset, Method, ModelVersion, TrainingRun
@@ -80,15 +80,15 @@ class TrainingForm(forms.Form):
 
 def field_of(option: Option) -> forms.Field:
     """The recipe says the bounds and what is used where nothing is given."""
-    words, meaning = SETTING_WORDS.get(option.name, (option.name.capitalize(), ""))
-    facts: dict[str, Any] = {"label": words, "help_text": meaning, "required": False}
+    meaning = SETTING_WORDS.get(option.name, ("", ""))[1]
+    facts: dict[str, Any] = {"label": words_for_setting(option.name), "help_text": meaning, "required": False}
     if isinstance(option.default, bool):
         return forms.BooleanField(**facts)
     if option.choices:
         numbers = isinstance(option.choices[0], int)
-        choices = [(value, said(value)) for value in option.choices]
+        choices = [("", f"Usual: {said(option.default)}"), *((value, said(value)) for value in option.choices)]
         return forms.TypedChoiceField(choices=choices, coerce=int if numbers else str, empty_value=None, **facts)
-    facts["help_text"] = f"{meaning} Usually {option.default:g}."
+    facts["help_text"] = f"{meaning} Usually {option.default:g}.".strip()
     if isinstance(option.default, int):
         return forms.IntegerField(min_value=int(option.low), max_value=int(option.high), **facts)
     return forms.FloatField(

@@ -88,14 +88,24 @@ def _untrained(loop: Loop) -> NextStep | None:
 
 
 def _stopped_at_gate(loop: Loop) -> NextStep | None:
-    if loop.comparison is None or loop.found is None or _is_newer_dataset(loop, loop.comparison.dataset_id):
+    comparison = loop.comparison
+    if comparison is None or loop.found is None or not loop.found.by_gate:
         return None
-    address = reverse("comparison", args=[loop.comparison.pk])
-    if loop.found.by_gate:
-        words = "See why. You can refuse it, gather more labels and train again, or ask to override the gate."
-        return NextStep(f"The gate stopped {loop.comparison.challenger}", words, "See why", address, "alarm")
+    if _is_newer_dataset(loop, comparison.dataset_id):
+        return None
+    words = "See why. You can refuse it, gather more labels and train again, or ask to override the gate."
+    address = reverse("comparison", args=[comparison.pk])
+    return NextStep(f"The gate stopped {comparison.challenger}", words, "See why", address, "alarm")
+
+
+def _outrun(loop: Loop) -> NextStep | None:
+    """A candidate whose comparison no longer counts, since another model has entered service."""
+    comparison = loop.comparison
+    if comparison is None or loop.found is None or _is_newer_dataset(loop, comparison.dataset_id):
+        return None
     words = " ".join(loop.found.obstacles)
-    return NextStep(f"{loop.comparison.challenger} waits", words, "To the comparison", address)
+    address = reverse("comparison", args=[comparison.pk])
+    return NextStep(f"{comparison.challenger} waits", words, "To the comparison", address)
 
 
 def _is_newer_dataset(loop: Loop, dataset_id: int) -> bool:
@@ -148,6 +158,7 @@ LOOKS: tuple[Callable[[Loop], NextStep | None], ...] = (
     _suggested,
     _stopped_at_gate,
     _reread,
+    _outrun,
     _first_dataset,
     _labels_first,
     _nothing,

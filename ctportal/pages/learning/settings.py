@@ -16,6 +16,7 @@ SETTING_WORDS = {
     "batch": ("Images in a step", "Fewer need less memory."),
     "architecture": ("Network", "ResNet-18 is small and quick, ResNet-50 larger and slower."),
     "stages": ("Stages", "3 is quicker, 4 sees more."),
+    "filters": ("Filters", "How broad the network is: fewer are quicker and see less."),
     "height": ("Height of the images", "In pixels, a multiple of 32."),
     "width": ("Width of the images", "In pixels, a multiple of 32."),
     "weights": ("Begins with", "What the network knows of pictures before it sees a scan."),
@@ -24,9 +25,13 @@ VALUE_WORDS = {True: "Yes", False: "No", "none": "Nothing", "imagenet": "Everyda
 
 
 def setting_lines(settings: dict[str, Any]) -> list[tuple[str, Any]]:
-    """As pairs of name and value, in the order of the words above."""
-    known = [(SETTING_WORDS[name][0], settings[name]) for name in SETTING_WORDS if name in settings]
-    return [(words, said(value)) for words, value in known]
+    """As pairs of name and value, in the order of the words above; what has no words yet comes last."""
+    ordered = [*(name for name in SETTING_WORDS if name in settings), *sorted(set(settings) - set(SETTING_WORDS))]
+    return [(words_for_setting(name), said(settings[name])) for name in ordered]
+
+
+def words_for_setting(name: str) -> str:
+    return SETTING_WORDS[name][0] if name in SETTING_WORDS else name.replace("_", " ").capitalize()
 
 
 def said(value: Any) -> Any:
