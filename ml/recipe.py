@@ -64,7 +64,7 @@ class Recipe:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: str = "imagenet"
     mode: Literal["head", "finetune"] = "head"
-    penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
+    penalties: tuple[float, ...] = (1.0, 3.0)
     tap_weights: tuple[float, ...] = ()
     group_power: float = 1.0
     variants: int = 0

@@ -16,9 +16,10 @@ import numpy as np
 from ml.augment import Augmentation
 from ml.calibrate import fit_rules
 from ml.data import Collection, folds
+from ml.experts import Experts
 from ml.features import Backbone, read_view
 from ml.fit import HeadFit, HeldOut, _map_scale
-from ml.head import LinearHead, sample_weights
+from ml.head import sample_weights
 from ml.metrics import auc, sensitivity_at
 from ml.preprocess import attention, prepare
 from ml.progress import Progress, say
@@ -235,7 +236,7 @@ def fit_network(recipe: Recipe, collection: Collection, folder: Path, *, quiet: 
     load_weights(trainer.network, weights, need_head=True)
     logits = predict_logits(trainer.network, recipe, validation)
     backbone = Backbone(recipe.topology, weights, recipe.preprocessing, store=folder / "features")
-    head = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    head = Experts.from_arrays(weights)
     known = backbone.features(train.images, quiet=quiet)
     unseen = backbone.features(held.images, quiet=quiet)
     suitability = fit_suitability(known[:, : recipe.topology.first_order])

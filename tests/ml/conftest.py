@@ -19,7 +19,7 @@ from ml.recipe import Finetuning, Recipe
 from ml.topology import BLOCKS, Topology
 
 TINY = Recipe(
-    topology=Topology("resnet18", 3, ("3", "4", "4:rms"), width=8),
+    topology=Topology("resnet18", 3, ("3:spread", "4:spread"), width=8),
     preprocessing=Preprocessing(height=64, width=96),
     weights="none",
     penalties=(0.3, 3.0),
