@@ -43,7 +43,7 @@ class Topology:
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[str, ...] = ("3:spread", "4:spread")
+    taps: tuple[str, ...] = ("3", "4", "3:spread", "4:spread")
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -90,8 +90,9 @@ class Topology:
 
     @property
     def first_order(self) -> int:
-        """How many features come before the first second-order tap; suitability looks at these."""
-        plain = itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
+        """Features of the leading means, or of all before the first second-order tap; suitability looks at these."""
+        means = list(itertools.takewhile(lambda pool: pool[1] == "mean", self.pools))
+        plain = means or itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
         return sum(self.stage_filters(stage) for stage, _ in plain)
 
     @property
