@@ -8,12 +8,14 @@ endif
 RUN := .venv/bin/python
 MODEL ?= $(lastword $(sort $(wildcard ml/pretrained/*)))
 DATA ?= $(CTPORTAL_DATA_DIR)/sars-cov-2-ct
-WEIGHTS ?= imagenet
+# The weights that lie beside the data, else those that Keras downloads.
+WEIGHTS ?= $(firstword $(wildcard $(CTPORTAL_DATA_DIR)/../weights/resnet50_imagenet_conv1-4.npz) imagenet)
+SHIPPED ?= ml/pretrained/resnet50-s3
 OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-data loop-demo test lint train model bench pictures lock clean portal-environment dev-environment
+.PHONY: help run demo-data loop-demo test lint train model card bench pictures lock clean portal-environment dev-environment
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,7 +41,13 @@ lint: dev-environment ## Check format, style, types, templates, imports, migrati
 train: portal-environment ## Train a model (DATA=folder with manifest.csv, WEIGHTS=file or imagenet, OUT=runs/trained)
 	@exec $(RUN) -m ml train --data "$(DATA)" --weights "$(WEIGHTS)" --out "$(OUT)"
 
-model: portal-environment ## Say what the shipped model is and how well it does
+model: portal-environment ## Build the shipped model again from CTPORTAL_DATA_DIR, tables and all; goes on after a kill
+	@test -d "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" || { \
+	    echo "CTPORTAL_DATA_DIR must name the folder that holds sars-cov-2-ct and covid-ct." >&2; exit 1; }
+	@exec $(RUN) -m ml model --data "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" --data "$(CTPORTAL_DATA_DIR)/covid-ct" \
+	    --weights "$(WEIGHTS)" --out "$(SHIPPED)" --work runs/model
+
+card: portal-environment ## Say what the shipped model is and how well it does
 	@exec $(RUN) -m ml card $(MODEL)
 
 bench: portal-environment ## Measure the shipped model's speed on this machine

@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 
 FORMAT = "ctportal-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 had one head, and one pair of suitability limits; the engine reads both.
+READABLE = (1, 2)
 DESCRIPTION = "artifact.json"
 WEIGHTS = "weights.npz"
 _REQUIRED = ("name", "version", "architecture", "network", "preprocessing", "thresholds", "metrics")
@@ -169,9 +171,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
         raise ArtifactError(f"{DESCRIPTION} is not valid JSON; export it again. Received: {folder.name}") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtifactError(f"{DESCRIPTION} does not describe a {FORMAT}. Received: {folder.name}")
-    if description.get("format_version") != FORMAT_VERSION:
+    if description.get("format_version") not in READABLE:
         raise ArtifactError(
-            f"The model's format version is not the one that this release reads ({FORMAT_VERSION}); export it "
+            f"The model's format version is none that this release reads {READABLE}; export it "
             f"again with this release. Received: {description.get('format_version')!r}"
         )
     missing = [key for key in (*_REQUIRED, "files", "sha256") if key not in description]

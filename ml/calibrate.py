@@ -10,6 +10,7 @@ from ml.decision import Aggregation, Calibration, Rules
 from ml.metrics import threshold_at
 
 FALSE_NEGATIVE_COST = 3.0
+_ROUNDS = 100
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
@@ -17,7 +18,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
 
     Args:
         logits: float `(N,)`, of held-out images or scans.
-        labels: int `(N,)`, 0 or 1.
+        labels: float `(N,)`, 0 to 1.
         weights: float `(N,)`, importance; None: equal.
 
     Returns:
@@ -30,7 +31,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
     spread = float(np.std(logits)) or 1.0
     z = np.stack([np.asarray(logits, float) / spread, np.ones(len(labels))], axis=1)
     positives, negatives = labels.sum(), (1 - labels).sum()
-    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    target = labels * (positives + 1) / (positives + 2) + (1 - labels) / (negatives + 2)
     theta = np.zeros(2)
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(z @ theta, -40, 40)))
@@ -41,6 +42,31 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
         if np.abs(step).max() < 1e-9:
             break
     return max(float(theta[0]) / spread, 1e-6), float(theta[1])
+
+
+def fit_floor(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """Slope, offset and floor of `floor + (1 - floor) · sigmoid(slope · logit + offset)`.
+
+    A label belongs to the patient: with the probability `floor`, what shows no lesion is an infected patient's. Found
+    by expectation and maximisation; the hidden variable is whether the infection shows.
+
+    Args:
+        logits: float `(N,)`, of held-out images or scans.
+        labels: int `(N,)`, 0 or 1.
+
+    Source: one-sided label noise, Mnih and Hinton 2012.
+    """
+    labels, floor = np.asarray(labels, float), 0.05
+    slope, offset = fit_temperature(logits, labels)
+    for _ in range(_ROUNDS):
+        shown = 1 / (1 + np.exp(-np.clip(slope * logits + offset, -40, 40)))
+        shows = labels * shown / (shown + floor * (1 - shown))
+        hidden = labels - shows
+        before, floor = floor, float((hidden.sum() + 0.05) / (hidden.sum() + (1 - labels).sum() + 1.0))
+        slope, offset = fit_temperature(logits, shows)
+        if abs(before - floor) < 1e-5:
+            break
+    return slope, offset, floor
 
 
 def fit_calibration(
@@ -57,8 +83,8 @@ def fit_calibration(
         specificity: the operating point keeps at least this share of the negatives right.
         abstain: share of the answers that the band "uncertain" may take.
     """
-    slope, offset = fit_temperature(logits, labels)
-    calibration = Calibration(slope, offset)
+    slope, offset, floor = fit_floor(logits, labels)
+    calibration = Calibration(slope, offset, floor=floor)
     probabilities = calibration.probability(logits)
     point = float(np.nextafter(threshold_at(probabilities[labels == 0], specificity), 2.0))
     low, high = abstention_band(probabilities, labels, point, abstain=abstain)

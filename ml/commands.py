@@ -22,9 +22,9 @@ from ml.data import LEAKS, Collection, read_collections
 from ml.dicom import to_views
 from ml.engine import Engine, ScanFailure, available_cpus, load_engine
 from ml.evaluate import run_model, summarise
+from ml.experts import Experts
 from ml.features import Backbone
 from ml.fit import make_backbone
-from ml.head import LinearHead
 from ml.images import ImageError, lung_window
 from ml.metrics import auc
 from ml.options import make_recipe
@@ -211,9 +211,8 @@ def robustness(options: argparse.Namespace) -> Result:
     if len(collection.images) > options.limit:
         collection = collection.take(np.linspace(0, len(collection.images) - 1, options.limit).astype(int))
     weights = engine.artifact.weights()
-    head = LinearHead(weights["head/kernel"][:, 0].astype(float), float(weights["head/bias"][0]))
-    suitability = Suitability.from_arrays(weights)
-    rows = robustness_table(_backbone(engine), head, engine.rules, suitability, collection, quiet=options.quiet)
+    experts, suitability = Experts.from_arrays(weights), Suitability.from_arrays(weights)
+    rows = robustness_table(_backbone(engine), experts, engine.rules, suitability, collection, quiet=options.quiet)
     return robustness_text(rows), {"data": collection.digest(), "changes": rows}
 
 

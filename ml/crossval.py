@@ -34,10 +34,10 @@ class HeadTrial:
 
     def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
         fitted = fit_head(recipe, self.backbone, train, quiet=quiet)
-        features = self.backbone.features(test.images, quiet=quiet)
+        features, found = self.backbone.describe(test.images, quiet=quiet)
         return {
             "logits": fitted.head.logits(features),
-            "suitability": fitted.suitability.score(features),
+            "suitability": fitted.suitability.score(features, found),
             "rules": fitted.rules,
             "penalty": fitted.held_out.penalty,
         }

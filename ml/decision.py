@@ -49,7 +49,9 @@ class Calibration:
     """How a logit becomes a probability and a decision, for single slices or for whole scans.
 
     Attributes:
-        slope, offset: probability = sigmoid(slope · logit + offset); the slope is one over the temperature.
+        slope, offset: probability = floor + (1 - floor) · sigmoid(slope · logit + offset); the slope is one over the
+            temperature.
+        floor: share of infected patients' answers that show nothing to the model: no answer is surer than that.
         operating_point: probability from which the answer is positive when nobody may abstain.
         low, high: between them the answer is "uncertain"; `low <= operating_point <= high`.
     """
@@ -59,11 +61,12 @@ class Calibration:
     operating_point: float = 0.5
     low: float = 0.5
     high: float = 0.5
+    floor: float = 0.0
 
     def probability(self, logit: np.ndarray | float) -> np.ndarray:
         """Calibrated probability, 0–1, of the same shape."""
         z = np.clip(self.slope * np.asarray(logit, float) + self.offset, -60, 60)
-        return 1.0 / (1.0 + np.exp(-z))
+        return self.floor + (1.0 - self.floor) / (1.0 + np.exp(-z))
 
     def decide(self, probability: float) -> Decision:
         if self.low <= probability < self.high:

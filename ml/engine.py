@@ -11,6 +11,7 @@ import numpy as np
 
 from ml.artifact import Artifact
 from ml.decision import Decision, Rules
+from ml.experts import Experts
 from ml.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.suitability import Suitability
 from ml.topology import Topology
@@ -59,7 +60,7 @@ class Network(Protocol):
     name: str
 
     def run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """From pixels and lungs, uint8 `(N, height, width)`, to features `(N, F)` and maps whose mean is the logit."""
+        """From pixels and lungs, uint8 `(N, height, width)`, to features `(N, F)` and maps `(N, E, h, w)`."""
 
 
 class Engine:
@@ -71,8 +72,11 @@ class Engine:
         >>> answer.decision, round(answer.probability, 2)
     """
 
-    def __init__(self, artifact: Artifact, network: Network, suitability: Suitability, *, batch: int) -> None:
+    def __init__(
+        self, artifact: Artifact, network: Network, experts: Experts, suitability: Suitability, *, batch: int
+    ) -> None:
         self.artifact, self.network, self.batch = artifact, network, batch
+        self._experts = experts
         self.name = network.name
         self.preprocessing = Preprocessing.from_json(artifact.preprocessing)
         self.rules = Rules.from_json(artifact.thresholds)
@@ -91,11 +95,9 @@ class Engine:
         outputs: list[list[_SliceOutput]] = [[] for _ in scans]
         failures: dict[int, ScanFailure] = {}
         for batch in _batches(self._prepared(scans, failures), self.batch):
-            features, maps = self.network.run(
-                np.stack([prepared.pixels for _, prepared in batch]),
-                np.stack([prepared.lungs for _, prepared in batch]),
-            )
-            suitability = self._suitability.score(features)
+            features, maps = self._run([prepared for _, prepared in batch])
+            found = np.array([prepared.framing.lungs_found for _, prepared in batch])
+            suitability = self._suitability.score(features, found)
             for (number, prepared), map_, score in zip(batch, maps, suitability, strict=True):
                 shown = register(np.maximum(map_, 0.0), prepared.framing, long_side=MAP_SIDE)
                 outputs[number].append(_SliceOutput(float(map_.mean()), float(score), shown))
@@ -106,8 +108,13 @@ class Engine:
     def network_map(self, view: np.ndarray) -> np.ndarray:
         """The signed class-activation map of one view, laid over the whole of it, in logits; for research."""
         prepared = prepare(view, self.preprocessing)
-        _, maps = self.network.run(prepared.pixels[None], prepared.lungs[None])
+        _, maps = self._run([prepared])
         return register(maps[0], prepared.framing, long_side=MAP_SIDE)
+
+    def _run(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray]:
+        """Features `(N, F)` and the heads' mixed maps `(N, h, w)`, whose means are the logits."""
+        features, maps = self.network.run(np.stack([p.pixels for p in batch]), np.stack([p.lungs for p in batch]))
+        return features, np.einsum("ne,nehw->nhw", self._experts.shares(features), maps)
 
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]
@@ -188,7 +195,8 @@ class KerasNetwork:
 
         self._preprocessing = preprocessing
         self._grid = topology.grid(preprocessing.height, preprocessing.width)
-        self._model = build_resnet(topology, height=preprocessing.height, width=preprocessing.width)
+        experts = weights["head/kernel"].shape[1]
+        self._model = build_resnet(topology, height=preprocessing.height, width=preprocessing.width, experts=experts)
         load_weights(self._model, weights, need_head=True)
         device = keras.distribution.list_devices()[0].split(":")[0]
         self.name = f"keras-{keras.backend.backend()}-{device}"
@@ -225,7 +233,7 @@ def load_engine(artifact: Artifact, *, device: str = "auto", threads: int = 0) -
         network = OpenVinoNetwork(topology, weights, preprocessing, threads=threads)
     else:
         network = KerasNetwork(topology, weights, preprocessing)
-    return Engine(artifact, network, suitability, batch=_BATCH[device])
+    return Engine(artifact, network, Experts.from_arrays(weights), suitability, batch=_BATCH[device])
 
 
 def available_cpus() -> int:

@@ -16,7 +16,7 @@ from ml.engine import OpenVinoNetwork
 from ml.perturb import Change
 from ml.preprocess import Preprocessing, prepare
 from ml.progress import Progress
-from ml.topology import HEAD, Topology, fold_grey
+from ml.topology import Topology, fold_grey, is_backbone
 
 _BATCH = 16
 
@@ -47,9 +47,7 @@ class Backbone:
         threads: int = 0,
     ) -> None:
         self.topology, self.preprocessing, self.store = topology, preprocessing, store
-        self.weights = {
-            k: v for k, v in fold_grey(weights).items() if k not in HEAD and not k.startswith("suitability/")
-        }
+        self.weights = {name: value for name, value in fold_grey(weights).items() if is_backbone(name)}
         self._threads = threads
         self._network: OpenVinoNetwork | None = None
         self.key = self._digest()
@@ -63,7 +61,19 @@ class Backbone:
         quiet: bool = False,
         title: str = "features",
     ) -> np.ndarray:
-        """Features of images, float32 `(N, F)`.
+        """Features of images, float32 `(N, F)`; arguments as in `describe`."""
+        return self.describe(images, change=change, changed_by=changed_by, quiet=quiet, title=title)[0]
+
+    def describe(
+        self,
+        images: Sequence[Image],
+        *,
+        change: Change | None = None,
+        changed_by: str = "",
+        quiet: bool = False,
+        title: str = "features",
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Features of images, float32 `(N, F)`, and whether lungs were found in them, bool `(N,)`.
 
         Args:
             images: to read.
@@ -84,21 +94,23 @@ class Backbone:
         for start in range(0, len(missing), _BATCH):
             chunk = missing[start : start + _BATCH]
             views = [read_view(images[position]) for position in chunk]
-            rows = self.of_views([change(view) for view in views] if change else views)
+            rows = np.column_stack(self.of_views([change(view) for view in views] if change else views))
             for position, row in zip(chunk, rows, strict=True):
                 found[position] = row
                 _keep(paths[position], row)
             progress.advance(len(chunk))
-        return np.stack([found[position] for position in range(len(images))]).astype(np.float32)
+        stacked = np.stack([found[position] for position in range(len(images))]).astype(np.float32)
+        return stacked[:, :-1], stacked[:, -1] > 0
 
-    def of_views(self, views: Sequence[np.ndarray]) -> np.ndarray:
-        """Features of views, float32 `(N, F)`."""
-        parts = []
+    def of_views(self, views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Features of views, float32 `(N, F)`, and whether lungs were found in them, bool `(N,)`."""
+        parts, found = [], []
         for start in range(0, len(views), _BATCH):
             prepared = [prepare(view, self.preprocessing) for view in views[start : start + _BATCH]]
             features, _ = self._run(np.stack([p.pixels for p in prepared]), np.stack([p.lungs for p in prepared]))
             parts.append(features)
-        return np.concatenate(parts)
+            found += [p.framing.lungs_found for p in prepared]
+        return np.concatenate(parts), np.array(found)
 
     def _run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._network is None:
@@ -112,7 +124,7 @@ class Backbone:
 
     def _digest(self) -> str:
         hasher = hashlib.sha256()
-        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json()}
+        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json(), "store": 2}
         hasher.update(json.dumps(settings, sort_keys=True).encode())
         for name in sorted(self.weights):
             hasher.update(name.encode() + np.ascontiguousarray(self.weights[name], np.float32).tobytes())

@@ -12,6 +12,7 @@ from ml.artifact import read_weights
 from ml.calibrate import fit_rules
 from ml.data import Collection, DataError, Fold, Image, folds, leave_out
 from ml.decision import Rules
+from ml.experts import Experts, fit_gates, fit_related
 from ml.features import Backbone
 from ml.head import LinearHead, fit_ridge, sample_weights
 from ml.metrics import auc
@@ -20,11 +21,12 @@ from ml.recipe import Recipe
 from ml.suitability import Suitability, fit_suitability, set_limits
 
 INNER_FOLDS = 5
+EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its own
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of training images, each from a head that had not seen its group; `parts` names the held-out stretch.
+    """Logits of training images, each from heads that had not seen its group; `parts` names the held-out stretch.
 
     `scans` names the scan of each logit where they are not those of all training images, in order.
     """
@@ -38,10 +40,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """A fitted head on a frozen backbone, with its rules and suitability."""
+    """Fitted heads on a frozen backbone, with their rules and suitability."""
 
     backbone: Backbone
-    head: LinearHead
+    head: Experts
     rules: Rules
     suitability: Suitability
     held_out: HeldOut
@@ -71,10 +73,11 @@ def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0
 
 
 def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quiet: bool = False) -> HeadFit:
-    """Fit head, calibration, operating point, abstention band and suitability on one collection.
+    """Fit heads, calibration, operating point, abstention band and suitability on one collection.
 
-    Everything but the head itself is fitted to held-out logits: inner folds leave out one block after another where
-    the collection has blocks, else patients.
+    Each data set in it gets a head of its own where all of them are large enough (see `ml.experts`). Everything but
+    the heads themselves is fitted to held-out logits: inner folds leave out one block after another where the
+    collection has blocks, else patients.
     """
     features = backbone.features(collection.images, quiet=quiet, title=f"features of {collection.name}")
     copies = [
@@ -87,7 +90,8 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
         )
         for number in range(recipe.variants)
     ]
-    held_out = _held_out(recipe, collection, features, copies)
+    material = _Material(recipe, collection, features, copies, expert_sets(collection))
+    held_out = _held_out(material)
     rules = fit_rules(
         held_out.logits,
         collection.labels,
@@ -96,9 +100,16 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
         abstain=recipe.abstain,
     )
     everything = np.arange(len(features))
-    head = _fit(recipe, collection, features, copies, everything, (held_out.penalty,))[0]
-    scale = _map_scale(head, features, collection.labels)
-    return HeadFit(backbone, head, replace(rules, map_scale=scale), held_out.suitability, held_out)
+    experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gates(everything))
+    scale = _map_scale(experts, features, collection.labels)
+    return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
+
+
+def expert_sets(collection: Collection) -> np.ndarray:
+    """The set whose head learns from each image, str `(N,)`: its source, or one for all where any source is small."""
+    sources, labels, groups = collection.sources, collection.labels, collection.groups
+    counts = [len(set(groups[(sources == s) & (labels == k)])) for s in np.unique(sources) for k in (0, 1)]
+    return sources if min(counts) >= EXPERT_GROUPS else np.full(len(sources), "all")
 
 
 def inner_folds(collection: Collection, seed: int) -> list[Fold]:
@@ -119,37 +130,58 @@ def inner_folds(collection: Collection, seed: int) -> list[Fold]:
     return result
 
 
-def _held_out(recipe: Recipe, collection: Collection, features: np.ndarray, copies: list[np.ndarray]) -> HeldOut:
-    labels = collection.labels
-    logits = np.zeros((len(recipe.penalties), len(features)))
+@dataclass(frozen=True)
+class _Material:
+    """What heads are fitted to: features `(N, F)`, those of augmented copies, and the set that each row belongs to."""
+
+    recipe: Recipe
+    collection: Collection
+    features: np.ndarray
+    copies: list[np.ndarray]
+    sets: np.ndarray
+
+    @property
+    def names(self) -> list[str]:
+        """Of the sets, in the heads' order."""
+        return sorted(set(self.sets))
+
+    def fit(self, rows: np.ndarray, penalties: Sequence[float]) -> list[tuple[LinearHead, ...]]:
+        """For each penalty, one head for each set."""
+        collection, times = self.collection, 1 + len(self.copies)
+        labels, scans, sources = collection.labels[rows], collection.scans[rows], collection.sources[rows]
+        weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power)
+        stacked = np.concatenate([part[rows] for part in (self.features, *self.copies)])
+        labels, weights = np.tile(labels, times), np.tile(weights, times) / times
+        if len(self.names) == 1:
+            return [(head,) for head in fit_ridge(stacked, labels, weights, penalties, _importance(self.recipe))]
+        sets = np.tile(self.sets[rows], times)
+        return fit_related(stacked, labels, weights, sets, self.names, penalties, _importance(self.recipe))
+
+    def gates(self, rows: np.ndarray) -> tuple[LinearHead, ...]:
+        """What tells the sets apart."""
+        return fit_gates(self.features[rows], self.sets[rows], self.names)
+
+
+def _held_out(material: _Material) -> HeldOut:
+    """What heads, gates and suitability say of images whose groups they have not seen."""
+    collection, features, recipe = material.collection, material.features, material.recipe
+    logits, distances = np.zeros((len(recipe.penalties), len(features))), np.zeros((len(features), 2))
     parts = np.empty(len(features), dtype=object)
-    distances = np.zeros((len(features), 2))
     first = features[:, : recipe.topology.first_order]
     for fold in inner_folds(collection, recipe.seed):
-        for number, head in enumerate(_fit(recipe, collection, features, copies, fold.train, recipe.penalties)):
-            logits[number, fold.test] = head.logits(features[fold.test])
-        parts[fold.test] = fold.name
+        gates = material.gates(fold.train)
+        for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):
+            logits[number, fold.test] = Experts(heads, gates).logits(features[fold.test])
         distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
-    names = sorted(set(parts))
-    quality = [np.mean([auc(labels[parts == n], row[parts == n]) for n in names]) for row in logits]
-    best = int(np.argmax(quality))
+        parts[fold.test] = fold.name
+    best = _best_penalty(logits, collection.labels, parts)
     suitability = set_limits(fit_suitability(first), distances)
     return HeldOut(logits[best], parts.astype(str), recipe.penalties[best], suitability)
 
 
-def _fit(
-    recipe: Recipe,
-    collection: Collection,
-    features: np.ndarray,
-    copies: list[np.ndarray],
-    rows: np.ndarray,
-    penalties: Sequence[float],
-) -> list[LinearHead]:
-    labels, scans = collection.labels[rows], collection.scans[rows]
-    weights = sample_weights(labels, scans, collection.sources[rows], group_power=recipe.group_power)
-    stacked = np.concatenate([part[rows] for part in (features, *copies)])
-    times = 1 + len(copies)
-    return fit_ridge(stacked, np.tile(labels, times), np.tile(weights, times) / times, penalties, _importance(recipe))
+def _best_penalty(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> int:
+    """Which row of logits `(P, N)` ranks best within the held-out parts."""
+    return int(np.argmax([np.mean([auc(labels[parts == n], row[parts == n]) for n in set(parts)]) for row in logits]))
 
 
 def _importance(recipe: Recipe) -> np.ndarray | None:
@@ -163,7 +195,7 @@ def _importance(recipe: Recipe) -> np.ndarray | None:
     return np.repeat(shares / sizes, sizes)
 
 
-def _map_scale(head: LinearHead, features: np.ndarray, labels: np.ndarray) -> float:
+def _map_scale(head: Experts, features: np.ndarray, labels: np.ndarray) -> float:
     """Map value shown at full strength: four times the logit that only one in twenty positives exceeds."""
     strong = float(np.quantile(head.logits(features[labels == 1]), 0.95)) if (labels == 1).any() else 1.0
     return max(4.0 * strong, 1e-3)

@@ -10,10 +10,10 @@ import numpy as np
 
 from ml.calibrate import fit_rules
 from ml.data import Collection, folds
+from ml.experts import Experts
 from ml.feature_store import keep_features
 from ml.features import Backbone
 from ml.fit import HeadFit, HeldOut, _map_scale
-from ml.head import LinearHead
 from ml.recipe import Recipe
 from ml.resnet import load_weights
 from ml.suitability import fit_suitability, set_limits
@@ -53,7 +53,7 @@ def fit_network_on(
     load_weights(trainer.network, weights, need_head=True)
     logits = predict_logits(trainer.network, recipe, validation)
     backbone = Backbone(recipe.topology, weights, recipe.preprocessing, store=folder / "features")
-    linear = LinearHead(weights["head/kernel"][:, 0].astype(np.float64), float(weights["head/bias"][0]))
+    fitted = Experts.from_arrays(weights)
     watch.stage("calibrating", len(train.images) + len(held.images))
     keep_features(backbone, [*train.images, *held.images], watch)
     known = backbone.features(train.images, quiet=quiet)
@@ -61,6 +61,6 @@ def fit_network_on(
     suitability = fit_suitability(known[:, : recipe.topology.first_order])
     suitability = set_limits(suitability, suitability.distances(unseen))
     rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
-    rules = replace(rules, map_scale=_map_scale(linear, unseen, held.labels))
+    rules = replace(rules, map_scale=_map_scale(fitted, unseen, held.labels))
     held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability, held.scans)
-    return HeadFit(backbone, linear, rules, suitability, held_out)
+    return HeadFit(backbone, fitted, rules, suitability, held_out)

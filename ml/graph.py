@@ -69,7 +69,7 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
 
     Returns:
         A model from `image` `(N, 1, height, width)` float32, 0–255, and `attention` `(N, h, w)`, sum 1, to `features`
-        `(N, F)` and `map` `(N, h, w)`, whose mean is the logit; see `ml.resnet.build_resnet`.
+        `(N, F)` and `map` `(N, E, h, w)`, whose means are the heads' logits; see `ml.resnet.build_resnet`.
     """
     rows, columns = topology.grid(height, width)
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
@@ -77,7 +77,7 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     share = ops.unsqueeze(attention, ops.constant(np.array([1])))
     centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
     outputs = walk(topology, _GraphBuilder(weights), centred)
-    head = np.asarray(weights["head/kernel"], np.float32).reshape(-1)
+    head, bias = (np.asarray(weights[f"head/{name}"], np.float32) for name in ("kernel", "bias"))
     parts, total, start = [], None, 0
     for (stage, kind), size in zip(topology.pools, topology.sizes, strict=True):
         factor = 2 ** (stage - topology.finest)
@@ -85,34 +85,36 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
         if kind == "second":
             pooled, part = _second_order(outputs[stage], gathered, kernel, weights, stage)
         else:
-            pooled, part = _first_order(outputs[stage], gathered, kernel, square=kind == "rms")
+            pooled, part = _first_order(outputs[stage], gathered, kernel, kind)
         parts.append(pooled)
         part = _repeated(part, factor)
         total = part if total is None else ops.add(total, part)
         start += size
     total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))
-    total = ops.add(total, ops.constant(np.asarray(weights["head/bias"], np.float32).reshape(1, 1, 1, 1)))
-    activation = ops.squeeze(total, ops.constant(np.array([1])))
+    total = ops.add(total, ops.constant(bias.reshape(1, -1, 1, 1)))
     features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
-    return _named([image, attention], {"features": features, "map": activation})
+    return _named([image, attention], {"features": features, "map": total})
 
 
-def _first_order(output: Any, share: Any, head: np.ndarray, *, square: bool) -> tuple[Any, Any]:
-    """Pooled mean or root mean square `(N, C)`, and each cell's part in the logit `(N, 1, h, w)`."""
-    kernel = ops.constant(head.reshape(1, -1, 1, 1))
-    output = ops.multiply(output, output) if square else output
-    pooled = ops.reduce_sum(ops.multiply(output, share), ops.constant(np.array([2, 3])), True)
-    if square:
+def _first_order(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[Any, Any]:
+    """Pooled mean, root mean square or spread `(N, C)`, and each cell's part in every head's logit `(N, E, h, w)`."""
+    kernel = ops.constant(np.ascontiguousarray(head.T)[:, :, None, None])
+    across = ops.constant(np.array([2, 3]))
+    if kind == "spread":
+        output = ops.subtract(output, ops.reduce_sum(ops.multiply(output, share), across, True))
+    output = output if kind == "mean" else ops.multiply(output, output)
+    pooled = ops.reduce_sum(ops.multiply(output, share), across, True)
+    if kind != "mean":
         root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
-        pooled, kernel = ops.divide(pooled, root), ops.divide(kernel, root)
-    part = ops.reduce_sum(ops.multiply(output, kernel), ops.constant(np.array([1])), True)
-    return ops.squeeze(pooled, ops.constant(np.array([2, 3]))), part
+        pooled, output = ops.divide(pooled, root), ops.divide(output, root)
+    part = ops.convolution(output, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.squeeze(pooled, across), part
 
 
 def _second_order(
     output: Any, share: Any, head: np.ndarray, weights: Mapping[str, np.ndarray], stage: int
 ) -> tuple[Any, Any]:
-    """Pooled products of the whitened directions `(N, T)`, and each cell's part in the logit `(N, 1, h, w)`."""
+    """Pooled products of the whitened directions `(N, T)`, each cell's part in every head's logit `(N, E, h, w)`."""
     directions = np.asarray(weights[f"head/basis{stage}_directions"], np.float32)
     offset = -np.asarray(weights[f"head/basis{stage}_mean"], np.float32) @ directions
     kernel = ops.constant(np.ascontiguousarray(directions.T)[:, :, None, None])
@@ -126,12 +128,14 @@ def _second_order(
     rows, columns = np.triu_indices(SECOND_DIRECTIONS)
     places = ops.constant(rows * SECOND_DIRECTIONS + columns)
     pooled = ops.reshape(ops.divide(together, root), ops.constant(np.array([0, -1])), True)
-    matrix = (head @ upper_triangle()).reshape(1, SECOND_DIRECTIONS, SECOND_DIRECTIONS).astype(np.float32)
-    mixed = ops.matmul(ops.divide(ops.constant(matrix), root), cells, False, False)
-    part = ops.reduce_sum(ops.multiply(cells, mixed), ops.constant(np.array([1])), True)
     height, width = (z.get_output_partial_shape(0)[axis].get_length() for axis in (2, 3))
-    part = ops.reshape(part, ops.constant(np.array([0, 1, height, width])), True)
-    return ops.gather(pooled, places, ops.constant(np.array(1))), part
+    maps = []
+    for kernel in head.T:
+        matrix = (kernel @ upper_triangle()).reshape(1, SECOND_DIRECTIONS, SECOND_DIRECTIONS).astype(np.float32)
+        mixed = ops.matmul(ops.divide(ops.constant(matrix), root), cells, False, False)
+        part = ops.reduce_sum(ops.multiply(cells, mixed), ops.constant(np.array([1])), True)
+        maps.append(ops.reshape(part, ops.constant(np.array([0, 1, height, width])), True))
+    return ops.gather(pooled, places, ops.constant(np.array(1))), ops.concat(maps, 1)
 
 
 def build_stage(

@@ -19,9 +19,6 @@ class LinearHead:
         """float `(N,)` from features `(N, F)`."""
         return np.asarray(features, np.float64) @ self.kernel + self.bias
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        return {"head/kernel": self.kernel[:, None], "head/bias": np.array([self.bias])}
-
 
 def sample_weights(
     labels: np.ndarray, scans: np.ndarray, sources: np.ndarray, *, group_power: float = 1.0

@@ -17,7 +17,7 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--mode", choices=("head", "finetune"), default=base.mode, help="head: frozen backbone, minutes")
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
-    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms or 4:second")
+    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread, 4:second")
     group.add_argument("--tap-weights", type=float, nargs="+", help="share of each tap; default with --taps: by size")
     group.add_argument("--weights", default=base.weights, help="none, imagenet (needs a network) or a path")
     group.add_argument("--height", type=int, default=input_.height, help="of the input, a multiple of 32")

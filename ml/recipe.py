@@ -52,7 +52,8 @@ class Recipe:
         weights: where the backbone starts: `none`, `imagenet` or a path.
         mode: `head` fits a linear head on the frozen backbone's features (minutes on a CPU); `finetune` trains.
         penalties: of the ridge head; inner cross-validation chooses one.
-        tap_weights: share of each tap in the ridge kernel; empty: every feature alike.
+        tap_weights: share of each tap in the ridge kernel, 0 for taps that only suitability and gates look at; empty:
+            every feature alike.
         group_power: how far a long scan's weight is held down, 0 (not) to 1 (a scan counts once).
         variants: augmented copies of each image whose features join the head's training; 0 for none.
         validation: share of one in this many groups held out for early stopping and thresholds in `finetune`.
@@ -64,8 +65,8 @@ class Recipe:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: str = "imagenet"
     mode: Literal["head", "finetune"] = "head"
-    penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    tap_weights: tuple[float, ...] = ()
+    penalties: tuple[float, ...] = (1.0, 3.0)
+    tap_weights: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)
     group_power: float = 1.0
     variants: int = 0
     validation: int = 5

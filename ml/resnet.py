@@ -12,12 +12,12 @@ import numpy as np
 from ml.artifact import ArtifactError, read_weights
 from ml.topology import (
     BATCH_NORM_EPSILON,
-    HEAD,
     NEUTRAL,
     RMS_EPSILON,
     SECOND_DIRECTIONS,
     Topology,
     fold_grey,
+    is_backbone,
     upper_triangle,
     walk,
 )
@@ -44,15 +44,17 @@ class _KerasBuilder:
 
 @keras.saving.register_keras_serializable("ctportal")
 class PooledHead(keras.layers.Layer):
-    """Weighted average pooling of the tapped stages and one linear unit, with its exact class-activation map.
+    """Weighted average pooling of the tapped stages and linear units, each with its exact class-activation map.
 
-    Because the unit is linear, applying it before or after pooling is the same; before, it yields the map
+    Because a unit is linear, applying it before or after pooling is the same; before, it yields the map
     (Zhou et al. 2016, https://arxiv.org/abs/1512.04150).
     """
 
-    def __init__(self, topology: Topology, dropout: float = 0.0, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self, topology: Topology, dropout: float = 0.0, seed: int = 0, experts: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.topology, self.rate = topology, dropout
+        self.topology, self.rate, self.experts = topology, dropout, experts
         self.noise = keras.random.SeedGenerator(seed)
 
     def restart(self, seed: int) -> None:
@@ -60,8 +62,9 @@ class PooledHead(keras.layers.Layer):
         restart_noise(self.noise, seed)
 
     def build(self, maps_shape: Any, attention_shape: Any) -> None:
-        self.kernel = self.add_weight(shape=(self.topology.features, 1), initializer="glorot_uniform", name="kernel")
-        self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+        shape = (self.topology.features, self.experts)
+        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(self.experts,), initializer="zeros", name="bias")
         self.bases: dict[int, tuple[Any, Any]] = {}
         for stage, kind in self.topology.pools:
             if kind == "second":
@@ -76,28 +79,33 @@ class PooledHead(keras.layers.Layer):
         parts, total, start = [], 0.0, 0
         for (stage, kind), size, output in zip(self.topology.pools, self.topology.sizes, maps, strict=True):
             factor = 2 ** (stage - self.topology.finest)
-            kernel = self.kernel[start : start + size, 0]
-            pool = self._second if kind == "second" else self._square if kind == "rms" else self._mean
+            kernel = self.kernel[start : start + size]
+            pool = {"mean": self._mean, "rms": self._square, "spread": self._spread, "second": self._second}[kind]
             pooled, part = pool(ops.cast(output, "float32"), _gather(attention, factor), kernel, stage)
             parts.append(pooled)
-            total = total + ops.repeat(ops.repeat(part, factor, axis=1), factor, axis=2)
+            total = total + ops.repeat(ops.repeat(part, factor, axis=2), factor, axis=3)
             start += size
         features = ops.concatenate(parts, axis=-1)
         kept = keras.random.dropout(features, self.rate, seed=self.noise) if training and self.rate else features
         cells = int(attention.shape[1]) * int(attention.shape[2])
         logit = ops.matmul(kept, self.kernel) + self.bias
-        return {"features": features, "logit": logit, "map": total * attention * cells + self.bias}
+        maps = total * ops.expand_dims(attention, 1) * cells + self.bias[:, None, None]
+        return {"features": features, "logit": logit, "map": maps}
 
     def _mean(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
         pooled = keras.ops.einsum("nhwc,nhw->nc", output, share)
-        return pooled, keras.ops.einsum("nhwc,c->nhw", output, kernel)
+        return pooled, keras.ops.einsum("nhwc,ce->nehw", output, kernel)
 
     def _square(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
         """A cell's part of a root mean square is its share of the mean square, times the whole."""
         square = keras.ops.square(output)
         pooled = keras.ops.einsum("nhwc,nhw->nc", square, share)
         scale = keras.ops.rsqrt(pooled + RMS_EPSILON)
-        return pooled * scale, keras.ops.einsum("nhwc,nc->nhw", square, kernel * scale)
+        return pooled * scale, keras.ops.einsum("nhwc,ce->nehw", square * scale[:, None, None, :], kernel)
+
+    def _spread(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+        centre = keras.ops.einsum("nhwc,nhw->nc", output, share)
+        return self._square(output - centre[:, None, None, :], share, kernel, stage)
 
     def _second(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
         ops = keras.ops
@@ -106,12 +114,13 @@ class PooledHead(keras.layers.Layer):
         together = ops.einsum("nhwi,nhwj->nij", z * ops.expand_dims(share, -1), z)
         scale = ops.rsqrt(ops.abs(together) + RMS_EPSILON)
         flat = ops.reshape(together * scale, (-1, SECOND_DIRECTIONS**2))
-        matrix = ops.reshape(ops.matmul(ops.expand_dims(kernel, 0), upper_triangle()), scale.shape[1:])
-        part = ops.sum(z * ops.einsum("nij,nhwj->nhwi", matrix * scale, z), axis=-1)
-        return ops.matmul(flat, upper_triangle().T), part
+        matrices = ops.reshape(ops.matmul(ops.transpose(kernel), upper_triangle()), (-1, *scale.shape[1:]))
+        mixed = ops.expand_dims(matrices, 0) * ops.expand_dims(scale, 1)
+        return ops.matmul(flat, upper_triangle().T), ops.einsum("nhwi,neij,nhwj->nehw", z, mixed, z)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "topology": self.topology.to_json(), "dropout": self.rate}
+        settings = {"topology": self.topology.to_json(), "dropout": self.rate, "experts": self.experts}
+        return {**super().get_config(), **settings}
 
 
 def restart_noise(generator: keras.random.SeedGenerator, seed: int) -> None:
@@ -127,7 +136,9 @@ def _gather(share: Any, factor: int) -> Any:
     return keras.ops.sum(keras.ops.reshape(share, (-1, rows, factor, columns, factor)), axis=(2, 4))
 
 
-def build_resnet(topology: Topology, *, height: int, width: int, dropout: float = 0.0, seed: int = 0) -> keras.Model:
+def build_resnet(
+    topology: Topology, *, height: int, width: int, dropout: float = 0.0, seed: int = 0, experts: int = 1
+) -> keras.Model:
     """Build the network with random weights.
 
     Args:
@@ -135,11 +146,12 @@ def build_resnet(topology: Topology, *, height: int, width: int, dropout: float 
         height, width: size of the input in pixels, multiples of 32.
         dropout: rate on the pooled features while training.
         seed: of the initial weights and the dropout.
+        experts: E, how many linear heads read the features; see `ml.experts`.
 
     Returns:
         A model with two inputs, `image` `(N, height, width, 1)` float32, 0–255, and `attention` `(N, h, w)`, how much
         each cell counts in pooling, sum 1 (all cells alike is global average pooling). It returns a dictionary:
-        `features` `(N, F)`, `logit` `(N, 1)` and `map` `(N, h, w)`, the class-activation map, whose mean is the logit.
+        `features` `(N, F)`, `logit` `(N, E)` and `map` `(N, E, h, w)`, class-activation maps with the logits as means.
     """
     if height % 32 or width % 32:
         raise ValueError(f"Height and width are multiples of 32 pixels. Received: {height}×{width}")
@@ -148,7 +160,7 @@ def build_resnet(topology: Topology, *, height: int, width: int, dropout: float 
     attention = keras.Input(topology.grid(height, width), name="attention")
     centred = keras.layers.Rescaling(1.0, offset=-NEUTRAL, name="centre")(image)
     outputs = walk(topology, _KerasBuilder(), centred)
-    head = PooledHead(topology, dropout, seed, name="head", dtype="float32")
+    head = PooledHead(topology, dropout, seed, experts, name="head", dtype="float32")
     answer = head([outputs[stage] for stage, _ in topology.pools], attention)
     return keras.Model({"image": image, "attention": attention}, answer, name=topology.architecture)
 
@@ -190,7 +202,7 @@ def initial_weights(model: keras.Model, topology: Topology, source: str) -> None
         return
     path = Path(source)
     weights = read_weights(path / "weights.npz" if path.is_dir() else path)
-    load_weights(model, {key: value for key, value in weights.items() if key not in HEAD})
+    load_weights(model, {key: value for key, value in weights.items() if is_backbone(key)})
 
 
 def _stored(layer: keras.layers.Layer) -> list[Any]:

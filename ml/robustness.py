@@ -9,10 +9,10 @@ import numpy as np
 from ml.data import Collection
 from ml.decision import Rules
 from ml.evaluate import summarise_logits
+from ml.experts import Experts
 from ml.features import Backbone
 from ml.fit import HeadFit
 from ml.foreign import foreign_views
-from ml.head import LinearHead
 from ml.metrics import auc
 from ml.perturb import ROBUSTNESS
 from ml.suitability import Suitability
@@ -22,7 +22,7 @@ UNCHANGED = "unchanged"
 
 def robustness_table(
     backbone: Backbone,
-    head: LinearHead,
+    head: Experts,
     rules: Rules,
     suitability: Suitability,
     collection: Collection,
@@ -32,7 +32,7 @@ def robustness_table(
     """Accuracy, AUC, missed infections and flagged images under each change of `ml.perturb.ROBUSTNESS`."""
     rows = []
     for name, change in {UNCHANGED: None, **ROBUSTNESS}.items():
-        features = backbone.features(
+        features, found = backbone.describe(
             collection.images, change=change, changed_by="" if change is None else _slug(name), quiet=quiet, title=name
         )
         probabilities = rules.slice.probability(head.logits(features))
@@ -45,7 +45,7 @@ def robustness_table(
             "auc": auc(labels, probabilities),
             "false_negatives": int(((labels == 1) & ~positive).sum()),
             "false_positives": int(((labels == 0) & positive).sum()),
-            "unsuitable": float((suitability.score(features) < rules.suitable).mean()),
+            "unsuitable": float((suitability.score(features, found) < rules.suitable).mean()),
         })  # fmt: skip
     return rows
 
@@ -55,7 +55,7 @@ def foreign_table(
 ) -> dict[str, Any]:
     """Share of non-CT pictures flagged unsuitable, in all and by kind."""
     kinds, views = zip(*foreign_views(count, seed=seed), strict=True)
-    flagged = suitability.score(backbone.of_views(views)) < rules.suitable
+    flagged = suitability.score(*backbone.of_views(views)) < rules.suitable
     names = np.array(kinds)
     by_kind = {name: float(flagged[names == name].mean()) for name in dict.fromkeys(kinds)}
     return {"n": count, "flagged": float(flagged.mean()), "by_kind": by_kind}
@@ -63,10 +63,10 @@ def foreign_table(
 
 def cross_data(trained: HeadFit, other: Collection, *, quiet: bool = False) -> dict[str, Any]:
     """A model trained on one data set, measured on another."""
-    features = trained.backbone.features(other.images, quiet=quiet)
+    features, found = trained.backbone.describe(other.images, quiet=quiet)
     logits = trained.head.logits(features)
     figures = summarise_logits(other, logits, trained.rules)
-    flagged = float((trained.suitability.score(features) < trained.rules.suitable).mean())
+    flagged = float((trained.suitability.score(features, found) < trained.rules.suitable).mean())
     return {**figures, "unsuitable": flagged}
 
 

@@ -169,10 +169,10 @@ class _NetworkTrial:
         from ml.fit_network import fit_network
 
         fitted = fit_network(recipe, train, self.folder / f"network-{test.digest()[:12]}", quiet=quiet)
-        features = fitted.backbone.features(test.images, quiet=quiet)
+        features, found = fitted.backbone.describe(test.images, quiet=quiet)
         return {
             "logits": fitted.head.logits(features),
-            "suitability": fitted.suitability.score(features),
+            "suitability": fitted.suitability.score(features, found),
             "rules": fitted.rules,
         }
 

@@ -14,14 +14,16 @@ class Suitability:
 
     Features are centred, scaled and projected on the main directions of known chest CTs. Two distances follow:
     Mahalanobis within these directions, and what they leave unexplained. The score falls from 1 through 0.5 (the
-    limit) to 0 as the larger of the two, each relative to its limit, grows.
+    limit) to 0 as the larger of the two, each relative to its limit, grows. A picture in which lungs were found may lie
+    as far out as the furthest known chest CT; one without has to lie among the nearest 99 %.
     Source: Lee et al. 2018, https://arxiv.org/abs/1807.03888; Wang et al. 2022, https://arxiv.org/abs/2203.10807.
 
     Attributes:
         mean, scale: float `(F,)`; only the first F features that it is given are looked at.
         directions: float `(F, K)`, orthonormal.
         deviations: float `(K,)`, standard deviation along each direction.
-        limits: float `(2,)`, distance within and left-over distance at which the score is 0.5.
+        limits: float `(2, 2)`, distance within and left-over distance at which the score is 0.5; first where no lungs
+            were found, then where they were.
     """
 
     mean: np.ndarray
@@ -39,9 +41,10 @@ class Suitability:
         within = np.sqrt(((inside / self.deviations) ** 2).mean(axis=1))
         return np.stack([within, np.sqrt(rest / spare)], axis=1)
 
-    def score(self, features: np.ndarray) -> np.ndarray:
-        """Suitability, 0–1, of features `(N, F)`; 0.5 at the limit."""
-        ratio = (self.distances(features) / self.limits).max(axis=1)
+    def score(self, features: np.ndarray, lungs_found: np.ndarray) -> np.ndarray:
+        """Suitability, 0–1, of features `(N, F)`; 0.5 at the limit. `lungs_found`: bool `(N,)`."""
+        limits = self.limits[np.asarray(lungs_found).astype(int)]
+        ratio = (self.distances(features) / limits).max(axis=1)
         return 1.0 / (1.0 + np.exp(np.clip(8.0 * (ratio - 1.0), -60, 60)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -55,8 +58,12 @@ class Suitability:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Suitability:
+        """From an artefact's arrays; format version 1 has one pair of limits for all pictures."""
         names = ("mean", "scale", "directions_half", "deviations", "limits")
-        return cls(*(np.asarray(arrays[f"suitability/{name}"], np.float64) for name in names))
+        mean, scale, directions, deviations, limits = (
+            np.asarray(arrays[f"suitability/{name}"], np.float64) for name in names
+        )
+        return cls(mean, scale, directions, deviations, np.broadcast_to(limits, (2, 2)))
 
 
 def fit_suitability(features: np.ndarray, *, directions: int = 128) -> Suitability:
@@ -73,7 +80,7 @@ def fit_suitability(features: np.ndarray, *, directions: int = 128) -> Suitabili
     directions = min(directions, len(z) - 1, z.shape[1])
     singular, basis = _main_directions(z, directions)
     deviations = np.maximum(singular / np.sqrt(len(z) - 1), 1e-6)
-    return Suitability(mean, scale, basis, deviations, np.ones(2))
+    return Suitability(mean, scale, basis, deviations, np.ones((2, 2)))
 
 
 def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +96,14 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
     return singular[:count], basis @ rotation[:count].T
 
 
-def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.99) -> Suitability:
-    """Set each limit so that `accepted` of held-out chest CTs, whose distances `(N, 2)` are given, stay within it."""
-    limits = np.quantile(distances, accepted, axis=0)
+def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.99, spare: float = 0.1) -> Suitability:
+    """Set the limits from the distances `(N, 2)` of held-out chest CTs.
+
+    Args:
+        model: from `fit_suitability`.
+        distances: of chest CTs that the model has not seen.
+        accepted: share of them within the limits that hold where no lungs were found; all are within the others.
+        spare: how much further another hospital's pictures may lie.
+    """
+    limits = np.stack([np.quantile(distances, accepted, axis=0), distances.max(axis=0)]) * (1 + spare)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)

@@ -23,8 +23,8 @@ BATCH_NORM_EPSILON = 1.001e-5
 # Directions of a second-order tap, and what keeps square roots' slopes finite: m / sqrt(m + RMS_EPSILON).
 SECOND_DIRECTIONS = 48
 RMS_EPSILON = 1e-6
-# The arrays that a head brings to a backbone.
-HEAD = ("head/kernel", "head/bias")
+# The arrays that are fitted on top of a backbone; the directions of a second-order tap belong to the backbone.
+_FITTED = ("head/kernel", "head/bias", "gate/", "suitability/")
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,15 @@ class Topology:
         architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution).
         stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
         taps: what is pooled side by side, within the attention: a stage's mean, `"4"`; its root mean square,
-            `"4:rms"`; or its second order, `"4:second"`: how its main directions vary together (Lin et al. 2015,
-            https://arxiv.org/abs/1504.07889, on 48 whitened directions from `ml.basis`, with signed square roots).
+            `"4:rms"`; its standard deviation over the cells, `"4:spread"`; or its second order, `"4:second"`: how its
+            main directions vary together (Lin et al. 2015, https://arxiv.org/abs/1504.07889, on 48 whitened directions
+            from `ml.basis`, with signed square roots).
         width: filters of conv2; 64 in every published ResNet, less in tests.
     """
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[str, ...] = ("3", "4", "4:rms")
+    taps: tuple[str, ...] = ("3", "4", "3:spread", "4:spread")
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Topology:
             raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
         if self.stages not in (3, 4):
             raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
-        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":second")}
+        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":spread", ":second")}
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
         if self.taps[0].endswith(":second"):
@@ -60,7 +61,7 @@ class Topology:
 
     @property
     def pools(self) -> list[tuple[int, str]]:
-        """Each tap as its stage and its statistic: `mean`, `rms` or `second`."""
+        """Each tap as its stage and its statistic: `mean`, `rms`, `spread` or `second`."""
         return [(int(tap[0]), tap[2:] or "mean") for tap in self.taps]
 
     @property
@@ -89,8 +90,9 @@ class Topology:
 
     @property
     def first_order(self) -> int:
-        """How many features come before the first second-order tap; suitability looks at these."""
-        plain = itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
+        """Features of the leading means, or of all before the first second-order tap; suitability looks at these."""
+        means = list(itertools.takewhile(lambda pool: pool[1] == "mean", self.pools))
+        plain = means or itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
         return sum(self.stage_filters(stage) for stage, _ in plain)
 
     @property
@@ -172,6 +174,11 @@ def _basic(builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride:
     x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=3, stride=stride, padding=1))
     x = builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=1, padding=1)
     return builder.relu(builder.add(shortcut, x))
+
+
+def is_backbone(name: str) -> bool:
+    """Whether an array of an artefact belongs to the backbone and not to what was fitted on its features."""
+    return not name.startswith(_FITTED)
 
 
 def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

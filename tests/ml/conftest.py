@@ -20,11 +20,11 @@ from ml.recipe import Finetuning, Recipe
 from ml.topology import BLOCKS, Topology
 
 TINY = Recipe(
-    topology=Topology("resnet18", 3, ("3", "4", "4:rms"), width=8),
+    topology=Topology("resnet18", 3, ("3", "4", "3:spread", "4:spread"), width=8),
     preprocessing=Preprocessing(height=64, width=96),
     weights="none",
     penalties=(0.3, 3.0),
-    tap_weights=(),
+    tap_weights=(0.0, 0.0, 1.0, 1.0),
     finetuning=Finetuning(epochs=3, head_epochs=1, unfreeze=2, batch=8, rate=2e-3, average=0.8, mixed_precision=False),
 )
 SHIPPED = Path(__file__).parents[2] / "ml" / "pretrained"

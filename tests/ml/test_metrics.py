@@ -156,3 +156,16 @@ def test_rules_survive_json() -> None:
     labels = np.repeat(np.arange(60) % 2, 3)
     rules = fit_rules(rng.normal(labels, 1.0), labels, np.repeat(np.arange(60), 3))
     assert Rules.from_json(rules.to_json()) == rules
+
+
+def test_what_shows_nothing_may_still_be_an_infected_patients() -> None:
+    """A fifth of the lesion-free answers carry the positive label: no answer may be surer than that."""
+    rng = np.random.default_rng(0)
+    shows = rng.integers(0, 2, 4000)
+    labels = np.where(rng.random(4000) < 0.2, 1, shows)
+    logits = rng.normal(np.where(shows == 1, 3.0, -3.0), 1.0)
+    calibration = fit_calibration(logits, labels)
+    assert calibration.floor == pytest.approx(0.2, abs=0.03)
+    assert calibration.probability(-50.0) == pytest.approx(calibration.floor)
+    assert calibration.probability(50.0) == pytest.approx(1.0)
+    assert expected_calibration_error(labels, calibration.probability(logits)) < 0.03

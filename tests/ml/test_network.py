@@ -11,7 +11,7 @@ from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey
 
 SHAPES = [
     Topology("resnet18", 3, ("4",), width=8),
-    Topology("resnet34", 4, ("4:rms", "5"), width=8),
+    Topology("resnet34", 4, ("4:rms", "4:spread", "5"), width=8),
     Topology("resnet50", 3, ("2", "3:rms", "4", "4:second"), width=8),
 ]
 
@@ -25,7 +25,7 @@ def _inputs(topology: Topology, height: int = 64, width: int = 96) -> dict[str, 
 
 @pytest.mark.parametrize("topology", SHAPES, ids=lambda t: f"{t.architecture}-{t.stages}")
 def test_keras_and_openvino_agree_and_the_map_explains_the_logit(topology: Topology) -> None:
-    model = build_resnet(topology, height=64, width=96, seed=1)
+    model = build_resnet(topology, height=64, width=96, seed=1, experts=2)
     _stir(model)
     inputs = _inputs(topology)
     keras_answer = {key: np.asarray(value) for key, value in model.predict_on_batch(inputs).items()}
@@ -36,8 +36,9 @@ def test_keras_and_openvino_agree_and_the_map_explains_the_logit(topology: Topol
     for name in ("features", "map"):
         size = np.abs(keras_answer[name]).max()
         assert np.abs(keras_answer[name] - answer[name]).max() < 1e-4 * max(size, 1)
-    logit = keras_answer["logit"][:, 0]
-    assert np.allclose(keras_answer["map"].mean(axis=(1, 2)), logit, rtol=1e-3, atol=1e-4 * max(1, np.abs(logit).max()))
+    logit = keras_answer["logit"]
+    assert logit.shape == (2, 2)
+    assert np.allclose(keras_answer["map"].mean(axis=(2, 3)), logit, rtol=1e-3, atol=1e-4 * max(1, np.abs(logit).max()))
 
 
 def test_weights_read_and_loaded_again_give_equal_answers() -> None:

@@ -1,0 +1,92 @@
+"""A head for each data set, and the gate that mixes them; suitability's limits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.data import Collection
+from ml.experts import Experts, fit_gates, fit_related
+from ml.fit import expert_sets, fit_head, make_backbone
+from ml.head import LinearHead, fit_ridge
+from ml.metrics import auc
+from ml.recipe import Recipe
+from ml.suitability import Suitability, fit_suitability, set_limits
+
+
+@pytest.fixture
+def two_sets() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two sets far apart in which the same feature speaks for and against the disease."""
+    rng = np.random.default_rng(0)
+    labels, sources = rng.integers(0, 2, 400), np.repeat(["a", "b"], 200)
+    features = rng.normal(size=(400, 12))
+    features[:, 0] += np.where(sources == "a", 4.0, -4.0)
+    features[:, 1] += np.where(sources == "a", 2.0, -2.0) * (2 * labels - 1)
+    return features, labels, sources
+
+
+def _experts(features: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> Experts:
+    names = ["a", "b"]
+    heads = fit_related(features, labels, np.ones(len(labels)), sources, names, [0.01])[0]
+    return Experts(heads, fit_gates(features, sources, names))
+
+
+def test_each_set_keeps_what_one_head_for_both_would_lose(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    features, labels, sources = two_sets
+    one = fit_ridge(features, labels, np.ones(len(labels)), [0.1])[0]
+    assert auc(labels, one.logits(features)) < 0.7
+    assert auc(labels, _experts(features, labels, sources).logits(features)) > 0.95
+
+
+def test_a_picture_like_no_set_is_judged_by_the_average(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    experts = _experts(*two_sets)
+    between = np.zeros((1, 12))
+    assert experts.shares(between)[0] == pytest.approx([0.5, 0.5], abs=0.05)
+    beyond = Experts(experts.heads, tuple(LinearHead(np.zeros(12), -1.0) for _ in experts.gates))
+    assert beyond.shares(between)[0].tolist() == [0.5, 0.5]
+    assert np.allclose(experts.shares(two_sets[0]).sum(axis=1), 1)
+
+
+def test_experts_survive_an_artefact(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    experts = _experts(*two_sets)
+    again = Experts.from_arrays(experts.to_arrays())
+    assert np.allclose(again.logits(two_sets[0]), experts.logits(two_sets[0]))
+    alone = Experts((experts.heads[0],))
+    assert set(alone.to_arrays()) == {"head/kernel", "head/bias"}
+    assert np.allclose(Experts.from_arrays(alone.to_arrays()).logits(two_sets[0]), alone.logits(two_sets[0]))
+
+
+def test_only_large_sets_get_a_head_each(
+    phantoms: Collection, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a", "b"]
+    mixed = Collection(
+        "both", tuple(replace(image, source=names[k % 4 // 2], block="") for k, image in enumerate(_by_group(phantoms)))
+    )
+    assert set(expert_sets(mixed)) == {"all"}
+    monkeypatch.setattr("ml.fit.EXPERT_GROUPS", 2)
+    assert set(expert_sets(mixed)) == {"a", "b"}
+    fitted = fit_head(tiny_recipe, make_backbone(tiny_recipe), mixed, quiet=True)
+    assert fitted.weights()["head/kernel"].shape == (tiny_recipe.topology.features, 2)
+    assert fitted.weights()["gate/kernel"].shape == (tiny_recipe.topology.features, 2)
+    assert np.isfinite(fitted.held_out.logits).all()
+
+
+def _by_group(phantoms: Collection) -> list:
+    """One image of each phantom: neighbours in the list differ in their label."""
+    return [phantoms.images[k] for k in np.unique(phantoms.groups, return_index=True)[1]]
+
+
+def test_without_lungs_a_picture_must_lie_nearer() -> None:
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(300, 20))
+    model = set_limits(fit_suitability(known, directions=5), rng.uniform(0.5, 2.0, (300, 2)))
+    assert (model.limits[0] < model.limits[1]).all()
+    far = known[:1] * 2.2
+    assert model.score(far, np.array([True]))[0] > model.score(far, np.array([False]))[0]
+
+
+def test_limits_of_the_first_format_hold_for_every_picture() -> None:
+    arrays = fit_suitability(np.random.default_rng(0).normal(size=(50, 6)), directions=3).to_arrays()
+    old = Suitability.from_arrays({**arrays, "suitability/limits": np.array([1.5, 2.5])})
+    assert old.limits.tolist() == [[1.5, 2.5], [1.5, 2.5]]
