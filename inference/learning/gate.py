@@ -72,10 +72,10 @@ def _specificity_holds(figures: Mapping[str, Any], floor: float) -> Finding:
     alarms = f"{figures['challenger']['false_positives']} of {figures['n'] - figures['positives']} scans"
     if specificity is None:
         return Finding(False, "The new model's specificity cannot be computed: no scan without infection was compared.")
-    said = f"The new model calls {alarms} without infection infected: a specificity of {specificity:.1%}"
+    said = f"The new model calls {alarms} without infection infected: a specificity of {_share(specificity)}"
     if specificity >= floor:
-        return Finding(True, f"{said}, not below the floor of {floor:.1%}.")
-    return Finding(False, f"{said}, below the floor of {floor:.1%}.")
+        return Finding(True, f"{said}, not below the floor of {_share(floor)}.")
+    return Finding(False, f"{said}, below the floor of {_share(floor)}.")
 
 
 def _answers_as_much(figures: Mapping[str, Any], allowed: float) -> Finding:
@@ -93,6 +93,10 @@ def _answers_as_much(figures: Mapping[str, Any], allowed: float) -> Finding:
 
 def _abstentions(side: Mapping[str, Any]) -> int:
     return int(side["decisions"]["uncertain"]) + int(side["decisions"]["unsuitable"])
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _points(share: float) -> str:

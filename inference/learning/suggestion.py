@@ -37,7 +37,7 @@ def training_suggestion(user: User) -> Suggestion | None:
     if new_labels >= settings.SUGGEST_AFTER_LABELS:
         reasons.append(_said_of_labels(new_labels))
     if rate is not None and rate >= settings.SUGGEST_OVERRIDE_RATE:
-        reasons.append(f"readers overrode {rate:.0%} of the model's recent answers")
+        reasons.append(f"readers overrode {100 * rate:.0f} % of the model's recent answers")
     if not reasons:
         return None
     said = " and ".join(reasons)

@@ -47,7 +47,8 @@ RULES = (
     Rule(
         "missed", "missed_rate", "missed", "infected", "MONITOR_MISSED_RATE", "MONITOR_LEAST_INFECTED",
         "{model} answered “unlikely” for {part} of {whole} scans in which readers found COVID-19 ({rate}).",
-        "Read these scans, tell the readers not to rely on “unlikely”, and compare it with another model or roll back.",
+        "Read these scans, tell the readers not to rely on “unlikely”, and compare it with another model; "
+        "where it serves, roll back if an earlier one missed fewer.",
     ),
     Rule(
         "false_alarms", "false_alarm_rate", "false_alarms", "not_infected", "MONITOR_FALSE_ALARM_RATE",

@@ -40,8 +40,8 @@ def test_a_better_model_passes_and_every_finding_is_a_sentence_with_figures():
         "20 infected test patients were compared; at least 10 are needed.",
         "The new model misses 3 of 25 infected scans, the one in service 5: a change in sensitivity of +10.0 points, "
         "95 % interval +0.0 to +20.0. Its lower end is not below the allowed −5.0.",
-        "The new model calls 7 of 35 scans without infection infected: a specificity of 80.0%, "
-        "not below the floor of 75.0%.",
+        "The new model calls 7 of 35 scans without infection infected: a specificity of 80.0 %, "
+        "not below the floor of 75.0 %.",
         "The new model leaves 9 of 60 scans to the reader (uncertain or not suitable), the one in service 4. "
         "1 more could not be read by one of them and count for neither.",
     ]
@@ -53,7 +53,7 @@ def test_a_better_model_passes_and_every_finding_is_a_sentence_with_figures():
         ({"low": -0.0501}, "Its lower end is below the allowed −5.0."),
         ({"value": 0.3, "low": -0.2}, "Its lower end is below the allowed −5.0."),
         ({"low": None}, "how sure the difference is cannot be computed from so few patients."),
-        ({"specificity": 0.7499}, "below the floor of 75.0%."),
+        ({"specificity": 0.7499}, "below the floor of 75.0 %."),
         ({"specificity": None}, "specificity cannot be computed"),
         (
             {"unsuitable": 5},

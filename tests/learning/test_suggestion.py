@@ -63,7 +63,7 @@ def test_many_overrides_suggest_training(decide, max):
     decide("covid", "non_covid")
     found = training_suggestion(max)
     assert (found.new_labels, found.override_rate) == (2, 0.5)
-    assert found.words == "Readers overrode 50% of the model's recent answers. Consider training a new model."
+    assert found.words == "Readers overrode 50 % of the model's recent answers. Consider training a new model."
 
 
 def test_overrides_without_new_labels_suggest_nothing(decide, max, north):
