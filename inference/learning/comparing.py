@@ -4,18 +4,15 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 
 from cases.errors import WrongState
 from ctportal.accounts.models import User
-from inference.errors import Interrupted, PassingTrouble, PermanentTrouble
 from inference.learning import leases
-from inference.learning.folders import FolderTaken, alone_in, clear_ended
+from inference.learning.attempts import attempt
+from inference.learning.folders import clear_ended
 from inference.learning.judging import make_comparison
-from inference.learning.pulse import Lost, Pulse
-from inference.learning.subprocesses import sentence
+from inference.learning.pulse import Pulse
 from inference.learning.training import parent_in_service, require_training_right
 from inference.models import (
     RUN_ERROR_LENGTH,
@@ -77,26 +74,7 @@ def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -
     request = patiently(lambda: leases.claim_next(ComparisonRequest, only=only), stop=stop)
     if request is None:
         return None
-    try:
-        with alone_in(request.folder):
-            _compare(request, stop)
-    except Lost:
-        logger.warning("%s is in another worker's hands.", request)
-    except (Interrupted, FolderTaken):
-        patiently(lambda: leases.give_back(request))
-        return None
-    except (PermanentTrouble, WrongState) as trouble:
-        _end(request, str(trouble))
-    except PassingTrouble as trouble:
-        _put_back(request, str(trouble))
-    except OSError as error:
-        _put_back(request, f"The training worker's storage does not answer ({error.strerror}).")
-    except DatabaseError:
-        raise
-    except Exception as error:
-        logger.exception("%s stopped with an error", request)
-        _put_back(request, f"The training worker stopped with an error ({type(error).__name__}).")
-    return request
+    return attempt(request, lambda: _compare(request, stop), fail=_end)
 
 
 def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
@@ -115,13 +93,6 @@ def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
 def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:
     logger.warning("%s failed: %s", request, words)
     return leases.settle(request, TrainingStatus.FAILED, abandoned=abandoned, error=words[:RUN_ERROR_LENGTH])
-
-
-def _put_back(request: ComparisonRequest, words: str) -> None:
-    if request.attempts >= settings.TRAINING_MAX_ATTEMPTS:
-        return _end(request, f"{sentence(words)} It was tried {request.attempts} times; tell the administrator.")
-    logger.warning("%s goes on later: %s", request, words)
-    patiently(lambda: leases.put_back(request))
 
 
 def _end(request: ComparisonRequest, words: str) -> None:

@@ -5,22 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 
-from cases.errors import WrongState
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action
 from inference.catalogue import record_artifact, store_artifact
-from inference.errors import Interrupted, PassingTrouble, PermanentTrouble
+from inference.errors import PassingTrouble, PermanentTrouble
 from inference.learning import leases
 from inference.learning.amounts import TAUGHT
+from inference.learning.attempts import attempt
 from inference.learning.comparing import compare_next, queue_comparison
-from inference.learning.folders import ARTEFACT, DATA, LOG, PROGRESS, FolderTaken, alone_in, clear_ended
+from inference.learning.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
 from inference.learning.materialise import materialise
 from inference.learning.pulse import Lost, Pulse, Say, silent
-from inference.learning.subprocesses import Child, read_progress, run_ml, sentence, tail
+from inference.learning.subprocesses import Child, read_progress, run_ml, tail
 from inference.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from inference.patience import never, patiently
 from ml.artifact import Artifact, ArtifactError, load_artifact
@@ -47,26 +45,7 @@ def train_next(*, stop: Callable[[], bool] = never, say: Say = silent, only: int
     if run is None:
         return None
     logger.info("%s begins, attempt %d", run, run.attempts)
-    try:
-        with alone_in(run.folder):
-            _train(run, Pulse(run, stop=stop, news=lambda: _news(run), say=say))
-    except Lost:
-        logger.warning("%s is no longer this worker's: cancelled, or taken by another.", run)
-    except (Interrupted, FolderTaken):
-        patiently(lambda: leases.give_back(run))
-        return None
-    except (PermanentTrouble, WrongState) as trouble:
-        _fail(run, str(trouble))
-    except PassingTrouble as trouble:
-        _put_back(run, str(trouble))
-    except OSError as error:
-        _put_back(run, f"The training worker's storage does not answer ({error.strerror}).")
-    except DatabaseError:
-        raise
-    except Exception as error:
-        logger.exception("%s stopped with an error", run)
-        _put_back(run, f"The training worker stopped with an error ({type(error).__name__}).")
-    return run
+    return attempt(run, lambda: _train(run, Pulse(run, stop=stop, news=lambda: _news(run), say=say)), fail=_fail)
 
 
 def _train(run: TrainingRun, pulse: Pulse) -> None:
@@ -174,15 +153,6 @@ def end_in_failure(run: TrainingRun, words: str, *, abandoned: bool = False, **f
         if failed:
             record_event(Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.FAILED)
     return failed
-
-
-def _put_back(run: TrainingRun, words: str) -> None:
-    if run.attempts >= settings.TRAINING_MAX_ATTEMPTS:
-        return _fail(
-            run, f"{sentence(words)} It was tried {run.attempts} times; see the log, or tell the administrator."
-        )
-    logger.warning("%s goes on later: %s", run, words)
-    patiently(lambda: leases.put_back(run))
 
 
 def _ending(status: int) -> str:
