@@ -12,7 +12,12 @@ from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, ApiToken, Scope, User
 from ctportal.accounts.rights import Right, rights_anywhere
 
-SCOPE_RIGHTS = {Scope.READ: Right.VIEW, Scope.UPLOAD: Right.UPLOAD, Scope.REVIEW: Right.REVIEW}
+SCOPE_RIGHTS = {
+    Scope.READ: Right.VIEW,
+    Scope.UPLOAD: Right.UPLOAD,
+    Scope.REVIEW: Right.REVIEW,
+    Scope.TRAIN: Right.MANAGE,
+}
 
 
 def scopes_for(user: User) -> list[Scope]:

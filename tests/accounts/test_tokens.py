@@ -10,9 +10,9 @@ from ctportal.accounts.tokens import issue_token, revoke_token, scopes_for
 def test_scopes_follow_the_owners_roles(cara, rita, max, otto, sue):
     assert scopes_for(cara) == ["read", "upload"]
     assert scopes_for(rita) == ["read", "review"]
-    assert scopes_for(max) == ["read"]
-    assert scopes_for(otto) == ["read", "upload", "review"]
-    assert scopes_for(sue) == ["read"]
+    assert scopes_for(max) == ["read", "train"]
+    assert scopes_for(otto) == ["read", "upload", "review", "train"]
+    assert scopes_for(sue) == ["read", "train"]
 
 
 def test_the_secret_is_stored_as_a_hash_and_opens_once_issued(cara):

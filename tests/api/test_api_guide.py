@@ -25,13 +25,16 @@ needs_data = pytest.mark.skipif(not DATA, reason="CTPORTAL_DATA_DIR is not set: 
 LONGEST = 240
 
 
-def blocks_of(heading: str) -> str:
+MAIN_JOB, LOOP = "The main job in five calls", "The learning loop"
+
+
+def blocks_of(heading: str) -> list[str]:
     section = (ROOT / "docs" / "api.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    return "\n".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL))
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
 def test_the_main_job_takes_five_calls():
-    assert blocks_of("The main job in five calls").count("curl ") == 5
+    assert "".join(blocks_of(MAIN_JOB)).count("curl ") == 5
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def staff(transactional_db, settings, tmp_path):
     site = Site.objects.create(name="Demo North", slug="demo-north")
     make_person("demo-clinician", (site, "clinician"))
     make_person("demo-reader", (site, "reader"))
+    make_person("demo-manager", (site, "manager"))
     forget_engines()
     for artifact in sorted(ROOT.glob("ml/pretrained/*/artifact.json")):
         call_command("register_model", str(artifact.parent), verbosity=0)
@@ -62,12 +66,15 @@ def staff(transactional_db, settings, tmp_path):
 
 
 def run_guide(live_server, file: Path) -> str:
+    return run_blocks(live_server, blocks_of(MAIN_JOB), FILE=str(file), RECORD_NUMBER="GUIDE-1")
+
+
+def run_blocks(live_server, blocks: list[str], **more: str) -> str:
     database = connection.settings_dict
-    script = "\n".join(["set -euo pipefail", blocks_of("A token"), blocks_of("The main job in five calls")])
+    script = "\n".join(["set -euo pipefail", *blocks_of("A token"), *blocks])
     environment = os.environ | {
         "PORTAL": live_server.url,
-        "FILE": str(file),
-        "RECORD_NUMBER": "GUIDE-1",
+        **more,
         "DATABASE_URL": re.sub(r"/[^/?]*(\?|$)", rf"/{database['NAME']}\1", os.environ["DATABASE_URL"], count=1),
     }
     result = subprocess.run(
@@ -124,3 +131,42 @@ def test_the_five_calls_take_a_real_dicom_series(staff, live_server, tmp_path):
             archive.write(file, file.name)
 
     expect_done(run_guide(live_server, series), slices=len(files))
+
+
+@pytest.fixture
+def labelled_patients(staff, settings):
+    """Readers have decided on patients of either label, on every side of the split."""
+    from cases.reviews import record_review
+    from cases.uploads import receive_upload
+    from ctportal.accounts.models import Site, User
+    from inference.demo.cases import phantom_files
+    from inference.learning.splits import drawn_split, key_of_patient
+    from tests.cast import make_case, make_patient
+
+    settings.TRAINING_LEAST_PATIENTS = 1
+    site, clinician = Site.objects.get(), User.objects.get(username="demo-clinician")
+    reader = User.objects.get(username="demo-reader")
+    wanted = {(side, label) for side in ("train", "validation", "test") for label in ("covid", "non_covid")}
+    while wanted:
+        patient = make_patient(site)
+        side = str(drawn_split(key_of_patient(patient.pseudonym)))
+        label = next((label for at, label in sorted(wanted) if at == side), None)
+        if label is not None:
+            wanted.remove((side, label))
+            files = phantom_files(len(wanted), 1, 0.9 if label == "covid" else 0.0)
+            (scan,) = receive_upload(case=make_case(patient), user=clinician, files=files).scans
+            record_review(scan=scan, reader=reader, label=label, reason="A test.")
+
+
+def test_the_calls_of_the_loop_freeze_plan_and_start(labelled_patients, live_server, settings, tmp_path):
+    from inference.models import TrainingRun
+
+    settings.TRAINING_STORE = tmp_path / "training"
+    preamble = blocks_of(MAIN_JOB)[0]
+
+    output = run_blocks(live_server, [preamble, *blocks_of(LOOP)])
+
+    run = TrainingRun.objects.get()
+    assert output.strip().endswith(run.status)
+    assert '"refusals":[]' in output
+    assert run.dataset.counts["patients"] >= 6
