@@ -7,12 +7,12 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
+from cases.errors import WrongState
 from ctportal.accounts.models import Site
 from ctportal.api.fields import SiteField, StrictSerializer
 from ctportal.api.resource import Resource, caller
@@ -45,12 +45,11 @@ class MonitoringViews(Resource):
     filter_backends = []
 
     @extend_schema(
-        operation_id="monitoring_retrieve",
         summary="Read the figures of a period",
         parameters=[PeriodQuery],
         responses=MonitoringSerializer,
     )
-    def list(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Response:
         return Response(MonitoringSerializer(self._figures()).data)
 
     @extend_schema(
@@ -62,7 +61,6 @@ class MonitoringViews(Resource):
         ],
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
-    @action(detail=False, url_path="<slug:table>")
     def table(self, request: Request, table: str) -> HttpResponse:
         found = tables(self._figures()).get(table)
         if found is None:
@@ -76,4 +74,7 @@ class MonitoringViews(Resource):
         asked.is_valid(raise_exception=True)
         end = asked.validated_data.get("end") or timezone.localdate()
         start = asked.validated_data.get("start") or end - timedelta(days=DAYS - 1)
-        return monitor(caller(self.request), site=asked.validated_data.get("site"), start=start, end=end)
+        try:
+            return monitor(caller(self.request), site=asked.validated_data.get("site"), start=start, end=end)
+        except WrongState as error:  # no state of the portal: days that cannot be
+            raise serializers.ValidationError({"start": [str(error)]}) from error

@@ -34,13 +34,14 @@ router.register("datasets", DatasetViews, basename="dataset")
 router.register("training-runs", TrainingRunViews, basename="training-run")
 router.register("comparison-requests", ComparisonRequestViews, basename="comparison-request")
 router.register("comparisons", ComparisonViews, basename="comparison")
-router.register("monitoring", MonitoringViews, basename="monitoring")
 router.register("models", ModelVersionViews, basename="model")
 
 v1: list[URLPattern | URLResolver] = [
     path("me/", CallerViews.as_view({"get": "retrieve"}), name="me"),
     path("cases/<int:pk>/scans/", CaseScanViews.as_view({"post": "create"}), name="case-scans"),
     path("scans/<int:pk>/reviews/", ScanReviewViews.as_view({"post": "create"}), name="scan-reviews"),
+    path("monitoring/", MonitoringViews.as_view({"get": "retrieve"}), name="monitoring"),
+    path("monitoring/<slug:table>/", MonitoringViews.as_view({"get": "table"}), name="monitoring-table"),
     path("", include(router.urls)),
     path("schema/", SchemaDocument.as_view(), name="schema"),
     path("docs/", DocsPage.as_view(), name="docs"),

@@ -8,7 +8,7 @@ from inference.queue import active_model
 from tests.cast import make_person
 from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

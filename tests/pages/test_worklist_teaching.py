@@ -78,5 +78,7 @@ def test_the_api_pages_through_the_same_order(rita, cara, anna, taught):
 def test_the_order_is_read_from_an_index_where_nobody_is_blinded(sue, cara, anna, taught):
     taught(anna, cara, 0.4)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
+        )
     assert "case_teaching" in worklist(sue, order="teaching")[:50].explain()
