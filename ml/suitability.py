@@ -15,7 +15,7 @@ class Suitability:
     Features are centred, scaled and projected on the main directions of known chest CTs. Two distances follow:
     Mahalanobis within these directions, and what they leave unexplained. The score falls from 1 through 0.5 (the
     limit) to 0 as the larger of the two, each relative to its limit, grows. A picture in which lungs were found may lie
-    as far out as the furthest known chest CT; one without has to lie among the nearest 99 %.
+    about as far out as the furthest chest CT; one without has to lie among the nearest 99 %.
     Source: Lee et al. 2018, https://arxiv.org/abs/1807.03888; Wang et al. 2022, https://arxiv.org/abs/2203.10807.
 
     Attributes:
@@ -96,14 +96,16 @@ def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.
     return singular[:count], basis @ rotation[:count].T
 
 
-def set_limits(model: Suitability, distances: np.ndarray, *, accepted: float = 0.99, spare: float = 0.1) -> Suitability:
+def set_limits(
+    model: Suitability, distances: np.ndarray, *, near: float = 0.99, far: float = 0.999, spare: float = 0.1
+) -> Suitability:
     """Set the limits from the distances `(N, 2)` of held-out chest CTs.
 
     Args:
         model: from `fit_suitability`.
         distances: of chest CTs that the model has not seen.
-        accepted: share of them within the limits that hold where no lungs were found; all are within the others.
+        near, far: share of them within the limits where no lungs were found, and where they were.
         spare: how much further another hospital's pictures may lie.
     """
-    limits = np.stack([np.quantile(distances, accepted, axis=0), distances.max(axis=0)]) * (1 + spare)
+    limits = np.quantile(distances, [near, far], axis=0) * (1 + spare)
     return Suitability(model.mean, model.scale, model.directions, model.deviations, limits)

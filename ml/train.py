@@ -168,16 +168,17 @@ class Trainer:
             labels = train.labels[rows][:, None].astype(np.float32)
             loss, share = self.model.train_on_batch(inputs, labels, sample_weight=weights[rows][:: tuning.bag])
             total, right = total + float(loss), right + float(share)
-            self._follow()
+            self._follow(epoch * len(batches) + step)
             self.watch.advance()
             progress.advance(note=f"loss {total / (step + 1):.3f}")
         count = max(1, len(batches))
         figures = {"epoch": epoch + 1, "loss": total / count, "accuracy": right / count}
         return {**figures, **self._validate(validation)}
 
-    def _follow(self) -> None:
-        decay = self.recipe.finetuning.average
-        if not decay:
+    def _follow(self, step: int) -> None:
+        """Move the average on; the first steps, far from where the run is going, are soon forgotten."""
+        decay = min(self.recipe.finetuning.average, (1 + step) / (10 + step))
+        if not self.recipe.finetuning.average:
             return
         current = self._variables()
         if not self._average:

@@ -10,7 +10,7 @@ from PIL import Image
 from ml.__main__ import main
 from ml.artifact import load_artifact
 from ml.phantom import phantom_dicom
-from tests.ml.conftest import phantom_view
+from tests.ml.conftest import phantom_view, write_phantoms
 
 REQUIRED = {
     "n", "positives", "false_negatives", "false_positives", "accuracy", "sensitivity", "specificity", "auc",
@@ -135,3 +135,30 @@ def test_a_file_that_is_no_image_is_a_clear_error(tiny_run: Path, tmp_path: Path
     path.write_text("not an image")
     assert main(["predict", "--model", str(tiny_run / "model"), str(path)]) == 2
     assert "note.txt" in capsys.readouterr().err
+
+
+def test_the_shipped_model_is_built_step_by_step_and_goes_on_after_a_kill(
+    tiny_recipe, phantom_folder, tmp_path, monkeypatch
+) -> None:
+    from ml import shipped
+    from ml.baselines import FROZEN, HISTOGRAM
+    from ml.crossval import PREPROCESSED_HISTOGRAM
+
+    names = ("auc", "sensitivity_at_90_specificity", "groups_auc", "accuracy")
+    none = {baseline: dict.fromkeys(names, 0.5) for baseline in (HISTOGRAM, PREPROCESSED_HISTOGRAM, FROZEN)}
+    monkeypatch.setattr("ml.crossval.baselines", lambda *_, **__: none)
+    monkeypatch.setattr(shipped, "baselines", lambda *_, **__: none)
+    monkeypatch.setattr(shipped, "RANDOM_SEEDS", 2)
+    other = write_phantoms(tmp_path / "other", first_seed=40)
+    (other / "manifest.csv").write_text("\n".join(_without_block(other / "manifest.csv")))
+    settings = {"out": tmp_path / "tiny", "work": tmp_path / "work", "version": "1", "quiet": True}
+    text, figures = shipped.build_model(tiny_recipe, [phantom_folder, other], **settings)
+    assert "### Robustness" in text
+    assert load_artifact(tmp_path / "tiny").sha256 == figures["model"]["sha256"]
+    monkeypatch.setattr(shipped, "cross_validate", None)  # nothing that is finished may be done again
+    monkeypatch.setattr(shipped, "robustness_table", None)
+    assert shipped.build_model(tiny_recipe, [phantom_folder, other], **settings)[1]["model"] == figures["model"]
+
+
+def _without_block(manifest: Path) -> list[str]:
+    return [line.rsplit(",", 1)[0] for line in manifest.read_text().splitlines()]
