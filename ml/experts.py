@@ -12,26 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.calibrate import fit_temperature
 from ml.head import LinearHead, fit_ridge
-from ml.metrics import threshold_at
 
 GATE_PENALTY = 0.1
 STEEPNESS = 2.0  # of the gate: resemblances of a quarter and of three quarters are taken for none and for all
 KINSHIP = 0.85  # how much a set's head learns from another set's images, 0 (nothing) to 1 (one head for all)
 _INTERCEPT = 100.0  # kernel of the constant, so large that the penalty does not hold the intercept down
-
-
-@dataclass(frozen=True)
-class Levels:
-    """How each head is brought to the common scale: what is taken off, and what that is multiplied by; `(E,)` each."""
-
-    levels: np.ndarray
-    slopes: np.ndarray
-
-    def mixed(self, each: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Logits `(N,)` on the common scale from what every head says and counts, `(N, E)` both."""
-        return (shares * (each - self.levels) * self.slopes).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -56,19 +42,8 @@ class Experts:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float `(N,)` from features `(N, F)`."""
-        return (self.shares(features) * self.each(features)).sum(axis=1)
-
-    def each(self, features: np.ndarray) -> np.ndarray:
-        """What every head says, float `(N, E)`."""
-        return np.stack([head.logits(features) for head in self.heads], axis=1)
-
-    def levelled(self, scales: Levels) -> Experts:
-        """The same heads on a common scale: 0 is each one's own operating point, 1 a step in log-odds."""
-        heads = [
-            LinearHead(head.kernel * slope, (head.bias - level) * slope)
-            for head, level, slope in zip(self.heads, scales.levels, scales.slopes, strict=True)
-        ]
-        return Experts(tuple(heads), self.gates)
+        each = np.stack([head.logits(features) for head in self.heads], axis=1)
+        return (self.shares(features) * each).sum(axis=1)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """`head/kernel` `(F, E)`, `head/bias` `(E,)`, and the same for `gate` where there are several."""
@@ -80,36 +55,6 @@ class Experts:
         """From an artefact's arrays."""
         gates = _split("gate", arrays) if "gate/kernel" in arrays else ()
         return cls(_split("head", arrays), gates)
-
-
-def fit_levels(
-    each: np.ndarray,
-    shares: np.ndarray,
-    labels: np.ndarray,
-    sources: np.ndarray,
-    names: Sequence[str],
-    *,
-    specificity: float,
-) -> Levels:
-    """Learn from held-out answers where each set's operating point lies and how steep its head is.
-
-    Without it one threshold for all sets would keep the specificity on the whole, but find too little in one set and
-    raise too many alarms in another.
-
-    Args:
-        each, shares: held-out, `(N, E)`: what every head says and how much it counts.
-        labels, sources: `(N,)`.
-        names: of the sets, in the heads' order; a single one stays as it is.
-        specificity: that each set's operating point keeps.
-    """
-    if len(names) == 1:
-        return Levels(np.zeros(1), np.ones(1))
-    mixed, levels, slopes = (shares * each).sum(axis=1), [], []
-    for name in names:
-        own = sources == name
-        levels.append(threshold_at(mixed[own & (labels == 0)], specificity))
-        slopes.append(fit_temperature(mixed[own], labels[own])[0])
-    return Levels(np.array(levels), np.array(slopes))
 
 
 def fit_gates(features: np.ndarray, sources: np.ndarray, names: Sequence[str]) -> tuple[LinearHead, ...]:

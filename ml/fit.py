@@ -12,7 +12,7 @@ from ml.artifact import read_weights
 from ml.calibrate import fit_rules
 from ml.data import Collection, DataError, Fold, Image, folds, leave_out
 from ml.decision import Rules
-from ml.experts import Experts, Levels, fit_gates, fit_levels, fit_related
+from ml.experts import Experts, fit_gates, fit_related
 from ml.features import Backbone
 from ml.head import LinearHead, fit_ridge, sample_weights
 from ml.metrics import auc
@@ -36,7 +36,6 @@ class HeldOut:
     penalty: float
     suitability: Suitability
     scans: np.ndarray | None = None
-    levels: Levels | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,6 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     )
     everything = np.arange(len(features))
     experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gates(everything))
-    if held_out.levels is not None:
-        experts = experts.levelled(held_out.levels)
     scale = _map_scale(experts, features, collection.labels)
     return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
 
@@ -168,25 +165,18 @@ class _Material:
 def _held_out(material: _Material) -> HeldOut:
     """What heads, gates and suitability say of images whose groups they have not seen."""
     collection, features, recipe = material.collection, material.features, material.recipe
-    each = np.zeros((len(recipe.penalties), len(features), len(material.names)))
-    shares, distances = np.zeros(each.shape[1:]), np.zeros((len(features), 2))
+    logits, distances = np.zeros((len(recipe.penalties), len(features))), np.zeros((len(features), 2))
     parts = np.empty(len(features), dtype=object)
     first = features[:, : recipe.topology.first_order]
     for fold in inner_folds(collection, recipe.seed):
         gates = material.gates(fold.train)
         for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):
-            experts = Experts(heads, gates)
-            each[number, fold.test] = experts.each(features[fold.test])
-            shares[fold.test] = experts.shares(features[fold.test])
+            logits[number, fold.test] = Experts(heads, gates).logits(features[fold.test])
         distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
         parts[fold.test] = fold.name
-    best = _best_penalty((each * shares).sum(axis=2), collection.labels, parts)
-    levels = fit_levels(
-        each[best], shares, collection.labels, material.sets, material.names, specificity=recipe.specificity
-    )
+    best = _best_penalty(logits, collection.labels, parts)
     suitability = set_limits(fit_suitability(first), distances)
-    logits = levels.mixed(each[best], shares)
-    return HeldOut(logits, parts.astype(str), recipe.penalties[best], suitability, levels=levels)
+    return HeldOut(logits[best], parts.astype(str), recipe.penalties[best], suitability)
 
 
 def _best_penalty(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> int:
