@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.db.models import Count
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
@@ -135,8 +136,6 @@ class BaseSetViews(ListModelMixin, Resource):
     filter_backends = []
 
     def get_queryset(self) -> Any:
-        from django.db.models import Count
-
         require_manager(caller(self.request))
         return BaseSet.objects.annotate(image_count=Count("images")).order_by("-pk")
 
