@@ -4,7 +4,7 @@ import subprocess
 import sys
 import zipfile
 
-from tests.api.test_api_guide import blocks_of
+from tests.api.test_api_guide import MAIN_JOB, blocks_of
 from tests.e2e.scans import scans_to_send
 from tests.launched import CHECKOUT, PATIENCE
 
@@ -17,12 +17,12 @@ def test_the_guides_calls_take_a_picture_and_a_series_to_a_reviewed_answer(porta
     with zipfile.ZipFile(series, "w") as archive:
         for path in scans.series_files:
             archive.write(path, path.name)
-    calls = blocks_of("The main job in five calls")
+    calls = "\n".join(blocks_of(MAIN_JOB))
     sendings = [
         f"(export FILE='{file}' RECORD_NUMBER=GUIDE-{n}\n{calls})" for n, file in enumerate([scans.pictures[0], series])
     ]
 
-    said = run_in_a_shell(portal, blocks_of("A token"), *sendings)
+    said = run_in_a_shell(portal, *blocks_of("A token"), *sendings)
 
     lines = said.strip().splitlines()
     assert len(lines) == 8
