@@ -129,6 +129,7 @@ class Prediction(models.Model):
                 name="prediction_waiting",
             ),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="prediction_leased"),
+            models.Index(fields=["queued_at"], name="prediction_asked"),  # monitoring counts by when a model was asked
         ]
 
     def __str__(self) -> str:
