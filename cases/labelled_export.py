@@ -12,6 +12,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.core.files.storage import default_storage
 from zipstream import ZipStream
@@ -104,7 +105,7 @@ def _exported_slices(included: ScanQuerySet) -> list[ExportedSlice]:
 def _archive(slices: list[ExportedSlice]) -> ZipStream:
     archive = ZipStream(sized=True)
     for slice_ in slices:
-        archive.add(_contents(slice_), slice_.file, size=_size(slice_))
+        archive.add(hashed_contents(slice_), slice_.file, size=_size(slice_))
     archive.add(_manifest(slices), "manifest.csv", size=sum(len(line) for line in _manifest(slices)))
     return archive
 
@@ -118,22 +119,31 @@ def _size(slice_: ExportedSlice) -> int:
         ) from None
 
 
-def _contents(slice_: ExportedSlice) -> Iterator[bytes]:
+class Stored(Protocol):
+    """A file in the store, and its hash once that is known."""
+
+    stored: str
+    sha256: str
+
+
+def hashed_contents(image: Stored) -> Iterator[bytes]:
+    """The file piece by piece; its hash is noted once all has passed."""
     digest = hashlib.sha256()
-    with default_storage.open(slice_.stored) as file:
+    with default_storage.open(image.stored) as file:
         for chunk in file.chunks(CHUNK):
             digest.update(chunk)
             yield chunk
-    slice_.sha256 = digest.hexdigest()
+    image.sha256 = digest.hexdigest()
 
 
 def _manifest(slices: list[ExportedSlice]) -> Iterator[bytes]:
-    yield _line(COLUMNS)
+    yield line_of(COLUMNS).encode()
     for slice_ in slices:
-        yield _line(slice_.row())
+        yield line_of(slice_.row()).encode()
 
 
-def _line(row: Sequence[str | int]) -> bytes:
+def line_of(row: Sequence[str | int]) -> str:
+    """Of a manifest."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(row)
-    return line.getvalue().encode()
+    return line.getvalue()

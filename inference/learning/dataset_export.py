@@ -4,20 +4,17 @@ Nothing is compressed (the views are PNG), so the length is known before the fir
 the images pass, which is why the manifest comes last.
 """
 
-import hashlib
 from collections.abc import Iterator
 
 from django.core.files.storage import default_storage
 from zipstream import ZipStream
 
+from cases.labelled_export import DIGEST_PLACE, hashed_contents, line_of
 from ctportal.accounts.models import Action, User
 from inference.learning.datasets import record_of_sites, require_dataset_right
 from inference.learning.frozen_images import COLUMNS, FrozenImage, frozen_images, no_longer_frozen
-from inference.learning.materialise import MANIFEST, line_of
+from inference.learning.materialise import MANIFEST
 from inference.models import Dataset
-
-CHUNK = 1 << 18
-DIGEST_PLACE = "0" * 64
 
 
 def export_dataset(*, dataset: Dataset, user: User | None) -> ZipStream:
@@ -31,7 +28,7 @@ def export_dataset(*, dataset: Dataset, user: User | None) -> ZipStream:
     archive = ZipStream(sized=True)
     for image in images:
         image.sha256 = DIGEST_PLACE
-        archive.add(_contents(image), image.file, size=_size(dataset, image))
+        archive.add(hashed_contents(image), image.file, size=_size(dataset, image))
     archive.add(_manifest(images), MANIFEST, size=sum(len(line) for line in _manifest(images)))
     record_of_sites(Action.DATASET_EXPORTED, dataset, sites, user)
     return archive
@@ -42,15 +39,6 @@ def _size(dataset: Dataset, image: FrozenImage) -> int:
         return default_storage.size(image.stored)
     except OSError:
         raise no_longer_frozen(dataset, image.name) from None
-
-
-def _contents(image: FrozenImage) -> Iterator[bytes]:
-    digest = hashlib.sha256()
-    with default_storage.open(image.stored) as file:
-        for chunk in file.chunks(CHUNK):
-            digest.update(chunk)
-            yield chunk
-    image.sha256 = digest.hexdigest()
 
 
 def _manifest(images: list[FrozenImage]) -> Iterator[bytes]:

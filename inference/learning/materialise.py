@@ -4,9 +4,7 @@ The folder grows by a journal: each line is written after its image lies there w
 behind the last whole line. The journal becomes `manifest.csv` when everything is there.
 """
 
-import csv
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -16,6 +14,7 @@ from django.core.files.storage import default_storage
 
 from cases.errors import WrongState
 from cases.intake.raster import view_digest
+from cases.labelled_export import line_of
 from inference.learning.frozen_images import COLUMNS, FrozenImage, count_images, frozen_images, no_longer_frozen
 from inference.models import Dataset
 from ml.images import ImageError, decode_raster
@@ -152,9 +151,3 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
-
-
-def line_of(values: Collection[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
