@@ -97,14 +97,7 @@ def _is_intact(folder: Path, sha256: str) -> bool:
         return False
 
 
-def activate_model(
-    model: ModelVersion,
-    *,
-    user: User | None = None,
-    entry: Entry = Entry.COMMAND,
-    comparison: Comparison | None = None,
-    reason: str = "",
-) -> None:
+def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
     """One action: the old one leaves service, the new one enters and takes over what waits or has no answer.
 
     People promote and roll back through `inference.learning.promotion`, which asks the gate first.
@@ -113,7 +106,7 @@ def activate_model(
     require_intact(model)
     with transaction.atomic():
         hold_model_in_service(alone=True)
-        put_into_service(model, user=user, entry=entry, comparison=comparison, reason=reason)
+        put_into_service(model, user=user, entry=Entry.COMMAND)
 
 
 def put_into_service(
