@@ -79,6 +79,12 @@ def require(user: User | AnonymousUser, site: Site, right: Right) -> None:
         raise PermissionDenied(REFUSALS[right])
 
 
+def require_somewhere(user: User, right: Right) -> None:
+    """At one site at least; which objects the user may see is their `visible_to`'s business."""
+    if right not in rights_anywhere(user):
+        raise PermissionDenied(REFUSALS[right])
+
+
 def fetch(
     queryset: SiteScopedQuerySet,
     *,

@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.models import Case
+from ctportal.accounts.rights import Right, require_somewhere
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.managed import ManagedResource, require_manager
+from ctportal.api.managed import ManagedResource
 from ctportal.api.model_versions import ModelVersionSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
@@ -139,7 +140,7 @@ class ComparisonRequestViews(ManagedResource):
         return once(request, work=self._ask, answer=self._asked)
 
     def _ask(self) -> Receipt:
-        require_manager(caller(self.request))
+        require_somewhere(caller(self.request), Right.MANAGE)
         sent = checked(NewComparison, self.request)
         dataset = _named("dataset", Dataset.objects.visible_to(caller(self.request)), sent["dataset"])
         challenger = _named("challenger", ModelVersion.objects.all(), sent["challenger"])

@@ -15,11 +15,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.models import Case
-from ctportal.accounts.rights import Right, sites_with
+from ctportal.accounts.rights import Right, require_somewhere, sites_with
 from ctportal.api.fields import NamedField, NameOnly, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import DatasetLineageSerializer
-from ctportal.api.managed import ManagedResource, require_manager
+from ctportal.api.managed import ManagedResource
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
 from inference.learning.dataset_export import export_dataset
@@ -136,7 +136,7 @@ class BaseSetViews(ListModelMixin, Resource):
     filter_backends = []
 
     def get_queryset(self) -> Any:
-        require_manager(caller(self.request))
+        require_somewhere(caller(self.request), Right.MANAGE)
         return BaseSet.objects.annotate(image_count=Count("images")).order_by("-pk")
 
 
@@ -204,7 +204,7 @@ class DatasetViews(ManagedResource):
 
     def _build(self) -> Receipt:
         user = caller(self.request)
-        require_manager(user)
+        require_somewhere(user, Right.MANAGE)
         sent = NewDataset(data=self.request.data, context=self.context())
         sent.is_valid(raise_exception=True)
         facts = sent.validated_data

@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from ctportal.accounts.rights import Right, require_somewhere
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.managed import ManagedResource, require_manager
+from ctportal.api.managed import ManagedResource
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import caller
@@ -176,7 +177,7 @@ class TrainingRunViews(ManagedResource):
         return once(request, work=self._cancel, answer=self._cancelled)
 
     def _facts(self) -> dict[str, Any]:
-        require_manager(caller(self.request))
+        require_somewhere(caller(self.request), Right.MANAGE)
         sent = NewTrainingRun(data=self.request.data, context=self.context())
         sent.is_valid(raise_exception=True)
         facts = dict(sent.validated_data)

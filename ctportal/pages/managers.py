@@ -5,10 +5,9 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http.response import HttpResponseBase
 
-from ctportal.accounts.rights import REFUSALS, Right, rights_anywhere
+from ctportal.accounts.rights import Right, require_somewhere
 from ctportal.pages.requests import PersonRequest
 
 View = Callable[..., HttpResponseBase]
@@ -20,8 +19,7 @@ def managers_only(view: View) -> View:
     @login_required
     @wraps(view)
     def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if Right.MANAGE not in rights_anywhere(request.user):
-            raise PermissionDenied(REFUSALS[Right.MANAGE])
+        require_somewhere(request.user, Right.MANAGE)
         return view(request, *args, **kwargs)
 
     return guarded
