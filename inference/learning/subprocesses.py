@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,9 @@ from typing import Any, Self
 
 from django.conf import settings
 
+from inference.errors import PassingTrouble
 from inference.learning import bound_child
+from inference.learning.folders import PROGRESS
 from ml.artifact import finite
 
 POLL_SECONDS = 0.25
@@ -51,11 +54,28 @@ class Child:
         self.stop()
 
     def wait(self, beat: Callable[[], object]) -> int:
-        """Its exit status. `beat` is called all the while, and what it raises ends the program."""
+        """Its exit status. `beat` is called all the while, and what it raises ends the program.
+
+        Raises:
+            PassingTrouble: when for `TRAINING_SILENCE_SECONDS` it has written neither to its log nor to its progress.
+        """
+        heard, said = time.monotonic(), self._said()
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(POLL_SECONDS)
             beat()
+            if (now := self._said()) != said:
+                heard, said = time.monotonic(), now
+            elif time.monotonic() - heard > settings.TRAINING_SILENCE_SECONDS:
+                raise PassingTrouble(
+                    f"The program hung: it said nothing for {settings.TRAINING_SILENCE_SECONDS} seconds. "
+                    f"Its last words: {self.last_words() or 'none'}"
+                )
+
+    def _said(self) -> list[int]:
+        """Changes whenever the program writes to its log or its progress."""
+        paths = (self.log, self.log.with_name(PROGRESS))
+        return [path.stat().st_mtime_ns if path.is_file() else 0 for path in paths]
 
     def stop(self) -> None:
         if self.process.poll() is None:

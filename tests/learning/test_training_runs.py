@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from cases.errors import WrongState
 from ctportal.accounts.models import Action, Event
+from inference.errors import PassingTrouble
 from inference.learning import leases, pulse, running, subprocesses
 from inference.learning.folders import FolderTaken, alone_in, clear_ended
 from inference.learning.running import train_next, work_through
@@ -144,6 +145,20 @@ def test_the_subprocess_knows_no_secret(run, monkeypatch, tmp_path):
     with Child([sys.executable, "-c", code], log=tmp_path / "log") as child:
         assert child.wait(lambda: None) == 0
         assert child.last_words() == "[]"
+
+
+def test_a_program_that_hangs_is_ended_and_one_that_speaks_is_not(settings, tmp_path):
+    settings.TRAINING_SILENCE_SECONDS = 1
+    hung = "import time; print('reading', flush=True); time.sleep(60)"
+    with (
+        pytest.raises(PassingTrouble, match=r"hung.*1 seconds.*reading"),
+        Child([sys.executable, "-c", hung], log=tmp_path / "log") as child,
+    ):
+        child.wait(lambda: None)
+    assert child.process.poll() is not None
+    slow = "import pathlib, time\nfor k in range(6):\n    time.sleep(0.5)\n    pathlib.Path('{}').write_text(str(k))"
+    with Child([sys.executable, "-c", slow.format(tmp_path / "progress.json")], log=tmp_path / "log") as child:
+        assert child.wait(lambda: None) == 0
 
 
 def test_what_the_training_refuses_fails_at_once_in_its_words(run, trains, max):
