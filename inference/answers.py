@@ -131,9 +131,14 @@ def _explanation(prediction: Prediction) -> str:
     low, high = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
     return {
         str(Decision.COVID): f"{words}; from {high} it answers “likely”.",
-        str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.",
+        str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.{_caution(prediction)}",
         str(Decision.UNCERTAIN): f"{words}; between {low} and {high} it leaves the decision to the reader.",
     }[str(prediction.decision)]
+
+
+def _caution(prediction: Prediction) -> str:
+    """The infection is the patient's, the lesion need not lie in this slice."""
+    return " One slice without a lesion does not rule it out." if prediction.scan.slice_count == 1 else ""
 
 
 def _bounds(prediction: Prediction) -> tuple[float, float] | None:

@@ -42,6 +42,15 @@ def test_each_decision_has_its_words(
     assert text.disclaimer == DISCLAIMER == "Research use; not for diagnosis."
 
 
+def test_a_lone_slice_without_a_lesion_rules_nothing_out(model: ModelVersion, make_scan: MakeScan) -> None:
+    caution = "One slice without a lesion does not rule it out."
+    lone, series = (
+        answered(make_scan(*values), decision=Decision.NON_COVID, probability=0.04) for values in ([90], [90, 100, 110])
+    )
+    assert describe(lone).explanation.endswith(caution)
+    assert caution not in describe(series).explanation
+
+
 def test_an_unsuitable_scan_shows_no_probability(model: ModelVersion, make_scan: MakeScan) -> None:
     text = describe(answered(make_scan(), decision=Decision.UNSUITABLE, probability=0.91))
     assert "91" not in text.explanation
