@@ -144,7 +144,8 @@ def parser() -> argparse.ArgumentParser:
     recipe_options(model)
     model.add_argument("--out", type=Path, required=True, help="folder of the artefact")
     model.add_argument("--work", type=Path, default=Path("runs/model"), help="keeps features and folds (runs/model)")
-    model.add_argument("--version", default="1.1.0", help="of the model")
+    model.add_argument("--version", default="1.2.0", help="of the model")
+    model.set_defaults(mode="branches")
 
     retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))
     judge_options(_command(commands, "judge", "champion against challenger on the same patients, scan by scan"))

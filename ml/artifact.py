@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 FORMAT = "ctportal-model"
-FORMAT_VERSION = 2
-# Version 1 had one head, and one pair of suitability limits; the engine reads both.
-READABLE = (1, 2)
+FORMAT_VERSION = 3
+# Version 1 had one head, and one pair of suitability limits; version 2 had no branches; the engine reads all.
+READABLE = (1, 2, 3)
 DESCRIPTION = "artifact.json"
 WEIGHTS = "weights.npz"
 _REQUIRED = ("name", "version", "architecture", "network", "preprocessing", "thresholds", "metrics")

@@ -9,7 +9,7 @@ import numpy as np
 from ml.decision import Aggregation, Calibration, Rules
 from ml.metrics import threshold_at
 
-FALSE_NEGATIVE_COST = 3.0
+FALSE_NEGATIVE_COST = 10.0
 _ROUNDS = 100
 
 

@@ -16,7 +16,7 @@ from ml.baselines import FROZEN, HISTOGRAM, Histograms, forest_scores, svm_score
 from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds, scans_of
 from ml.evaluate import mean_figures, summarise_logits
 from ml.features import Backbone
-from ml.fit import fit_head
+from ml.fit import Fit
 from ml.metrics import auc, sensitivity_at
 from ml.progress import say
 from ml.recipe import Recipe
@@ -25,22 +25,21 @@ FitAndScore = Callable[[Recipe, Collection, Collection, bool], dict[str, Any]]
 PREPROCESSED_HISTOGRAM = "grey histogram after preprocessing + forest"
 
 
-class HeadTrial:
-    """Fits a head on a fold's training side and scores its test side."""
+class FitTrial:
+    """Fits on a fold's training side and scores its test side.
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
+    Args:
+        fit: the recipe to a collection.
+        backbone: whose features the baselines read.
+    """
+
+    def __init__(self, fit: Fit, backbone: Backbone) -> None:
+        self.fit, self.backbone = fit, backbone
         self.histograms = Histograms(backbone.preprocessing)
 
     def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
-        fitted = fit_head(recipe, self.backbone, train, quiet=quiet)
-        features, found = self.backbone.describe(test.images, quiet=quiet)
-        return {
-            "logits": fitted.head.logits(features),
-            "suitability": fitted.suitability.score(features, found),
-            "rules": fitted.rules,
-            "penalty": fitted.held_out.penalty,
-        }
+        fitted = self.fit(train, quiet)
+        return {**fitted.outcome(test, quiet=quiet), "penalty": fitted.held_out.penalty}
 
 
 def cross_validate(
@@ -60,7 +59,7 @@ def cross_validate(
     Args:
         recipe: what to fit; nothing in it may have been chosen on this split's test sides.
         collection: what is cut into folds.
-        trial: fits and scores, e.g. a `HeadTrial`.
+        trial: fits and scores, e.g. a `FitTrial`.
         split: `blocks`, `patients` or `random`.
         extra: joins every training side.
         count, seed: of the folds, see `ml.data.folds`.
@@ -102,7 +101,8 @@ def baselines(
     quiet: bool = False,
 ) -> dict[str, dict[str, float]]:
     """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model."""
-    x, y = backbone.features(train.images, quiet=quiet), backbone.features(test.images, quiet=quiet)
+    shared = backbone.topology.shared  # what was tuned is no baseline
+    x, y = (backbone.features(part.images, quiet=quiet)[:, :shared] for part in (train, test))
     scores = {
         HISTOGRAM: forest_scores(
             histograms.before(train.images), train.labels, histograms.before(test.images), seed=seed
@@ -130,7 +130,7 @@ def _measure(
         "unsuitable": float((outcome["suitability"] < rules.suitable).mean()) if "suitability" in outcome else None,
         "logits": outcome["logits"].tolist(),
     }
-    if isinstance(trial, HeadTrial):
+    if isinstance(trial, FitTrial):
         result["baselines"] = baselines(train, test, trial.backbone, trial.histograms, seed=recipe.seed, quiet=quiet)
     return finite(result)
 

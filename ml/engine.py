@@ -114,7 +114,8 @@ class Engine:
     def _run(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray]:
         """Features `(N, F)` and the heads' mixed maps `(N, h, w)`, whose means are the logits."""
         features, maps = self.network.run(np.stack([p.pixels for p in batch]), np.stack([p.lungs for p in batch]))
-        return features, np.einsum("ne,nehw->nhw", self._experts.shares(features), maps)
+        shares = self._experts.shares(features, np.stack([p.statistics for p in batch]))
+        return features, np.einsum("ne,nehw->nhw", shares, maps)
 
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]

@@ -1,8 +1,8 @@
 """Linear heads, one for each data set of the training, mixed by which set a picture looks like.
 
 Two hospitals' pictures differ so much in sharpness and window that one linear head for both serves neither. Each set
-therefore has a head of its own, which learns from the others' images as from relatives. The gate is linear too: how far
-a picture resembles each set. A picture that resembles none, or all alike, is judged by the heads' average.
+therefore has a head of its own. A gate says how far a picture resembles each set (`ml.gate`). A picture that resembles
+none, or all alike, is judged by the heads' average.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.head import LinearHead, fit_ridge
+from ml.gate import Gate, gate_from_arrays
+from ml.head import LinearHead
 
-GATE_PENALTY = 0.1
-STEEPNESS = 2.0  # of the gate: resemblances of a quarter and of three quarters are taken for none and for all
 KINSHIP = 0.85  # how much a set's head learns from another set's images, 0 (nothing) to 1 (one head for all)
 _INTERCEPT = 100.0  # kernel of the constant, so large that the penalty does not hold the intercept down
 
@@ -25,56 +24,53 @@ class Experts:
     """E linear heads and the gate that mixes them.
 
     Attributes:
-        heads: one for each data set; one alone needs no gate.
-        gates: as many; `gates[e].logits(features)` is how much a picture resembles set e, cut to 0–1.
+        heads: one for each data set.
+        gate: tells the sets apart; one head alone needs none.
     """
 
     heads: tuple[LinearHead, ...]
-    gates: tuple[LinearHead, ...] = ()
+    gate: Gate | None = None
 
-    def shares(self, features: np.ndarray) -> np.ndarray:
-        """How much each head counts, float `(N, E)`, sum 1, from features `(N, F)`."""
-        if len(self.heads) == 1:
-            return np.ones((len(features), 1))
-        near = np.stack([gate.logits(features) for gate in self.gates], axis=1).clip(0.0, 1.0)
-        total = near.sum(axis=1, keepdims=True)
-        return np.where(total > 1e-6, near / np.maximum(total, 1e-6), 1.0 / len(self.heads))
+    def __post_init__(self) -> None:
+        if len(self.heads) > 1 and self.gate is None:
+            raise ValueError(f"Several heads need a gate. Received: {len(self.heads)} heads")
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        """float `(N,)` from features `(N, F)`."""
+    def shares(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """How much each head counts, see `gate_shares`."""
+        return gate_shares(self.gate, features, statistics)
+
+    def logits(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """float `(N,)`; arguments as in `shares`."""
         each = np.stack([head.logits(features) for head in self.heads], axis=1)
-        return (self.shares(features) * each).sum(axis=1)
+        return np.asarray((self.shares(features, statistics) * each).sum(axis=1))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """`head/kernel` `(F, E)`, `head/bias` `(E,)`, and the same for `gate` where there are several."""
-        arrays = _stacked("head", self.heads)
-        return {**arrays, **_stacked("gate", self.gates)} if self.gates else arrays
+        """`head/kernel` `(F, E)`, `head/bias` `(E,)`, and the gate's where there are several."""
+        kernel = np.stack([head.kernel for head in self.heads], axis=1)
+        arrays = {"head/kernel": kernel, "head/bias": np.array([head.bias for head in self.heads])}
+        return {**arrays, **self.gate.to_arrays()} if self.gate else arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Experts:
         """From an artefact's arrays."""
-        gates = _split("gate", arrays) if "gate/kernel" in arrays else ()
-        return cls(_split("head", arrays), gates)
+        kernel, bias = (np.asarray(arrays[f"head/{name}"], np.float64) for name in ("kernel", "bias"))
+        heads = tuple(LinearHead(column, float(value)) for column, value in zip(kernel.T, bias, strict=True))
+        return cls(heads, gate_from_arrays(arrays))
 
 
-def fit_gates(features: np.ndarray, sources: np.ndarray, names: Sequence[str]) -> tuple[LinearHead, ...]:
-    """Learn which set a picture is from, by ridge regression on 0 and 1; every set weighs the same.
+def gate_shares(gate: Gate | None, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+    """How much each of E heads counts for N pictures, float `(N, E)`, sum 1.
 
     Args:
-        features: float `(N, F)`.
-        sources: str `(N,)`, the set of each row.
-        names: of the sets, in the heads' order; a single one needs no gate.
+        gate: None where there is one head.
+        features: float `(N, F)`, pooled by the network.
+        statistics: float `(N, K)`, of the pictures, from `ml.acquisition`.
     """
-    if len(names) < 2:
-        return ()
-    weights = np.zeros(len(sources))
-    for name in names:
-        weights[sources == name] = len(sources) / len(names) / max(1, (sources == name).sum())
-    gates = []
-    for name in names:
-        found = fit_ridge(features, (sources == name).astype(int), weights, [GATE_PENALTY])[0]
-        gates.append(LinearHead(found.kernel * STEEPNESS / 2, found.bias * STEEPNESS / 2 + 0.5))
-    return tuple(gates)
+    if gate is None:
+        return np.ones((len(features), 1))
+    near = gate.resemblance(features, statistics)
+    total = near.sum(axis=1, keepdims=True)
+    return np.where(total > 1e-6, near / np.maximum(total, 1e-6), 1.0 / near.shape[1])
 
 
 def fit_related(
@@ -116,13 +112,3 @@ def fit_related(
         biases = _INTERCEPT * (share @ kin) - mean @ kernels
         result.append(tuple(LinearHead(kernel, float(bias)) for kernel, bias in zip(kernels.T, biases, strict=True)))
     return result
-
-
-def _stacked(layer: str, heads: Sequence[LinearHead]) -> dict[str, np.ndarray]:
-    kernel = np.stack([head.kernel for head in heads], axis=1)
-    return {f"{layer}/kernel": kernel, f"{layer}/bias": np.array([head.bias for head in heads])}
-
-
-def _split(layer: str, arrays: Mapping[str, np.ndarray]) -> tuple[LinearHead, ...]:
-    kernel, bias = (np.asarray(arrays[f"{layer}/{name}"], np.float64) for name in ("kernel", "bias"))
-    return tuple(LinearHead(column, float(value)) for column, value in zip(kernel.T, bias, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ml.data import Image
 from ml.features import Backbone
-from ml.perturb import variant
+from ml.perturb import variant, variant_name
 from ml.recipe import Recipe
 from ml.watch import Watch
 
@@ -26,6 +26,6 @@ def keep_variants(backbone: Backbone, recipe: Recipe, images: Sequence[Image], w
     for number in range(recipe.variants):
         for start in range(0, len(images), _STEP):
             step = images[start : start + _STEP]
-            change, name = variant(number, recipe.seed), f"v{recipe.seed}.{number}"
-            backbone.features(step, change=change, changed_by=name, quiet=True)
+            change, name = variant(number, recipe.seed), variant_name(number, recipe.seed)
+            backbone.describe(step, change=change, changed_by=name, quiet=True)
             watch.advance(len(step))

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,15 @@ _BATCH = 16
 def read_view(image: Image) -> np.ndarray:
     """The view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
     return to_views(image.path.read_bytes())[0]
+
+
+class Described(NamedTuple):
+    """Of N pictures: pooled features, float32 `(N, F)`; statistics, float32 `(N, K)`, from `ml.acquisition`; whether
+    lungs were found, bool `(N,)`."""
+
+    features: np.ndarray
+    statistics: np.ndarray
+    lungs_found: np.ndarray
 
 
 class Backbone:
@@ -52,17 +62,9 @@ class Backbone:
         self._network: OpenVinoNetwork | None = None
         self.key = self._digest()
 
-    def features(
-        self,
-        images: Sequence[Image],
-        *,
-        change: Change | None = None,
-        changed_by: str = "",
-        quiet: bool = False,
-        title: str = "features",
-    ) -> np.ndarray:
-        """Features of images, float32 `(N, F)`; arguments as in `describe`."""
-        return self.describe(images, change=change, changed_by=changed_by, quiet=quiet, title=title)[0]
+    def features(self, images: Sequence[Image], *, quiet: bool = False, title: str = "features") -> np.ndarray:
+        """Features of images, float32 `(N, F)`."""
+        return self.describe(images, quiet=quiet, title=title).features
 
     def describe(
         self,
@@ -72,8 +74,8 @@ class Backbone:
         changed_by: str = "",
         quiet: bool = False,
         title: str = "features",
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Features of images, float32 `(N, F)`, and whether lungs were found in them, bool `(N,)`.
+    ) -> Described:
+        """What the network and the preprocessing say of images.
 
         Args:
             images: to read.
@@ -100,17 +102,19 @@ class Backbone:
                 _keep(paths[position], row)
             progress.advance(len(chunk))
         stacked = np.stack([found[position] for position in range(len(images))]).astype(np.float32)
-        return stacked[:, :-1], stacked[:, -1] > 0
+        features, statistics, lungs = np.split(stacked, [self.topology.features, -1], axis=1)
+        return Described(features, statistics, lungs[:, 0] > 0)
 
-    def of_views(self, views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Features of views, float32 `(N, F)`, and whether lungs were found in them, bool `(N,)`."""
-        parts, found = [], []
+    def of_views(self, views: Sequence[np.ndarray]) -> Described:
+        """The same of views, uint8 `(H, W)` each."""
+        parts, statistics, found = [], [], []
         for start in range(0, len(views), _BATCH):
             prepared = [prepare(view, self.preprocessing) for view in views[start : start + _BATCH]]
             features, _ = self._run(np.stack([p.pixels for p in prepared]), np.stack([p.lungs for p in prepared]))
             parts.append(features)
+            statistics += [p.statistics for p in prepared]
             found += [p.framing.lungs_found for p in prepared]
-        return np.concatenate(parts), np.array(found)
+        return Described(np.concatenate(parts), np.stack(statistics), np.array(found))
 
     def _run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._network is None:
@@ -124,7 +128,7 @@ class Backbone:
 
     def _digest(self) -> str:
         hasher = hashlib.sha256()
-        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json(), "store": 2}
+        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json(), "store": 3}
         hasher.update(json.dumps(settings, sort_keys=True).encode())
         for name in sorted(self.weights):
             hasher.update(name.encode() + np.ascontiguousarray(self.weights[name], np.float32).tobytes())

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ml.artifact import read_weights
 from ml.calibrate import fit_rules
-from ml.data import Collection, DataError, Fold, Image, folds, leave_out
+from ml.data import Collection, DataError, Fold, folds, leave_out
 from ml.decision import Rules
-from ml.experts import Experts, fit_gates, fit_related
-from ml.features import Backbone
+from ml.experts import Experts, fit_related
+from ml.features import Backbone, Described
+from ml.gate import COPY_WEIGHT, Gate, fit_gate
 from ml.head import LinearHead, fit_ridge, sample_weights
 from ml.metrics import auc
-from ml.perturb import variant
+from ml.perturb import variant, variant_name
 from ml.recipe import Recipe
 from ml.suitability import Suitability, fit_suitability, set_limits
 
 INNER_FOLDS = 5
+GATE_COPIES = 2  # augmented copies of each image that the gate learns from, where the recipe has any
 EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its own
 
 
@@ -48,13 +51,21 @@ class HeadFit:
     suitability: Suitability
     held_out: HeldOut
 
-    def logits(self, images: Sequence[Image], *, quiet: bool = False) -> np.ndarray:
-        """float `(N,)`."""
-        return self.head.logits(self.backbone.features(images, quiet=quiet))
+    def outcome(self, collection: Collection, *, quiet: bool = False) -> dict[str, Any]:
+        """`logits` and `suitability` `(N,)` of a collection's images, and the `rules` to judge them by."""
+        seen = self.backbone.describe(collection.images, quiet=quiet)
+        return {
+            "logits": self.head.logits(seen.features, seen.statistics),
+            "suitability": self.suitability.score(seen.features, seen.lungs_found),
+            "rules": self.rules,
+        }
 
     def weights(self) -> dict[str, np.ndarray]:
         """Every array of the artefact."""
         return {**self.backbone.weights, **self.head.to_arrays(), **self.suitability.to_arrays()}
+
+
+Fit = Callable[[Collection, bool], HeadFit]  # of a recipe to a collection; quiet or not
 
 
 def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0) -> Backbone:
@@ -79,30 +90,31 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     the heads themselves is fitted to held-out logits: inner folds leave out one block after another where the
     collection has blocks, else patients.
     """
-    features = backbone.features(collection.images, quiet=quiet, title=f"features of {collection.name}")
+    seen = backbone.describe(collection.images, quiet=quiet, title=f"features of {collection.name}")
     copies = [
-        backbone.features(
+        backbone.describe(
             collection.images,
             change=variant(number, recipe.seed),
-            changed_by=f"v{recipe.seed}.{number}",
+            changed_by=variant_name(number, recipe.seed),
             quiet=quiet,
             title=f"variant {number + 1} of {recipe.variants}",
         )
         for number in range(recipe.variants)
     ]
-    material = _Material(recipe, collection, features, copies, expert_sets(collection))
+    material = _Material(recipe, collection, seen, copies, expert_sets(collection))
     held_out = _held_out(material)
-    rules = fit_rules(
-        held_out.logits,
-        collection.labels,
-        collection.scans,
-        specificity=recipe.specificity,
-        abstain=recipe.abstain,
-    )
-    everything = np.arange(len(features))
-    experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gates(everything))
-    scale = _map_scale(experts, features, collection.labels)
+    everything = np.arange(len(seen.features))
+    experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gate(everything))
+    rules = held_out_rules(recipe, collection, held_out.logits)
+    scale = _map_scale(experts.logits(seen.features, seen.statistics), collection.labels)
     return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
+
+
+def held_out_rules(recipe: Recipe, collection: Collection, logits: np.ndarray) -> Rules:
+    """The recipe's calibration, operating point and band from held-out logits `(N,)`."""
+    return fit_rules(
+        logits, collection.labels, collection.scans, specificity=recipe.specificity, abstain=recipe.abstain
+    )
 
 
 def expert_sets(collection: Collection) -> np.ndarray:
@@ -130,14 +142,30 @@ def inner_folds(collection: Collection, seed: int) -> list[Fold]:
     return result
 
 
+def gate_of(
+    recipe: Recipe, seen: Described, copies: Sequence[Described], sets: np.ndarray, rows: np.ndarray
+) -> Gate | None:
+    """What tells the sets apart, from these rows of the images and two of their copies at most."""
+    parts = (seen, *copies[:GATE_COPIES])
+    weights = np.repeat([1.0] + [COPY_WEIGHT] * (len(parts) - 1), len(rows))
+    return fit_gate(
+        np.concatenate([part.features[rows, : recipe.topology.shared] for part in parts]),
+        np.concatenate([part.statistics[rows] for part in parts]),
+        np.tile(sets[rows], len(parts)),
+        sorted(set(sets)),
+        weights,
+        seed=recipe.seed,
+    )
+
+
 @dataclass(frozen=True)
 class _Material:
-    """What heads are fitted to: features `(N, F)`, those of augmented copies, and the set that each row belongs to."""
+    """What heads are fitted to: the images, their augmented copies, and the set that each row belongs to."""
 
     recipe: Recipe
     collection: Collection
-    features: np.ndarray
-    copies: list[np.ndarray]
+    seen: Described
+    copies: list[Described]
     sets: np.ndarray
 
     @property
@@ -150,28 +178,29 @@ class _Material:
         collection, times = self.collection, 1 + len(self.copies)
         labels, scans, sources = collection.labels[rows], collection.scans[rows], collection.sources[rows]
         weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power)
-        stacked = np.concatenate([part[rows] for part in (self.features, *self.copies)])
+        stacked = np.concatenate([part.features[rows] for part in (self.seen, *self.copies)])
         labels, weights = np.tile(labels, times), np.tile(weights, times) / times
         if len(self.names) == 1:
             return [(head,) for head in fit_ridge(stacked, labels, weights, penalties, _importance(self.recipe))]
         sets = np.tile(self.sets[rows], times)
         return fit_related(stacked, labels, weights, sets, self.names, penalties, _importance(self.recipe))
 
-    def gates(self, rows: np.ndarray) -> tuple[LinearHead, ...]:
+    def gate(self, rows: np.ndarray) -> Gate | None:
         """What tells the sets apart."""
-        return fit_gates(self.features[rows], self.sets[rows], self.names)
+        return gate_of(self.recipe, self.seen, self.copies, self.sets, rows)
 
 
 def _held_out(material: _Material) -> HeldOut:
     """What heads, gates and suitability say of images whose groups they have not seen."""
-    collection, features, recipe = material.collection, material.features, material.recipe
+    collection, seen, recipe = material.collection, material.seen, material.recipe
+    features = seen.features
     logits, distances = np.zeros((len(recipe.penalties), len(features))), np.zeros((len(features), 2))
     parts = np.empty(len(features), dtype=object)
     first = features[:, : recipe.topology.first_order]
     for fold in inner_folds(collection, recipe.seed):
-        gates = material.gates(fold.train)
+        gate = material.gate(fold.train)
         for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):
-            logits[number, fold.test] = Experts(heads, gates).logits(features[fold.test])
+            logits[number, fold.test] = Experts(heads, gate).logits(features[fold.test], seen.statistics[fold.test])
         distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
         parts[fold.test] = fold.name
     best = _best_penalty(logits, collection.labels, parts)
@@ -195,7 +224,7 @@ def _importance(recipe: Recipe) -> np.ndarray | None:
     return np.repeat(shares / sizes, sizes)
 
 
-def _map_scale(head: Experts, features: np.ndarray, labels: np.ndarray) -> float:
-    """Map value shown at full strength: four times the logit that only one in twenty positives exceeds."""
-    strong = float(np.quantile(head.logits(features[labels == 1]), 0.95)) if (labels == 1).any() else 1.0
+def _map_scale(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Map value shown at full strength: four times the logit `(N,)` that only one in twenty positives exceeds."""
+    strong = float(np.quantile(logits[labels == 1], 0.95)) if (labels == 1).any() else 1.0
     return max(4.0 * strong, 1e-3)

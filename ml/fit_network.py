@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.calibrate import fit_rules
 from ml.data import Collection, folds
 from ml.experts import Experts
 from ml.feature_store import keep_features
 from ml.features import Backbone
-from ml.fit import HeadFit, HeldOut, _map_scale
+from ml.fit import HeadFit, HeldOut, _map_scale, held_out_rules
 from ml.recipe import Recipe
 from ml.resnet import load_weights
 from ml.suitability import fit_suitability, set_limits
@@ -57,10 +56,10 @@ def fit_network_on(
     watch.stage("calibrating", len(train.images) + len(held.images))
     keep_features(backbone, [*train.images, *held.images], watch)
     known = backbone.features(train.images, quiet=quiet)
-    unseen = backbone.features(held.images, quiet=quiet)
+    seen = backbone.describe(held.images, quiet=quiet)
     suitability = fit_suitability(known[:, : recipe.topology.first_order])
-    suitability = set_limits(suitability, suitability.distances(unseen))
-    rules = fit_rules(logits, held.labels, held.scans, specificity=recipe.specificity, abstain=recipe.abstain)
-    rules = replace(rules, map_scale=_map_scale(fitted, unseen, held.labels))
+    suitability = set_limits(suitability, suitability.distances(seen.features))
+    scale = _map_scale(fitted.logits(seen.features, seen.statistics), held.labels)
+    rules = replace(held_out_rules(recipe, held, logits), map_scale=scale)
     held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability, held.scans)
     return HeadFit(backbone, fitted, rules, suitability, held_out)

@@ -18,6 +18,7 @@ from ml.topology import (
     Topology,
     upper_triangle,
     walk,
+    walk_trunk,
 )
 
 
@@ -54,6 +55,9 @@ class _GraphBuilder:
     def add(self, x: Any, y: Any) -> Any:
         return ops.add(x, y)
 
+    def concatenate(self, parts: list[Any]) -> Any:
+        return ops.concat(parts, 1)
+
     def max_pool(self, x: Any) -> Any:
         # Its input is never negative, so padding with minus infinity equals Keras' padding with zero.
         return ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
@@ -78,6 +82,8 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
     outputs = walk(topology, _GraphBuilder(weights), centred)
     head, bias = (np.asarray(weights[f"head/{name}"], np.float32) for name in ("kernel", "bias"))
+    if len(head) != topology.features:
+        raise ArtifactError(f"head/kernel must have {topology.features} rows. Received: {head.shape}")
     parts, total, start = [], None, 0
     for (stage, kind), size in zip(topology.pools, topology.sizes, strict=True):
         factor = 2 ** (stage - topology.finest)
@@ -146,6 +152,28 @@ def build_stage(
     centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
     tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
     return _named([image], {"stage": walk(tapped, _GraphBuilder(weights), centred)[stage]})
+
+
+def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
+    """What all branches share: from `image` `(N, 1, height, width)`, 0–255, and `attention` `(N, h, w)`, sum 1, to
+    `trunk` float16 `(N, h, w, C)`, which the branches start from, and `shared` `(N, S)`, the pooled features before it.
+    """
+    rows, columns = topology.grid(height, width)
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
+    share = ops.unsqueeze(attention, ops.constant(np.array([1])))
+    outputs, trunk = walk_trunk(
+        topology, _GraphBuilder(weights), ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    )
+    parts = []
+    for stage, kind in topology.pools:
+        if stage != topology.last:
+            gathered = _gathered(share, 2 ** (stage - topology.finest))
+            head = np.zeros((topology.stage_filters(stage), 1), np.float32)
+            parts.append(_first_order(outputs[stage], gathered, head, kind)[0])
+    last = ops.transpose(trunk, ops.constant(np.array([0, 2, 3, 1])))
+    shared = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
+    return _named([image, attention], {"trunk": ops.convert(last, "f16"), "shared": shared})
 
 
 def _gathered(share: Any, factor: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ml.preprocess import Preprocessing
-from ml.recipe import Finetuning, Recipe
+from ml.recipe import Branching, Finetuning, Recipe
 from ml.topology import BLOCKS, Topology
 
 
@@ -14,7 +14,12 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     base, tuning = Recipe(), Finetuning()
     shape, input_ = base.topology, base.preprocessing
     group = command.add_argument_group("recipe")
-    group.add_argument("--mode", choices=("head", "finetune"), default=base.mode, help="head: frozen backbone, minutes")
+    group.add_argument(
+        "--mode",
+        choices=("head", "branches", "finetune"),
+        default=base.mode,
+        help="head: frozen backbone, minutes; branches: tunes the last blocks for each data set; finetune: all",
+    )
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
     group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread, 4:second")
@@ -33,6 +38,11 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--specificity", type=float, default=base.specificity, help="the operating point keeps it")
     group.add_argument("--abstain", type=float, default=base.abstain, help="share that may be answered 'uncertain'")
     group.add_argument("--seed", type=int, default=base.seed)
+    branch, tuned = command.add_argument_group("branches"), base.branching
+    branch.add_argument("--steps", type=int, default=tuned.steps, help="of each branch, whatever the set's size")
+    branch.add_argument("--branch-blocks", type=int, default=shape.branch_blocks, help="last blocks that are tuned")
+    branch.add_argument("--branch-rate", type=float, default=tuned.rate, help="peak learning rate")
+    branch.add_argument("--copies", type=int, default=tuned.copies, help="augmented copies of each image")
     fine = command.add_argument_group("finetune")
     fine.add_argument("--epochs", type=int, default=tuning.epochs)
     fine.add_argument("--head-epochs", type=int, default=tuning.head_epochs, help="first the head alone")
@@ -51,11 +61,13 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe that the options say."""
     base = Recipe()
     same = (options.architecture, options.stages) == (base.topology.architecture, base.topology.stages)
-    taps = tuple(options.taps) if options.taps else base.topology.taps if same else (str(options.stages + 1),)
+    last = options.stages + 1
+    usual = (str(last - 1), f"{last - 1}:spread", f"{last}:spread") if options.mode == "branches" else (str(last),)
+    taps = tuple(options.taps) if options.taps else base.topology.taps if same else usual
     weights = tuple(options.tap_weights or (base.tap_weights if same and not options.taps else ()))
     return Recipe(
         tap_weights=weights,
-        topology=Topology(options.architecture, options.stages, taps),
+        topology=Topology(options.architecture, options.stages, taps, branch_blocks=options.branch_blocks),
         preprocessing=Preprocessing(
             height=options.height,
             width=options.width,
@@ -82,4 +94,5 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
             strength=options.strength,
             patience=options.patience,
         ),
+        branching=Branching(steps=options.steps, rate=options.branch_rate, copies=options.copies),
     )

@@ -116,3 +116,8 @@ def variant(number: int, seed: int) -> Change:
         return view
 
     return change
+
+
+def variant_name(number: int, seed: int) -> str:
+    """What stores call a variant."""
+    return f"v{seed}.{number}"

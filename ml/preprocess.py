@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from ml.acquisition import acquisition
 from ml.lungs import LungMask, find_lungs, soft_tissue_level
 from ml.topology import NEUTRAL
 
@@ -70,12 +71,14 @@ class Prepared:
         lungs: uint8 `(height, width)`, 255 inside the lungs; all 255 where none were found.
         framing: where the input lies in the view.
         lung_share: part of the view that is lung, 0–1.
+        statistics: of the view, from `ml.acquisition`.
     """
 
     pixels: np.ndarray
     lungs: np.ndarray
     framing: Framing
     lung_share: float
+    statistics: np.ndarray
 
 
 def prepare(view: np.ndarray, settings: Preprocessing) -> Prepared:
@@ -103,7 +106,7 @@ def prepare(view: np.ndarray, settings: Preprocessing) -> Prepared:
     if lungs.box is not None:
         grown = Image.fromarray(lungs.mask.astype(np.uint8) * 255).resize(view.shape[::-1], Image.Resampling.BILINEAR)
         mask = _cut(np.asarray(grown), frame, replace(settings, padding="neutral"), outside=0)
-    return Prepared(pixels, mask, Framing(view.shape, frame, lungs.box is not None), lungs.share)
+    return Prepared(pixels, mask, Framing(view.shape, frame, lungs.box is not None), lungs.share, acquisition(view))
 
 
 def attention(lungs: np.ndarray, grid: tuple[int, int], settings: Preprocessing) -> np.ndarray:

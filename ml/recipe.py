@@ -44,13 +44,46 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
+class Branching:
+    """How a branch is tuned for each data set.
+
+    Attributes:
+        steps: in all, whatever the size of the set, so that a small one is seen as often as it needs.
+        batch: images in a step.
+        rate: peak learning rate, after a short warm-up, decayed by a cosine.
+        copies: augmented copies of each image, drawn as often as the image itself.
+        smoothing: of the labels, 0–1.
+        dropout: on the pooled features.
+        average: decay of the weights' moving average.
+        penalty: of the ridge head that tuning starts from.
+    """
+
+    steps: int = 100
+    batch: int = 32
+    rate: float = 2e-4
+    copies: int = 5
+    smoothing: float = 0.05
+    dropout: float = 0.2
+    average: float = 0.98
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.copies < 0:
+            raise ValueError(
+                f"A branch is tuned in a step and an image at least, with no fewer than 0 copies. "
+                f"Received: {self.steps} steps of {self.batch} images, {self.copies} copies"
+            )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides a model but the data.
 
     Attributes:
         topology, preprocessing: the network and its input.
         weights: where the backbone starts: `none`, `imagenet` or a path.
-        mode: `head` fits a linear head on the frozen backbone's features (minutes on a CPU); `finetune` trains.
+        mode: `head` fits a linear head on the frozen backbone's features (minutes on a CPU); `branches` tunes the last
+            blocks and a head for each data set (an hour on a CPU, thresholds included); `finetune` trains the network.
         penalties: of the ridge head; inner cross-validation chooses one.
         tap_weights: share of each tap in the ridge kernel, 0 for taps that only suitability and gates look at; empty:
             every feature alike.
@@ -64,9 +97,9 @@ class Recipe:
     topology: Topology = field(default_factory=Topology)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: str = "imagenet"
-    mode: Literal["head", "finetune"] = "head"
+    mode: Literal["head", "branches", "finetune"] = "head"
     penalties: tuple[float, ...] = (1.0, 3.0)
-    tap_weights: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)
+    tap_weights: tuple[float, ...] = (0.0, 1.0, 1.0)
     group_power: float = 1.0
     variants: int = 0
     validation: int = 5
@@ -74,6 +107,7 @@ class Recipe:
     abstain: float = 0.1
     seed: int = 0
     finetuning: Finetuning = field(default_factory=Finetuning)
+    branching: Branching = field(default_factory=Branching)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json()}
@@ -88,6 +122,7 @@ class Recipe:
                 "penalties": tuple(values["penalties"]),
                 "tap_weights": tuple(values["tap_weights"]),
                 "finetuning": Finetuning(**values["finetuning"]),
+                "branching": Branching(**values.get("branching", {})),
             }
         )
 

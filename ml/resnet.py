@@ -38,6 +38,9 @@ class _KerasBuilder:
     def add(self, x: Any, y: Any) -> Any:
         return keras.layers.Add()([x, y])
 
+    def concatenate(self, parts: list[Any]) -> Any:
+        return keras.layers.Concatenate()(parts)
+
     def max_pool(self, x: Any) -> Any:
         return keras.layers.MaxPooling2D(3, strides=2)(keras.layers.ZeroPadding2D(1)(x))
 

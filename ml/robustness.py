@@ -32,10 +32,10 @@ def robustness_table(
     """Accuracy, AUC, missed infections and flagged images under each change of `ml.perturb.ROBUSTNESS`."""
     rows = []
     for name, change in {UNCHANGED: None, **ROBUSTNESS}.items():
-        features, found = backbone.describe(
+        seen = backbone.describe(
             collection.images, change=change, changed_by="" if change is None else _slug(name), quiet=quiet, title=name
         )
-        probabilities = rules.slice.probability(head.logits(features))
+        probabilities = rules.slice.probability(head.logits(seen.features, seen.statistics))
         positive = probabilities >= rules.slice.operating_point
         labels = collection.labels
         rows.append({
@@ -45,7 +45,7 @@ def robustness_table(
             "auc": auc(labels, probabilities),
             "false_negatives": int(((labels == 1) & ~positive).sum()),
             "false_positives": int(((labels == 0) & positive).sum()),
-            "unsuitable": float((suitability.score(features, found) < rules.suitable).mean()),
+            "unsuitable": float((suitability.score(seen.features, seen.lungs_found) < rules.suitable).mean()),
         })  # fmt: skip
     return rows
 
@@ -55,7 +55,8 @@ def foreign_table(
 ) -> dict[str, Any]:
     """Share of non-CT pictures flagged unsuitable, in all and by kind."""
     kinds, views = zip(*foreign_views(count, seed=seed), strict=True)
-    flagged = suitability.score(*backbone.of_views(views)) < rules.suitable
+    seen = backbone.of_views(views)
+    flagged = suitability.score(seen.features, seen.lungs_found) < rules.suitable
     names = np.array(kinds)
     by_kind = {name: float(flagged[names == name].mean()) for name in dict.fromkeys(kinds)}
     return {"n": count, "flagged": float(flagged.mean()), "by_kind": by_kind}
@@ -63,11 +64,9 @@ def foreign_table(
 
 def cross_data(trained: HeadFit, other: Collection, *, quiet: bool = False) -> dict[str, Any]:
     """A model trained on one data set, measured on another."""
-    features, found = trained.backbone.describe(other.images, quiet=quiet)
-    logits = trained.head.logits(features)
-    figures = summarise_logits(other, logits, trained.rules)
-    flagged = float((trained.suitability.score(features, found) < trained.rules.suitable).mean())
-    return {**figures, "unsuitable": flagged}
+    outcome = trained.outcome(other, quiet=quiet)
+    figures = summarise_logits(other, outcome["logits"], trained.rules)
+    return {**figures, "unsuitable": float((outcome["suitability"] < trained.rules.suitable).mean())}
 
 
 def _slug(name: str) -> str:

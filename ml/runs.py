@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from ml.artifact import Artifact, finite, save_artifact
-from ml.crossval import HeadTrial, cross_validate
+from ml.crossval import FitTrial, cross_validate
 from ml.data import LEAKS, Collection, DataError, assert_group_safe, folds
 from ml.engine import load_engine
 from ml.evaluate import run_model, summarise, summarise_logits
-from ml.fit import HeadFit, fit_head, make_backbone
+from ml.features import Backbone
+from ml.fit import Fit, HeadFit, fit_head, make_backbone
 from ml.known_views import KnownView, known_views, provenance
 from ml.progress import say
 from ml.recipe import Recipe
 from ml.report import plot_history, write_report
 
-FEATURES = "features"
+FEATURES, BRANCHES = "features", "branches"
 
 
 def train_run(
@@ -79,8 +80,19 @@ def fit(recipe: Recipe, train: Collection, folder: Path, *, store: Path | None =
         history = json.loads((folder / "history.json").read_text())["history"]
         plot_history(folder / "curves.png", history)
         return fitted
-    backbone = make_backbone(recipe, store=store or folder / FEATURES)
-    return fit_head(recipe, backbone, train, quiet=quiet)
+    return frozen_fit(recipe, make_backbone(recipe, store=store or folder / FEATURES), folder)(train, quiet)
+
+
+def frozen_fit(recipe: Recipe, backbone: Backbone, folder: Path) -> Fit:
+    """How the recipe is fitted on a frozen backbone or trunk; tuned branches are kept in the folder."""
+    if recipe.mode == "head":
+        return lambda collection, quiet: fit_head(recipe, backbone, collection, quiet=quiet)
+    from ml.branches import BranchTrainer, fit_branches
+    from ml.trunk import Trunk
+
+    trunk = Trunk(recipe, backbone.weights, backbone.store or folder / FEATURES)
+    trainer = BranchTrainer(recipe, trunk, folder / BRANCHES)
+    return lambda collection, quiet: fit_branches(recipe, trainer, collection, quiet=quiet)
 
 
 def export_fit(
@@ -102,8 +114,8 @@ def export_fit(
     description = {
         "name": name,
         "version": version,
-        "architecture": recipe.topology.architecture,
-        "network": recipe.topology.to_json(),
+        "architecture": fitted.backbone.topology.architecture,
+        "network": fitted.backbone.topology.to_json(),
         "preprocessing": recipe.preprocessing.to_json(),
         "thresholds": fitted.rules.to_json(),
         "metrics": metrics or {},
@@ -153,7 +165,8 @@ def crossval_run(
         trial: Any = _NetworkTrial(folder)
     else:
         backbone = make_backbone(recipe, store=store or folder / FEATURES)
-        folder, trial = folder / backbone.key[:8], HeadTrial(backbone)
+        folder = folder / backbone.key[:8]
+        trial = FitTrial(frozen_fit(recipe, backbone, folder), backbone)
     return cross_validate(
         recipe, collection, trial, split=split, extra=extra, count=count, seed=recipe.seed, folder=folder, quiet=quiet
     )
@@ -169,12 +182,7 @@ class _NetworkTrial:
         from ml.fit_network import fit_network
 
         fitted = fit_network(recipe, train, self.folder / f"network-{test.digest()[:12]}", quiet=quiet)
-        features, found = fitted.backbone.describe(test.images, quiet=quiet)
-        return {
-            "logits": fitted.head.logits(features),
-            "suitability": fitted.suitability.score(features, found),
-            "rules": fitted.rules,
-        }
+        return fitted.outcome(test, quiet=quiet)
 
 
 def _sides(

@@ -13,15 +13,15 @@ import numpy as np
 from ml.artifact import finite
 from ml.baselines import Histograms
 from ml.card import card_tables
-from ml.crossval import HeadTrial, baselines, cross_validate
+from ml.crossval import FitTrial, baselines, cross_validate
 from ml.data import Collection, folds, read_collection, read_collections
 from ml.evaluate import summarise_logits
 from ml.features import Backbone
-from ml.fit import HeadFit, fit_head, make_backbone
+from ml.fit import Fit, HeadFit, make_backbone
 from ml.progress import say
 from ml.recipe import Recipe
 from ml.robustness import cross_data, foreign_table, robustness_table
-from ml.runs import FEATURES, export_fit
+from ml.runs import FEATURES, export_fit, frozen_fit
 
 EVERY = 10
 RANDOM_SEEDS = 5
@@ -33,7 +33,7 @@ def build_model(
     """Cross-validate, measure, fit on everything and write the artefact.
 
     Args:
-        recipe: how; `mode` must be `head`.
+        recipe: how; `mode` is `head` or `branches`.
         folders: labelled folders; one with blocks is measured block by block, one without by patients.
         out: folder of the artefact; its name is the model's.
         work: keeps features and every finished step.
@@ -42,22 +42,23 @@ def build_model(
     Returns:
         The tables as Markdown, and every figure.
     """
-    if recipe.mode != "head":
-        raise ValueError(f"The shipped model is a head on a frozen backbone. Received: mode={recipe.mode!r}")
+    if recipe.mode == "finetune":
+        raise ValueError(f"The shipped model keeps its backbone or trunk. Received: mode={recipe.mode!r}")
     backbone = make_backbone(recipe, store=work / FEATURES)
     parts = [read_collection(folder) for folder in folders]
     everything = read_collections(list(folders))
     for part in parts:
         backbone.features(part.images, quiet=quiet, title=f"features of {part.name}")
     step = _Steps(work, recipe, backbone, everything, quiet)
+    fit = frozen_fit(recipe, backbone, work)
     tables: dict[str, Any] = {"cross_validation": {}, "cross_data": {}}
     for part in parts:
         others = [other for other in parts if other is not part]
-        tables["cross_validation"] |= _cross_validations(step, recipe, backbone, part, others)
-    fitted = fit_head(recipe, backbone, everything, quiet=quiet)
-    tables["cross_data"] = step("cross-data", lambda: _cross_data(recipe, backbone, parts, quiet))
-    tables["robustness"] = step("robustness", lambda: _robustness(recipe, backbone, parts, quiet))
-    tables["foreign"] = step("foreign", lambda: foreign_table(backbone, fitted.suitability, fitted.rules))
+        tables["cross_validation"] |= _cross_validations(step, recipe, FitTrial(fit, backbone), part, others)
+    fitted = fit(everything, quiet)
+    tables["cross_data"] = step("cross-data", lambda: _cross_data(recipe, fit, backbone, parts, quiet))
+    tables["robustness"] = step("robustness", lambda: _robustness(recipe, fit, parts, quiet))
+    tables["foreign"] = step("foreign", lambda: foreign_table(fitted.backbone, fitted.suitability, fitted.rules))
     tables["held_out"] = step("held-out", lambda: _held_out(recipe, fitted, everything))
     artifact = export_fit(
         fitted, recipe, everything, out, name=out.name, version=version, metrics=finite(_without_rows(tables)),
@@ -88,11 +89,10 @@ class _Steps:
 
 
 def _cross_validations(
-    step: _Steps, recipe: Recipe, backbone: Backbone, part: Collection, others: list[Collection]
+    step: _Steps, recipe: Recipe, trial: FitTrial, part: Collection, others: list[Collection]
 ) -> dict[str, Any]:
     """Honest folds alone and with the other sets in training, and the random split for comparison."""
     split = "blocks" if len(set(part.blocks) - {""}) > 1 else "patients"
-    trial = HeadTrial(backbone)
 
     def run(chosen: str, extra: Collection | None = None) -> dict[str, Any]:
         return cross_validate(
@@ -110,27 +110,28 @@ def _cross_validations(
     return tables
 
 
-def _cross_data(recipe: Recipe, backbone: Backbone, parts: list[Collection], quiet: bool) -> dict[str, Any]:
+def _cross_data(recipe: Recipe, fit: Fit, backbone: Backbone, parts: list[Collection], quiet: bool) -> dict[str, Any]:
     """Train on one set, test on another, every way, beside the baselines."""
     tables, histograms = {}, Histograms(backbone.preprocessing)
     for source in parts:
         for target in parts:
             if source is not target:
-                figures = cross_data(fit_head(recipe, backbone, source, quiet=quiet), target, quiet=quiet)
+                figures = cross_data(fit(source, quiet), target, quiet=quiet)
                 figures["baselines"] = baselines(source, target, backbone, histograms, seed=recipe.seed, quiet=quiet)
                 tables[f"{source.name} → {target.name}"] = figures
     return tables
 
 
-def _robustness(recipe: Recipe, backbone: Backbone, parts: list[Collection], quiet: bool) -> list[dict[str, Any]]:
+def _robustness(recipe: Recipe, fit: Fit, parts: list[Collection], quiet: bool) -> list[dict[str, Any]]:
     """Changes to every tenth image of each left-out block, answered by a model that has not seen the block."""
     part = next((p for p in parts if len(set(p.blocks) - {""}) > 1), parts[0])
     split = "blocks" if len(set(part.blocks) - {""}) > 1 else "patients"
     tables = []
     for fold in folds(part, split, seed=recipe.seed):
-        fitted = fit_head(recipe, backbone, part.take(fold.train), quiet=quiet)
+        fitted = fit(part.take(fold.train), quiet)
         test = part.take(fold.test[::EVERY])
-        tables.append(robustness_table(backbone, fitted.head, fitted.rules, fitted.suitability, test, quiet=quiet))
+        model = fitted.backbone, fitted.head, fitted.rules, fitted.suitability
+        tables.append(robustness_table(*model, test, quiet=quiet))
     return [_added([table[row] for table in tables]) for row in range(len(tables[0]))]
 
 

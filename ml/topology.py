@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -39,12 +39,17 @@ class Topology:
             main directions vary together (Lin et al. 2015, https://arxiv.org/abs/1504.07889, on 48 whitened directions
             from `ml.basis`, with signed square roots).
         width: filters of conv2; 64 in every published ResNet, less in tests.
+        branches: how many copies the last blocks of the last stage have, each tuned for one data set; what they put out
+            stands side by side, so that the last stage has as many times its channels. 1 is a plain ResNet.
+        branch_blocks: how many blocks make a branch; the others, the trunk, serve all.
     """
 
     architecture: str = "resnet50"
     stages: int = 3
-    taps: tuple[str, ...] = ("3", "4", "3:spread", "4:spread")
+    taps: tuple[str, ...] = ("3", "3:spread", "4:spread")
     width: int = 64
+    branches: int = 1
+    branch_blocks: int = 2
 
     def __post_init__(self) -> None:
         if self.architecture not in BLOCKS:
@@ -54,6 +59,19 @@ class Topology:
         known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":spread", ":second")}
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
+        blocks = BLOCKS[self.architecture][1][self.stages - 1]
+        if self.branches < 1 or (self.branches > 1 and not 0 < self.branch_blocks < blocks):
+            raise ValueError(
+                f"There is a branch at least, of 1 to {blocks - 1} blocks. "
+                f"Received: {self.branches} of {self.branch_blocks}"
+            )
+        last = [stage == self.last for stage, _ in self.pools]
+        second = any(kind == "second" for _, kind in self.pools)
+        if self.branches > 1 and (second or last[0] or not last[-1] or last != sorted(last)):
+            raise ValueError(
+                f"Branches go with taps of earlier stages, then taps of the last one, none of second order. "
+                f"Received: {self.taps!r}"
+            )
         if self.taps[0].endswith(":second"):
             raise ValueError(
                 f"A second-order tap follows a plain one, which suitability needs. Received: {self.taps!r}"
@@ -76,12 +94,18 @@ class Topology:
         return min(stage for stage, _ in self.pools)
 
     @property
+    def last(self) -> int:
+        """The last stage."""
+        return self.stages + 1
+
+    @property
     def kind(self) -> str:
         return BLOCKS[self.architecture][0]
 
     def stage_filters(self, stage: int) -> int:
         """Channels that stage 2 to 5 puts out."""
-        return self.width * 2 ** (stage - 2) * (4 if self.kind == "bottleneck" else 1)
+        copies = self.branches if stage == self.last else 1
+        return copies * self.width * 2 ** (stage - 2) * (4 if self.kind == "bottleneck" else 1)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the finest tapped stage for an input of this size."""
@@ -96,6 +120,14 @@ class Topology:
         return sum(self.stage_filters(stage) for stage, _ in plain)
 
     @property
+    def shared(self) -> int:
+        """How many leading features all branches share; the whole vector where there is one branch."""
+        if self.branches == 1:
+            return self.features
+        before = itertools.takewhile(lambda pool: pool[1][0] != self.last, zip(self.sizes, self.pools, strict=True))
+        return sum(size for size, _ in before)
+
+    @property
     def features(self) -> int:
         """Length of the pooled feature vector."""
         return sum(self.sizes)
@@ -106,12 +138,19 @@ class Topology:
             "stages": self.stages,
             "taps": list(self.taps),
             "width": self.width,
+            "branches": self.branches,
+            "branch_blocks": self.branch_blocks,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Topology:
         return cls(
-            values["architecture"], values["stages"], tuple(str(tap) for tap in values["taps"]), values.get("width", 64)
+            values["architecture"],
+            values["stages"],
+            tuple(str(tap) for tap in values["taps"]),
+            values.get("width", 64),
+            values.get("branches", 1),
+            values.get("branch_blocks", 2),
         )
 
 
@@ -123,6 +162,9 @@ class Builder(Protocol[Tensor]):
 
     def relu(self, x: Tensor) -> Tensor: ...
     def add(self, x: Tensor, y: Tensor) -> Tensor: ...
+    def concatenate(self, parts: list[Tensor]) -> Tensor:
+        """Side by side, along the channels."""
+
     def max_pool(self, x: Tensor) -> Tensor:
         """Zero padding of 1, then 3×3 maximum with stride 2."""
 
@@ -132,25 +174,55 @@ def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, T
 
     Source: He et al. 2015, https://arxiv.org/abs/1512.03385; names as in Keras Applications.
     """
+    outputs, x = walk_trunk(topology, builder, x)
+    if topology.last in {stage for stage, _ in topology.pools}:
+        branches = [walk_branch(topology, builder, x, number) for number in range(topology.branches)]
+        outputs[topology.last] = branches[0] if len(branches) == 1 else builder.concatenate(branches)
+    return outputs
+
+
+def walk_trunk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+    """Build what comes before the branches: the tapped stages before the last, and what the branches start from."""
     x = builder.relu(builder.convolution(x, "conv1", filters=topology.width, size=7, stride=2, padding=3))
     x = builder.max_pool(x)
     outputs: dict[int, Tensor] = {}
     tapped = {stage for stage, _ in topology.pools}
-    for stage, repeats in _stages(topology):
-        filters = topology.width * 2 ** (stage - 2)
-        for block in range(1, repeats + 1):
-            stride = 2 if block == 1 and stage > 2 else 1
-            name = f"conv{stage}_block{block}"
-            build = _bottleneck if topology.kind == "bottleneck" else _basic
-            x = build(builder, x, name, filters, stride, block == 1 and not _same_shape(topology, stage))
-        if stage in tapped:
+    for stage in range(2, topology.last + 1):
+        for block in range(1, _first_of_branch(topology) if stage == topology.last else _repeats(topology, stage) + 1):
+            x = _block(topology, builder, x, stage, block)
+        if stage in tapped and stage != topology.last:
             outputs[stage] = x
-    return outputs
+    return outputs, x
 
 
-def _stages(topology: Topology) -> Iterator[tuple[int, int]]:
-    repeats = BLOCKS[topology.architecture][1]
-    return zip(range(2, topology.stages + 2), repeats, strict=False)
+def walk_branch(topology: Topology, builder: Builder[Tensor], x: Tensor, number: int) -> Tensor:
+    """Build one branch on the trunk's output; the first bears the names of the public weights."""
+    for block in range(_first_of_branch(topology), _repeats(topology, topology.last) + 1):
+        x = _block(topology, builder, x, topology.last, block, branch_prefix(number))
+    return x
+
+
+def branch_prefix(number: int) -> str:
+    """What the layers' names of a branch begin with."""
+    return f"branch{number}_" if number else ""
+
+
+def _first_of_branch(topology: Topology) -> int:
+    """The first block of the last stage that is a branch's; behind the last block where there is nothing to branch."""
+    repeats = _repeats(topology, topology.last)
+    return repeats + 1 - (topology.branch_blocks if topology.branches > 1 else 0)
+
+
+def _repeats(topology: Topology, stage: int) -> int:
+    return BLOCKS[topology.architecture][1][stage - 2]
+
+
+def _block(topology: Topology, builder: Builder[Tensor], x: Tensor, stage: int, block: int, prefix: str = "") -> Tensor:
+    filters = topology.width * 2 ** (stage - 2)
+    stride = 2 if block == 1 and stage > 2 else 1
+    build = _bottleneck if topology.kind == "bottleneck" else _basic
+    project = block == 1 and not _same_shape(topology, stage)
+    return build(builder, x, f"{prefix}conv{stage}_block{block}", filters, stride, project)
 
 
 def _same_shape(topology: Topology, stage: int) -> bool:

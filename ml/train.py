@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -346,7 +347,8 @@ def _use_accelerators(recipe: Recipe) -> None:
 
 
 def _stage_number(layer: str) -> int:
-    return int(layer[4]) if layer.startswith("conv") and layer[4:5].isdigit() else 0
+    found = re.match(r"(?:branch\d+_)?conv(\d)", layer)
+    return int(found[1]) if found else 0
 
 
 def _network_variables(network: keras.Model) -> list[Any]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ml.data import Collection
-from ml.experts import Experts, fit_gates, fit_related
+from ml.experts import Experts, fit_related
 from ml.fit import expert_sets, fit_head, make_backbone
+from ml.gate import LinearGate, TreeGate, fit_gate
 from ml.head import LinearHead, fit_ridge
 from ml.metrics import auc
 from ml.recipe import Recipe
@@ -28,32 +29,46 @@ def two_sets() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _experts(features: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> Experts:
     names = ["a", "b"]
     heads = fit_related(features, labels, np.ones(len(labels)), sources, names, [0.01])[0]
-    return Experts(heads, fit_gates(features, sources, names))
+    return Experts(heads, fit_gate(features, _statistics(features), sources, names))
+
+
+def _statistics(features: np.ndarray) -> np.ndarray:
+    """As if nothing were known of how the pictures were made."""
+    return np.zeros((len(features), 3), np.float32)
 
 
 def test_each_set_keeps_what_one_head_for_both_would_lose(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     features, labels, sources = two_sets
     one = fit_ridge(features, labels, np.ones(len(labels)), [0.1])[0]
     assert auc(labels, one.logits(features)) < 0.7
-    assert auc(labels, _experts(features, labels, sources).logits(features)) > 0.95
+    assert auc(labels, _experts(features, labels, sources).logits(features, _statistics(features))) > 0.95
 
 
 def test_a_picture_like_no_set_is_judged_by_the_average(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    experts = _experts(*two_sets)
-    between = np.zeros((1, 12))
-    assert experts.shares(between)[0] == pytest.approx([0.5, 0.5], abs=0.05)
-    beyond = Experts(experts.heads, tuple(LinearHead(np.zeros(12), -1.0) for _ in experts.gates))
-    assert beyond.shares(between)[0].tolist() == [0.5, 0.5]
-    assert np.allclose(experts.shares(two_sets[0]).sum(axis=1), 1)
+    experts, features = _experts(*two_sets), two_sets[0]
+    statistics = _statistics(features)
+    shares = experts.shares(features, statistics)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert (shares[two_sets[2] == "a", 0] > 0.9).mean() > 0.95
+    beyond = Experts(experts.heads, LinearGate(tuple(LinearHead(np.zeros(12), -1.0) for _ in experts.heads)))
+    assert (beyond.shares(features, statistics) == 0.5).all()
+    each = [head.logits(features) for head in experts.heads]
+    assert np.allclose(beyond.logits(features, statistics), np.mean(each, axis=0))
 
 
 def test_experts_survive_an_artefact(two_sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    experts = _experts(*two_sets)
+    experts, features = _experts(*two_sets), two_sets[0]
+    statistics = _statistics(features)
     again = Experts.from_arrays(experts.to_arrays())
-    assert np.allclose(again.logits(two_sets[0]), experts.logits(two_sets[0]))
+    assert isinstance(again.gate, TreeGate)
+    assert np.allclose(again.logits(features, statistics), experts.logits(features, statistics))
     alone = Experts((experts.heads[0],))
+    with pytest.raises(ValueError, match="Several heads need a gate"):
+        Experts(experts.heads)
     assert set(alone.to_arrays()) == {"head/kernel", "head/bias"}
-    assert np.allclose(Experts.from_arrays(alone.to_arrays()).logits(two_sets[0]), alone.logits(two_sets[0]))
+    again = Experts.from_arrays(alone.to_arrays())
+    assert again.gate is None
+    assert np.allclose(again.logits(features, statistics), experts.heads[0].logits(features))
 
 
 def test_only_large_sets_get_a_head_each(
@@ -68,7 +83,8 @@ def test_only_large_sets_get_a_head_each(
     assert set(expert_sets(mixed)) == {"a", "b"}
     fitted = fit_head(tiny_recipe, make_backbone(tiny_recipe), mixed, quiet=True)
     assert fitted.weights()["head/kernel"].shape == (tiny_recipe.topology.features, 2)
-    assert fitted.weights()["gate/kernel"].shape == (tiny_recipe.topology.features, 2)
+    assert isinstance(fitted.head.gate, TreeGate)
+    assert len(fitted.head.gate.mean) == tiny_recipe.topology.shared == tiny_recipe.topology.features
     assert np.isfinite(fitted.held_out.logits).all()
 
 

@@ -1,5 +1,7 @@
 """The network in Keras and in OpenVINO."""
 
+import json
+
 import numpy as np
 import openvino as ov
 import pytest
@@ -7,12 +9,14 @@ import pytest
 from ml.artifact import ArtifactError
 from ml.graph import build_graph
 from ml.resnet import build_resnet, load_weights, read_model_weights
-from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey
+from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey, is_backbone
 
 SHAPES = [
     Topology("resnet18", 3, ("4",), width=8),
     Topology("resnet34", 4, ("4:rms", "4:spread", "5"), width=8),
     Topology("resnet50", 3, ("2", "3:rms", "4", "4:second"), width=8),
+    Topology("resnet18", 3, ("3", "3:spread", "4", "4:rms", "4:spread"), width=8, branches=2, branch_blocks=1),
+    Topology("resnet50", 3, ("3:spread", "4:spread"), width=8, branches=3, branch_blocks=2),
 ]
 
 
@@ -23,7 +27,7 @@ def _inputs(topology: Topology, height: int = 64, width: int = 96) -> dict[str, 
     return {"image": image, "attention": share / share.sum(axis=(1, 2), keepdims=True)}
 
 
-@pytest.mark.parametrize("topology", SHAPES, ids=lambda t: f"{t.architecture}-{t.stages}")
+@pytest.mark.parametrize("topology", SHAPES, ids=lambda t: f"{t.architecture}-{t.stages}-{t.branches}")
 def test_keras_and_openvino_agree_and_the_map_explains_the_logit(topology: Topology) -> None:
     model = build_resnet(topology, height=64, width=96, seed=1, experts=2)
     _stir(model)
@@ -83,6 +87,58 @@ def test_missing_and_misshapen_weights_are_named() -> None:
 def test_an_unknown_network_is_refused(settings: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Topology(*settings)
+
+
+@pytest.mark.parametrize(
+    ("taps", "branches", "blocks", "message"),
+    [
+        (("3", "4"), 0, 1, "There is a branch at least, of 1 to 1 blocks. Received: 0 of 1"),
+        (("3", "4"), 2, 2, "There is a branch at least, of 1 to 1 blocks. Received: 2 of 2"),
+        (("3", "4"), 2, 0, "There is a branch at least, of 1 to 1 blocks. Received: 2 of 0"),
+        (("4", "3"), 2, 1, "Branches go with taps of earlier stages"),
+        (("3", "4", "3:spread"), 2, 1, "Branches go with taps of earlier stages"),
+        (("3", "3:spread"), 2, 1, "Branches go with taps of earlier stages"),
+        (("3", "4", "4:second"), 2, 1, "Branches go with taps of earlier stages"),
+        (("3", "3:second", "4"), 2, 1, "Branches go with taps of earlier stages"),
+        (("4", "4:spread"), 2, 1, "Branches go with taps of earlier stages"),
+    ],
+)
+def test_branches_that_cannot_be_are_refused(taps: tuple, branches: int, blocks: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Topology("resnet18", 3, taps, width=8, branches=branches, branch_blocks=blocks)
+
+
+def test_what_only_branches_need_does_not_bind_a_plain_network() -> None:
+    assert Topology("resnet18", 3, ("4", "3", "4:second"), width=8, branch_blocks=7).branches == 1
+
+
+def test_branches_widen_the_last_stage_alone() -> None:
+    plain = Topology("resnet18", 3, ("3", "3:spread", "4:spread"), width=8)
+    branched = Topology("resnet18", 3, ("3", "3:spread", "4:spread"), width=8, branches=3, branch_blocks=1)
+    assert (plain.sizes, plain.features, plain.shared) == ([16, 16, 32], 64, 64)
+    assert (branched.sizes, branched.features, branched.shared) == ([16, 16, 96], 128, 32)
+    assert branched.first_order == plain.first_order == 16
+    assert branched.grid(64, 96) == plain.grid(64, 96)
+
+
+def test_a_branched_network_has_the_public_names_and_more() -> None:
+    plain, branched = (
+        build_resnet(Topology("resnet18", 3, ("3", "4"), width=8, branches=n, branch_blocks=1), height=64, width=64)
+        for n in (1, 2)
+    )
+    names, more = ({name for name in read_model_weights(model) if is_backbone(name)} for model in (plain, branched))
+    assert names < more
+    assert {name.split("_conv4_block2")[0] for name in more - names} == {"branch1"}
+
+
+@pytest.mark.parametrize("topology", SHAPES, ids=lambda t: f"{t.architecture}-{t.stages}-{t.branches}")
+def test_a_topology_survives_json(topology: Topology) -> None:
+    assert Topology.from_json(json.loads(json.dumps(topology.to_json()))) == topology
+
+
+def test_topologies_of_older_artefacts_have_one_branch() -> None:
+    topology = Topology.from_json({"architecture": "resnet18", "stages": 3, "taps": ["4", "3"]})
+    assert topology == Topology("resnet18", 3, ("4", "3"), width=64, branches=1)
 
 
 def _stir(model) -> None:
