@@ -23,8 +23,9 @@ from ml.fit import GATE_COPIES, HeadFit, HeldOut, _map_scale, expert_sets, gate_
 from ml.head import LinearHead, fit_ridge, sample_weights
 from ml.progress import Progress, say
 from ml.recipe import Recipe
+from ml.resnet import KerasBuilder
 from ml.suitability import fit_suitability, set_limits
-from ml.topology import BATCH_NORM_EPSILON, RMS_EPSILON, Topology, branch_prefix, walk_branch
+from ml.topology import BATCH_NORM_EPSILON, RMS_EPSILON, Topology, branch_prefix, fold_norm, walk_branch
 from ml.trunk import PLAIN, Trunk, TrunkRow
 
 _BATCH = 64
@@ -103,7 +104,6 @@ class BranchTrainer:
         network = _Network(self._alone, self.trunk, recipe.seed)
         network.load(self.trunk.weights)
         network.add_head(recipe, self._start(network, images), collection.labels, weights)
-        shared = [self.trunk.describe(images, copy).features for copy in range(PLAIN, tuning.copies)]
         random = np.random.default_rng(recipe.seed)
         order: list[int] = []
         progress = Progress(title, tuning.steps, quiet=quiet)
@@ -114,7 +114,6 @@ class BranchTrainer:
             copies = random.integers(PLAIN, tuning.copies, len(rows))
             network.step(
                 [self.trunk.row(images[row], int(copy)) for row, copy in zip(rows, copies, strict=True)],
-                np.stack([shared[copy - PLAIN][row] for row, copy in zip(rows, copies, strict=True)]),
                 labels[rows],
                 weights[rows].astype(np.float32),
             )
@@ -205,18 +204,15 @@ class _Network:
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take the layers' arrays, named as in the public weights."""
         for name, layer in self._layers.items():
-            norm = {k: weights[f"{name}_bn/{k}"] for k in ("gamma", "beta", "moving_mean", "moving_variance")}
-            scale = norm["gamma"] / np.sqrt(norm["moving_variance"] + BATCH_NORM_EPSILON)
-            layer.kernel.assign(weights[f"{name}_conv/kernel"] * scale)
-            layer.bias.assign((weights[f"{name}_conv/bias"] - norm["moving_mean"]) * scale + norm["beta"])
+            kernel, bias = fold_norm(weights.__getitem__, name)
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)
 
     def features(self, images: Sequence[Image]) -> np.ndarray:
         """float32 `(N, F)` of the pictures themselves."""
         parts = []
         for start in range(0, len(images), _BATCH):
-            chunk = images[start : start + _BATCH]
-            rows = [self.trunk.row(image) for image in chunk]
-            inputs = _inputs(rows, self.trunk.describe(chunk).features)
+            inputs = _inputs([self.trunk.row(image) for image in images[start : start + _BATCH]])
             parts.append(keras.ops.convert_to_numpy(self._describer.predict_on_batch(inputs)))
         return np.concatenate(parts)
 
@@ -248,8 +244,8 @@ class _Network:
             jit_compile=False,
         )
 
-    def step(self, rows: Sequence[TrunkRow], shared: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> None:
-        self._model.train_on_batch(_inputs(rows, shared), labels[:, None], sample_weight=weights)
+    def step(self, rows: Sequence[TrunkRow], labels: np.ndarray, weights: np.ndarray) -> None:
+        self._model.train_on_batch(_inputs(rows), labels[:, None], sample_weight=weights)
 
     def finished(self) -> Branch:
         """The moving average of what was learnt."""
@@ -267,7 +263,7 @@ class _Network:
         return Branch(arrays, LinearHead(kernel, float(bias)))
 
 
-class _FoldedBuilder:
+class _FoldedBuilder(KerasBuilder):
     """Builds a branch from convolutions without batch norms."""
 
     def __init__(self) -> None:
@@ -278,18 +274,6 @@ class _FoldedBuilder:
             x = keras.layers.ZeroPadding2D(padding)(x)
         self.layers[name] = keras.layers.Conv2D(filters, size, strides=stride, name=f"{name}_conv")
         return self.layers[name](x)
-
-    def relu(self, x: Any) -> Any:
-        return keras.layers.ReLU()(x)
-
-    def add(self, x: Any, y: Any) -> Any:
-        return keras.layers.Add()([x, y])
-
-    def concatenate(self, parts: list[Any]) -> Any:
-        return keras.layers.Concatenate()(parts)
-
-    def max_pool(self, x: Any) -> Any:
-        raise NotImplementedError("No branch begins before the first stage.")
 
 
 def _pooled(output: Any, share: Any, kind: str) -> Any:
@@ -305,9 +289,9 @@ def _pooled(output: Any, share: Any, kind: str) -> Any:
     return square * ops.rsqrt(square + RMS_EPSILON)
 
 
-def _inputs(rows: Sequence[TrunkRow], shared: np.ndarray) -> dict[str, np.ndarray]:
-    output = np.stack([row.output for row in rows]).astype(np.float32)
-    return {"output": output, "share": np.stack([row.share for row in rows]), "shared": shared}
+def _inputs(rows: Sequence[TrunkRow]) -> dict[str, np.ndarray]:
+    output, share, shared = (np.stack(parts) for parts in zip(*rows, strict=True))
+    return {"output": output.astype(np.float32), "share": share, "shared": shared}
 
 
 def _read(topology: Topology, tap_weights: Sequence[float]) -> np.ndarray:

@@ -60,7 +60,7 @@ class Backbone:
         self.weights = {name: value for name, value in fold_grey(weights).items() if is_backbone(name)}
         self._threads = threads
         self._network: OpenVinoNetwork | None = None
-        self.key = self._digest()
+        self.key = network_digest(topology, preprocessing, self.weights, store=3)
 
     def features(self, images: Sequence[Image], *, quiet: bool = False, title: str = "features") -> np.ndarray:
         """Features of images, float32 `(N, F)`."""
@@ -126,13 +126,16 @@ class Backbone:
             self._network = OpenVinoNetwork(self.topology, weights, self.preprocessing, threads=self._threads)
         return self._network.run(pixels, lungs)
 
-    def _digest(self) -> str:
-        hasher = hashlib.sha256()
-        settings = {"topology": self.topology.to_json(), "preprocessing": self.preprocessing.to_json(), "store": 3}
-        hasher.update(json.dumps(settings, sort_keys=True).encode())
-        for name in sorted(self.weights):
-            hasher.update(name.encode() + np.ascontiguousarray(self.weights[name], np.float32).tobytes())
-        return hasher.hexdigest()
+
+def network_digest(
+    topology: Topology, preprocessing: Preprocessing, weights: Mapping[str, np.ndarray], *, store: int
+) -> str:
+    """SHA-256 of what decides a network's outputs; `store` is the version of the format in which they are kept."""
+    settings = {"topology": topology.to_json(), "preprocessing": preprocessing.to_json(), "store": store}
+    hasher = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(weights):
+        hasher.update(name.encode() + np.ascontiguousarray(weights[name], np.float32).tobytes())
+    return hasher.hexdigest()
 
 
 def _keep(path: Path | None, row: np.ndarray) -> None:

@@ -11,11 +11,11 @@ from openvino import opset13 as ops
 
 from ml.artifact import ArtifactError
 from ml.topology import (
-    BATCH_NORM_EPSILON,
     NEUTRAL,
     RMS_EPSILON,
     SECOND_DIRECTIONS,
     Topology,
+    fold_norm,
     upper_triangle,
     walk,
     walk_trunk,
@@ -34,20 +34,13 @@ class _GraphBuilder:
         return self._weights[name]
 
     def convolution(self, x: Any, name: str, *, filters: int, size: int, stride: int, padding: int) -> Any:
-        kernel, bias = self._folded(name)
+        kernel, bias = fold_norm(self._array, name)
         if kernel.shape[:2] != (size, size) or kernel.shape[3] != filters:
             raise ArtifactError(f"{name}_conv/kernel does not fit the network. Received: {kernel.shape}")
         weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
         border = [padding, padding]
         x = ops.convolution(x, weights, [stride, stride], border, border, [1, 1])
         return ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
-
-    def _folded(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        norm = {key: self._array(f"{name}_bn/{key}") for key in ("gamma", "beta", "moving_mean", "moving_variance")}
-        scale = norm["gamma"] / np.sqrt(norm["moving_variance"] + BATCH_NORM_EPSILON)
-        kernel = self._array(f"{name}_conv/kernel") * scale
-        bias = (self._array(f"{name}_conv/bias") - norm["moving_mean"]) * scale + norm["beta"]
-        return kernel.astype(np.float32), bias.astype(np.float32)
 
     def relu(self, x: Any) -> Any:
         return ops.relu(x)

@@ -23,7 +23,7 @@ from ml.topology import (
 )
 
 
-class _KerasBuilder:
+class KerasBuilder:
     """Builds the topology from Keras layers that carry the names of the public weights."""
 
     def convolution(self, x: Any, name: str, *, filters: int, size: int, stride: int, padding: int) -> Any:
@@ -162,7 +162,7 @@ def build_resnet(
     image = keras.Input((height, width, 1), name="image")
     attention = keras.Input(topology.grid(height, width), name="attention")
     centred = keras.layers.Rescaling(1.0, offset=-NEUTRAL, name="centre")(image)
-    outputs = walk(topology, _KerasBuilder(), centred)
+    outputs = walk(topology, KerasBuilder(), centred)
     head = PooledHead(topology, dropout, seed, experts, name="head", dtype="float32")
     answer = head([outputs[stage] for stage, _ in topology.pools], attention)
     return keras.Model({"image": image, "attention": attention}, answer, name=topology.architecture)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -267,6 +267,20 @@ def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     folded["conv1_conv/kernel"] = kernel.sum(axis=2, keepdims=True)
     folded["conv1_conv/bias"] = folded["conv1_conv/bias"] + np.einsum("hwco,c->o", kernel, offsets)
     return folded
+
+
+def fold_norm(array: Callable[[str], np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias, float32, of a convolution with the batch norm behind it folded in.
+
+    Args:
+        array: gives an array by its name, `layer/variable`.
+        name: of both layers, without `_conv` and `_bn`.
+    """
+    norm = {key: array(f"{name}_bn/{key}") for key in ("gamma", "beta", "moving_mean", "moving_variance")}
+    scale = norm["gamma"] / np.sqrt(norm["moving_variance"] + BATCH_NORM_EPSILON)
+    kernel = array(f"{name}_conv/kernel") * scale
+    bias = (array(f"{name}_conv/bias") - norm["moving_mean"]) * scale + norm["beta"]
+    return kernel.astype(np.float32), bias.astype(np.float32)
 
 
 def upper_triangle() -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,22 +12,24 @@ import numpy as np
 
 from ml.data import Image
 from ml.engine import available_cpus
-from ml.features import Described, read_view
+from ml.features import Described, network_digest, read_view
 from ml.perturb import variant, variant_name
 from ml.preprocess import attention, prepare
 from ml.progress import Progress
 from ml.recipe import Recipe
-from ml.topology import Topology, fold_grey, is_backbone
+from ml.topology import fold_grey, is_backbone
 
 _BATCH = 16
 PLAIN = -1  # the picture itself, not one of its augmented copies
 
 
 class TrunkRow(NamedTuple):
-    """Of one picture: the trunk's output, float16 `(h, w, C)`; how much each of its cells counts, float32 `(h, w)`."""
+    """Of one picture: the trunk's output, float16 `(h, w, C)`; how much each of its cells counts, float32 `(h, w)`; the
+    features that all branches share, float32 `(S,)`."""
 
     output: np.ndarray
     share: np.ndarray
+    shared: np.ndarray
 
 
 class Trunk:
@@ -53,7 +53,7 @@ class Trunk:
         self.topology = replace(recipe.topology, branches=max(2, recipe.topology.branches))
         self.recipe = recipe
         self.weights = {name: value for name, value in fold_grey(weights).items() if is_backbone(name)}
-        self.key = _digest(self.topology, recipe, self.weights)
+        self.key = network_digest(self.topology, recipe.preprocessing, self.weights, store=1)
         self._store = store / f"trunk-{self.key[:16]}"
         self._settings = recipe.preprocessing
         size = {"height": self._settings.height, "width": self._settings.width}
@@ -91,7 +91,7 @@ class Trunk:
 
     def row(self, image: Image, copy: int = PLAIN) -> TrunkRow:
         with self._open(image, copy) as held:
-            return TrunkRow(held["output"], held["share"])
+            return TrunkRow(held["output"], held["share"], held["shared"])
 
     def _open(self, image: Image, copy: int) -> np.lib.npyio.NpzFile:
         path = self._path(image, copy)
@@ -132,11 +132,3 @@ def _gathered(share: np.ndarray, factor: int) -> np.ndarray:
     """Sum the shares `(N, h, w)` of each coarse cell's fine cells."""
     count, rows, columns = share.shape
     return share.reshape(count, rows // factor, factor, columns // factor, factor).sum(axis=(2, 4))
-
-
-def _digest(topology: Topology, recipe: Recipe, weights: Mapping[str, np.ndarray]) -> str:
-    settings = {"topology": topology.to_json(), "preprocessing": recipe.preprocessing.to_json(), "store": 1}
-    hasher = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(weights):
-        hasher.update(name.encode() + np.ascontiguousarray(weights[name], np.float32).tobytes())
-    return hasher.hexdigest()
