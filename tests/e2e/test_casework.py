@@ -55,6 +55,24 @@ def test_a_zip_of_a_series_becomes_one_scan_in_order(visit, tmp_path):
     expect(page.locator("#scans article")).to_contain_text("DICOM series, 5 slices")
 
 
+def test_files_chosen_before_the_page_is_ready_are_taken_in(visit, tmp_path):
+    picture = tmp_path / "early.png"
+    picture.write_bytes(phantom_picture(29))
+    page = visit("cara")
+    held = []
+    page.route(re.compile(r"/js/upload(\.[0-9a-f]+)?\.js"), lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function
+    open_case(page, "N-107", "Early, Ann")
+
+    page.get_by_label("Choose files").set_input_files(picture)
+    expect(page.get_by_role("button", name="Upload", exact=True)).to_be_visible()
+    for route in held:
+        route.continue_()
+    page.get_by_role("button", name="Upload 1 file").click()
+
+    assert held
+    expect(page.locator("#scans article")).to_have_count(1, timeout=STORED)
+
+
 def test_the_same_picture_sent_again_is_told_apart(visit, tmp_path):
     picture = tmp_path / "twice.png"
     picture.write_bytes(phantom_picture(23))

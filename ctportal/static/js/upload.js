@@ -231,12 +231,14 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   start(units.filter(isOpen));
 });
-for (const input of form.querySelectorAll("input[type=file]")) {
-  input.addEventListener("change", async () => {
-    add(await fromInput(input));
-    input.value = "";
-  });
+const inputs = form.querySelectorAll("input[type=file]");
+
+async function take(input) {
+  add(await fromInput(input));
+  input.value = "";
 }
+
+for (const input of inputs) input.addEventListener("change", () => take(input));
 part("clear").addEventListener("click", () => {
   for (const unit of units) unit.row.element.remove();
   units = [];
@@ -266,3 +268,5 @@ addEventListener("beforeunload", (event) => {
 
 part("any-modality").hidden = true;
 refresh();
+// Files that were chosen before this script ran, on a slow line.
+for (const input of inputs) if (input.files.length) take(input);
