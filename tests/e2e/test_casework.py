@@ -60,7 +60,7 @@ def test_files_chosen_before_the_page_is_ready_are_taken_in(visit, tmp_path):
     picture.write_bytes(phantom_picture(29))
     page = visit("cara")
     held = []
-    page.route(re.compile(r"/js/upload(\.[0-9a-f]+)?\.js"), lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function
+    page.route(re.compile(r"/js/upload(\.[0-9a-f]+)?\.js"), lambda route: held.append(route))
     open_case(page, "N-107", "Early, Ann")
 
     page.get_by_label("Choose files").set_input_files(picture)

@@ -16,6 +16,7 @@ def test_a_reader_logs_in_reads_and_finds_help_by_keyboard_alone(fresh_browser):
     page.keyboard.type(DEMO_PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+    page.wait_for_load_state()  # keys, unlike clicks, do not wait for the page
 
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
