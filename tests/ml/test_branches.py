@@ -11,7 +11,7 @@ import pytest
 from ml.__main__ import main
 from ml.artifact import load_artifact
 from ml.branches import Branch, BranchTrainer, fit_branches
-from ml.data import Collection
+from ml.data import Collection, read_collection
 from ml.engine import load_engine
 from ml.features import Backbone, read_view
 from ml.fit import HeadFit, make_backbone
@@ -20,8 +20,10 @@ from ml.head import LinearHead
 from ml.metrics import auc
 from ml.preprocess import prepare
 from ml.recipe import Branching, Recipe
+from ml.retrain import retrain
+from ml.retrain_settings import RetrainSettings
 from ml.runs import export_fit, frozen_fit
-from ml.topology import Topology
+from ml.topology import Topology, branch_prefix
 from ml.trunk import PLAIN, Trunk
 
 TAPS = ("3", "3:spread", "4:spread")
@@ -223,6 +225,24 @@ def test_one_set_makes_a_plain_network(
     answer = load_engine(artifact, device="openvino").predict([[read_view(phantoms.images[0])]])[0]
     expected = fitted.rules.slice.probability(fitted.outcome(phantoms.take([0]), quiet=True)["logits"])
     assert answer.slices[0].probability == pytest.approx(expected[0], abs=1e-2)
+
+
+@pytest.mark.parametrize("method", ["head", "finetune"])
+def test_a_branched_parent_is_retrained(
+    method: str, recipe: Recipe, fitted: Fitted, two_sets: Collection, sides: Path, tmp_path: Path
+) -> None:
+    parent = export_fit(fitted.fit, recipe, two_sets, tmp_path / "parent", name="branched", version="1")
+    few = {"epochs": 1, "batch": 8} if method == "finetune" else {}
+    settings = RetrainSettings(method, "child", "2", parent=parent.folder, **few)
+    child = retrain(sides, tmp_path / "run", settings=settings, quiet=True)
+    assert (child.network, child.preprocessing) == (parent.network, parent.preprocessing)
+    first, then = parent.weights(), child.weights()
+    last = [name for name in first if name.startswith(branch_prefix(1)) and name.endswith("kernel")]
+    assert last
+    assert all(np.array_equal(first[name], then[name]) == (method == "head") for name in last)
+    test = read_collection(sides).side("test")
+    answers = load_engine(child, device="openvino").predict([[read_view(image)] for image in test.images])
+    assert auc(test.labels, np.array([answer.slices[0].probability for answer in answers])) > 0.5
 
 
 def test_the_command_line_trains_branches(phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
