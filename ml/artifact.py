@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ml.files import replacing
 
 FORMAT = "ctportal-model"
 FORMAT_VERSION = 3
@@ -110,7 +111,8 @@ def save_artifact(folder: Path | str, *, description: Mapping[str, Any], weights
     }
     whole["sha256"] = _description_digest(whole)
     text = json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
-    _replace(folder / DESCRIPTION, text.encode() + b"\n")
+    with replacing(folder / DESCRIPTION) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
     return load_artifact(folder)
 
 
@@ -132,8 +134,10 @@ def read_weights(path: Path | str) -> dict[str, np.ndarray]:
 
 def write_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
     """Write arrays deterministically: sorted names, fixed dates, kernels as float16."""
-    partial = path.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with (
+        replacing(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
         for name in sorted(weights):
             value = np.asarray(weights[name])
             half = (name.endswith("kernel") and value.ndim == 4) or name.endswith("_half")
@@ -142,7 +146,6 @@ def write_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
             with archive.open(entry, "w", force_zip64=True) as out:
                 array = np.ascontiguousarray(value, dtype=np.float16 if half else np.float32)
                 np.lib.format.write_array(out, array, allow_pickle=False)
-    os.replace(partial, path)
 
 
 def finite(value: Any) -> Any:
@@ -209,9 +212,3 @@ def _description_digest(description: Mapping[str, Any]) -> str:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)

@@ -7,7 +7,6 @@ the last blocks, for a fixed number of steps whatever its size, and a gate says 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 from ml.data import Collection, Image
 from ml.experts import Experts, gate_shares
 from ml.features import Backbone
-from ml.fit import GATE_COPIES, HeadFit, HeldOut, _map_scale, expert_sets, gate_of, held_out_rules, inner_folds
+from ml.files import write_arrays
+from ml.fit import GATE_COPIES, HeadFit, HeldOut, expert_sets, gate_of, held_out_rules, inner_folds, map_scale
 from ml.head import LinearHead, fit_ridge, sample_weights
 from ml.progress import Progress, say
 from ml.recipe import Recipe
@@ -73,12 +73,8 @@ class BranchTrainer:
                 arrays = {name: held[name] for name in held.files}
             return Branch(arrays, LinearHead(arrays.pop("head/kernel"), float(arrays.pop("head/bias"))))
         branch = self._tune(collection, title, quiet)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as out:
-            head = {"head/kernel": branch.head.kernel, "head/bias": np.array(branch.head.bias)}
-            np.savez(out, **branch.arrays, **head)  # type: ignore[arg-type]
-        os.replace(partial, path)
+        head = {"head/kernel": branch.head.kernel, "head/bias": np.array(branch.head.bias)}
+        write_arrays(path, branch.arrays | head, shared=True)
         return branch
 
     def features(self, branch: Branch, images: Sequence[Image]) -> np.ndarray:
@@ -162,7 +158,7 @@ def fit_branches(recipe: Recipe, trainer: BranchTrainer, collection: Collection,
     for name, branch in zip(names, branches, strict=True):
         rows = np.flatnonzero(sets == name)
         own[rows] = branch.head.logits(trainer.features(branch, collection.take(rows).images))
-    rules = replace(held_out_rules(recipe, collection, logits), map_scale=_map_scale(own, collection.labels))
+    rules = replace(held_out_rules(recipe, collection, logits), map_scale=map_scale(own, collection.labels))
     return HeadFit(backbone, experts, rules, suitability, HeldOut(logits, parts.astype(str), 0.0, suitability))
 
 

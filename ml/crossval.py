@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ml.baselines import FROZEN, HISTOGRAM, Histograms, forest_scores, svm_score
 from ml.data import LEAKS, Collection, Fold, assert_group_safe, folds, scans_of
 from ml.evaluate import mean_figures, summarise_logits
 from ml.features import Backbone
+from ml.files import write_json
 from ml.fit import Fit
 from ml.metrics import auc, sensitivity_at
 from ml.progress import say
@@ -179,7 +179,4 @@ def _kept(path: Path | None) -> dict[str, Any] | None:
 def _keep(path: Path | None, result: dict[str, Any]) -> None:
     if path is None or path.is_file():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result, allow_nan=False))
-    os.replace(partial, path)
+    write_json(path, result)

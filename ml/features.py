@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from ml.data import Image
 from ml.dicom import to_views
 from ml.engine import OpenVinoNetwork
+from ml.files import replacing
 from ml.perturb import Change
 from ml.preprocess import Preprocessing, prepare
 from ml.progress import Progress
@@ -141,8 +141,5 @@ def network_digest(
 def _keep(path: Path | None, row: np.ndarray) -> None:
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as out:
+    with replacing(path, shared=True) as partial, partial.open("wb") as out:
         np.save(out, row.astype(np.float32), allow_pickle=False)
-    os.replace(partial, path)

@@ -106,7 +106,7 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     everything = np.arange(len(seen.features))
     experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gate(everything))
     rules = held_out_rules(recipe, collection, held_out.logits)
-    scale = _map_scale(experts.logits(seen.features, seen.statistics), collection.labels)
+    scale = map_scale(experts.logits(seen.features, seen.statistics), collection.labels)
     return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
 
 
@@ -224,7 +224,7 @@ def _importance(recipe: Recipe) -> np.ndarray | None:
     return np.repeat(shares / sizes, sizes)
 
 
-def _map_scale(logits: np.ndarray, labels: np.ndarray) -> float:
+def map_scale(logits: np.ndarray, labels: np.ndarray) -> float:
     """Map value shown at full strength: four times the logit `(N,)` that only one in twenty positives exceeds."""
     strong = float(np.quantile(logits[labels == 1], 0.95)) if (labels == 1).any() else 1.0
     return max(4.0 * strong, 1e-3)

@@ -12,7 +12,7 @@ from ml.data import Collection, folds
 from ml.experts import Experts
 from ml.feature_store import keep_features
 from ml.features import Backbone
-from ml.fit import HeadFit, HeldOut, _map_scale, held_out_rules
+from ml.fit import HeadFit, HeldOut, held_out_rules, map_scale
 from ml.recipe import Recipe
 from ml.resnet import load_weights
 from ml.suitability import fit_suitability, set_limits
@@ -59,7 +59,7 @@ def fit_network_on(
     seen = backbone.describe(held.images, quiet=quiet)
     suitability = fit_suitability(known[:, : recipe.topology.first_order])
     suitability = set_limits(suitability, suitability.distances(seen.features))
-    scale = _map_scale(fitted.logits(seen.features, seen.statistics), held.labels)
+    scale = map_scale(fitted.logits(seen.features, seen.statistics), held.labels)
     rules = replace(held_out_rules(recipe, held, logits), map_scale=scale)
     held_out = HeldOut(logits, np.full(len(logits), "validation"), 0.0, suitability, held.scans)
     return HeadFit(backbone, fitted, rules, suitability, held_out)

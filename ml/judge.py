@@ -5,8 +5,6 @@ Importable in a web process: the engines are loaded when `judge` is called.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import numpy as np
 
 from ml.artifact import load_artifact
 from ml.data import Collection, DataError, read_collection, scans_of
+from ml.files import write_json
 from ml.paired import Side, paired_figures, sides_of
 from ml.progress import Progress
 
@@ -67,7 +66,7 @@ def judge(
         "scans": scans,
         "failed": failed,
     }
-    _write(out, verdict)
+    write_json(out, verdict, indent=1)
     return verdict
 
 
@@ -129,10 +128,3 @@ def _require_both_labels(labels: np.ndarray, split: str) -> None:
                 f"The {split} side needs at least one patient {name}; freeze a larger set. "
                 f"Received: {len(labels)} images or scans there"
             )
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, allow_nan=False, indent=1) + "\n")
-    os.replace(partial, path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from ml.artifact import Artifact, ArtifactError, finite, load_artifact
 from ml.data import Collection, DataError
+from ml.files import write_json
 from ml.recipe import Recipe
 from ml.retrain_settings import RetrainSettings, settings_json
 from ml.runs import code_version
@@ -61,9 +61,7 @@ def claim(out: Path, identity: Mapping[str, Any], settings: RetrainSettings) -> 
             )
         return True
     value = {"identity": identity, "settings": settings_json(settings), "code": code_version()}
-    partial = path.with_name(SETTINGS + ".partial")
-    partial.write_text(json.dumps(finite(value), indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    write_json(path, finite(value), indent=1)
     return False
 
 

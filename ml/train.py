@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 from ml.augment import Augmentation
 from ml.data import Collection
 from ml.features import read_view
+from ml.files import write_arrays, write_json
 from ml.head import sample_weights
 from ml.metrics import auc, sensitivity_at
 from ml.preprocess import attention, prepare
@@ -216,17 +216,15 @@ class Trainer:
             current = self._variables()
             if self._average:
                 _assign(self.network, self._average)
-            _write(self.folder / _BEST, read_model_weights(self.network))
+            write_arrays(self.folder / _BEST, read_model_weights(self.network))
             _assign(self.network, current)
         progress = {"epoch": state.epoch, "best": state.best, "since_best": state.since_best}
         arrays["progress"] = np.frombuffer(json.dumps({**progress, "history": state.history}).encode(), np.uint8)
-        _write(self.folder / _CHECKPOINT, arrays)
+        write_arrays(self.folder / _CHECKPOINT, arrays)
         self._write_history(state)
 
     def _write_history(self, state: _State) -> None:
-        partial = self.folder / f"{_HISTORY}.partial"
-        partial.write_text(json.dumps({"history": state.history, "best": state.best}, indent=1))
-        os.replace(partial, self.folder / _HISTORY)
+        write_json(self.folder / _HISTORY, {"history": state.history, "best": state.best}, indent=1)
 
     def _resume(self) -> _State:
         path = self.folder / _CHECKPOINT
@@ -367,13 +365,6 @@ def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[np.ndarray]:
 
 def _channel(pixels: np.ndarray) -> np.ndarray:
     return pixels[..., None].astype(np.float32)
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as out:
-        np.savez(out, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, path)
 
 
 def _epoch_line(state: _State, figures: dict[str, float]) -> str:

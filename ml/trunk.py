@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from ml.data import Image
 from ml.engine import available_cpus
 from ml.features import Described, network_digest, read_view
+from ml.files import write_arrays
 from ml.perturb import variant, variant_name
 from ml.preprocess import attention, prepare
 from ml.progress import Progress
@@ -112,20 +112,15 @@ class Trunk:
         pixels = np.stack([p.pixels for p in prepared])[:, None].astype(np.float32)
         result = self._network([pixels, share])
         coarse = _gathered(share, 2 ** (self.topology.last - self.topology.finest))
-        self._store.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(images):
-            path = self._path(image, copy)
-            partial = path.with_suffix(f".{os.getpid()}.partial")
-            with partial.open("wb") as out:
-                np.savez(
-                    out,
-                    output=result["trunk"][number],
-                    share=coarse[number],
-                    shared=result["shared"][number],
-                    statistics=prepared[number].statistics,
-                    lungs_found=np.array(prepared[number].framing.lungs_found),
-                )
-            os.replace(partial, path)
+            row = {
+                "output": result["trunk"][number],
+                "share": coarse[number],
+                "shared": result["shared"][number],
+                "statistics": prepared[number].statistics,
+                "lungs_found": np.array(prepared[number].framing.lungs_found),
+            }
+            write_arrays(self._path(image, copy), row, shared=True)
 
 
 def _gathered(share: np.ndarray, factor: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.artifact import finite
+from ml.files import write_json
 from ml.progress import Progress
 
 HISTORY_KEYS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_sensitivity")
@@ -86,9 +86,7 @@ class ProgressFile(Watch):
         return round((now - since) / max(1, done - before) * left, 1)
 
     def _write(self) -> None:
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_text(json.dumps(finite(self._state), allow_nan=False) + "\n")
-        os.replace(partial, self.path)
+        write_json(self.path, finite(self._state))
         self._written = time.monotonic()
 
 
