@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from PIL import Image
 
 from ml import runs
 from ml.artifact import load_artifact, save_artifact, write_weights
-from ml.baselines import FROZEN, HISTOGRAM, Histograms
-from ml.crossval import PREPROCESSED_HISTOGRAM, baselines
+from ml.baselines import Histograms
+from ml.console import crossval_text, figures_text, robustness_text
+from ml.crossval import baselines
 from ml.data import LEAKS, Collection, read_collections
 from ml.dicom import to_views
 from ml.engine import Engine, ScanFailure, available_cpus, load_engine
@@ -36,7 +37,7 @@ from ml.suitability import Suitability
 from ml.topology import Topology
 
 Result = tuple[str, Any]
-_SHOWN = ("false_negatives", "false_positives", "sensitivity", "specificity", "accuracy", "auc", "ece")
+_SWEPT = ("false_negatives", "false_positives", "sensitivity", "specificity", "accuracy", "auc", "ece")
 
 
 def train(options: argparse.Namespace) -> Result:
@@ -51,7 +52,7 @@ def train(options: argparse.Namespace) -> Result:
         quiet=options.quiet,
     )
     return (
-        f"{figures['measured_on']} {figures.get('note', '')}\n{_lines(figures)}\nmodel: {options.out / 'model'}",
+        f"{figures['measured_on']} {figures.get('note', '')}\n{figures_text(figures)}\nmodel: {options.out / 'model'}",
         figures,
     )
 
@@ -103,7 +104,7 @@ def evaluate(options: argparse.Namespace) -> Result:
     if options.report:
         title = f"{engine.artifact.name} {engine.artifact.version} on {collection.name}"
         write_report(options.report, figures, collection, answers, title=title)
-    return _lines(figures), figures
+    return figures_text(figures), figures
 
 
 def predict(options: argparse.Namespace) -> Result:
@@ -193,7 +194,7 @@ def sweep(options: argparse.Namespace) -> Result:
                         recipe, collection, options.out / name, split=options.split, fold=options.fold,
                         store=options.out / "features", quiet=options.quiet,
                     )  # fmt: skip
-                    kept = {key: figures[key] for key in (*_SHOWN, "sensitivity_at_90_specificity", "n", "positives")}
+                    kept = {key: figures[key] for key in (*_SWEPT, "sensitivity_at_90_specificity", "n", "positives")}
                     missed = round((1 - kept["sensitivity_at_90_specificity"]) * kept["positives"])
                     rows.append({"run": name, "false_negatives_at_90_specificity": missed, **kept})
     rows.sort(key=lambda row: (row["false_negatives_at_90_specificity"], -row["auc"]))
@@ -301,41 +302,6 @@ def judge(options: argparse.Namespace) -> Result:
     return verdict_text(verdict), verdict
 
 
-def crossval_text(report: dict[str, Any]) -> str:
-    """One line for each fold and the mean, the baselines below."""
-    names = f"{'fold':<24}{'missed':>8}{'of':>6}{'AUC':>8}{'at 90 %':>9}{'spec.':>8}{'ECE':>8}"
-    lines = [f"{names}{'scans AUC':>11}{'at 90 %':>9}"]
-    for part in report["folds"]:
-        m = part["model"]
-        lines.append(
-            f"{part['fold']:<24}{m['false_negatives']:>8}{m['positives']:>6}{m['auc']:>8.3f}"
-            f"{m['sensitivity_at_90_specificity']:>9.3f}{m['specificity']:>8.3f}{m['ece']:>8.3f}"
-            f"{m['groups']['auc']:>11.3f}{m['groups']['sensitivity_at_90_specificity']:>9.3f}"
-        )
-    mean = report["mean"]
-    lines.append(
-        f"{'mean':<24}{mean['total_false_negatives']:>8}{'':>6}{mean['auc']:>8.3f}"
-        f"{mean['sensitivity_at_90_specificity']:>9.3f}{mean['specificity']:>8.3f}{mean['ece']:>8.3f}"
-        f"{mean['groups_auc']:>11.3f}{mean['groups_sensitivity_at_90_specificity']:>9.3f}"
-    )
-    for name in (HISTOGRAM, PREPROCESSED_HISTOGRAM, FROZEN):
-        rows = [part["baselines"][name] for part in report["folds"] if "baselines" in part]
-        if rows:
-            areas = " / ".join(f"{row['auc']:.3f}" for row in rows)
-            lines.append(f"{name}: AUC {areas}, mean {np.mean([row['auc'] for row in rows]):.3f}")
-    return "\n".join(lines)
-
-
-def robustness_text(rows: Iterable[dict[str, Any]]) -> str:
-    lines = [f"{'change':<34}{'accuracy':>10}{'AUC':>8}{'missed':>8}{'alarms':>8}{'unsuitable':>12}"]
-    for row in rows:
-        lines.append(
-            f"{row['change']:<34}{row['accuracy']:>10.3f}{row['auc']:>8.3f}{row['false_negatives']:>8}"
-            f"{row['false_positives']:>8}{row['unsuitable']:>12.1%}"
-        )
-    return "\n".join(lines)
-
-
 def _collection(options: argparse.Namespace) -> Collection:
     return read_collections(options.data, check=options.check)
 
@@ -382,21 +348,6 @@ def _write_maps(folder: Path, name: str, maps: list[np.ndarray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, map_ in enumerate(maps, start=1):
         Image.fromarray(map_).save(folder / f"{Path(name).stem}-{number:03}.png")
-
-
-def _lines(figures: dict[str, Any]) -> str:
-    if "n" not in figures:
-        return "not measured"
-    groups = figures["groups"]
-    rows = [f"{'':<34}{'per image':>12}{'per scan':>12}"]
-    names = (*_SHOWN[:6], "sensitivity_at_90_specificity", "sensitivity_at_95_specificity", "f1", "brier", "ece")
-    for name in ("n", "positives", *names):
-        cells = [part[name] for part in (figures, groups)]
-        shown = [f"{c:>12}" if isinstance(c, int) else f"{c:>12.3f}" for c in cells]
-        rows.append(f"{name.replace('_', ' '):<34}{''.join(shown)}")
-    for name, row in figures.get("baselines", {}).items():
-        rows.append(f"{name}: AUC {row['auc']:.3f}, at 90 % specificity {row['sensitivity_at_90_specificity']:.3f}")
-    return "\n".join(rows)
 
 
 def _seconds(work: Callable[[], Any]) -> float:
