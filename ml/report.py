@@ -117,8 +117,8 @@ def _plots(collection: Collection, answers: Answers) -> bytes:
     return _png(figure)
 
 
-def plot_history(path: Path, history: list[dict[str, float]]) -> None:
-    """Loss and validation curves of a training run as a PNG."""
+def plot_history(path: Path, history: list[dict[str, float | None]]) -> None:
+    """Loss and validation curves of a training run as a PNG; what was not finite leaves a gap."""
     plt = _pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
     epochs = [row["epoch"] for row in history]

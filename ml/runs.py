@@ -17,6 +17,7 @@ from ml.data import LEAKS, Collection, DataError, assert_group_safe, folds
 from ml.engine import load_engine
 from ml.evaluate import run_model, summarise, summarise_logits
 from ml.features import Backbone
+from ml.files import write_json
 from ml.fit import Fit, HeadFit, fit_head, make_backbone
 from ml.known_views import KnownView, known_views, provenance
 from ml.progress import say
@@ -67,7 +68,7 @@ def train_run(
         figures = {"measured_on": test.name, "note": note, **summarise(test, answers, fitted.rules, seed=recipe.seed)}
         write_report(folder / "report.html", figures, test, answers, title=f"{name} on {test.name}. {note}")
     figures["model"] = {"name": artifact.name, "version": artifact.version, "sha256": artifact.sha256}
-    _write_json(folder / "metrics.json", figures)
+    write_json(folder / "metrics.json", finite(figures), indent=1)
     return figures
 
 
@@ -220,8 +221,4 @@ def _claim(folder: Path, recipe: Recipe, train: Collection) -> None:
         "code": code_version(),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    _write_json(path, settings)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(finite(value), indent=1, allow_nan=False) + "\n")
+    write_json(path, finite(settings), indent=1)

@@ -17,6 +17,7 @@ from ml.crossval import FitTrial, baselines, cross_validate
 from ml.data import Collection, folds, read_collection, read_collections
 from ml.evaluate import summarise_logits
 from ml.features import Backbone
+from ml.files import write_json
 from ml.fit import Fit, HeadFit, make_backbone
 from ml.progress import say
 from ml.recipe import Recipe
@@ -83,8 +84,7 @@ class _Steps:
             return json.loads(path.read_text())
         say(f"{name} ...", quiet=self.quiet)
         value = finite(make())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value, allow_nan=False))
+        write_json(path, value)
         return value
 
 

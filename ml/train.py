@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ml.artifact import finite
 from ml.augment import Augmentation
 from ml.data import Collection
 from ml.features import read_view
@@ -122,7 +123,7 @@ class Trainer:
         with np.load(self.folder / _BEST, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> list[dict[str, Any]]:
         path = self.folder / _HISTORY
         return json.loads(path.read_text())["history"] if path.is_file() else []
 
@@ -224,7 +225,7 @@ class Trainer:
         self._write_history(state)
 
     def _write_history(self, state: _State) -> None:
-        write_json(self.folder / _HISTORY, {"history": state.history, "best": state.best}, indent=1)
+        write_json(self.folder / _HISTORY, finite({"history": state.history, "best": state.best}), indent=1)
 
     def _resume(self) -> _State:
         path = self.folder / _CHECKPOINT

@@ -14,6 +14,7 @@ from ml.features import Backbone
 from ml.fit import make_backbone
 from ml.head import fit_ridge, sample_weights
 from ml.recipe import Finetuning, Recipe
+from ml.report import plot_history
 from ml.runs import crossval_run, train_run
 from tests.ml.conftest import TINY
 
@@ -147,6 +148,18 @@ def test_a_tiny_set_is_learned_by_heart(tmp_path: Path) -> None:
     history = trainer.history()
     assert history[-1]["val_auc"] == 1.0
     assert history[-1]["loss"] < history[0]["loss"] / 3
+
+
+@pytest.mark.usefixtures("shallow")
+def test_an_epoch_without_a_finite_loss_is_kept_and_drawn(tmp_path: Path) -> None:
+    from ml.train import Trainer, _State
+
+    trainer = Trainer(_small(epochs=1), tmp_path, quiet=True)
+    row = {"epoch": 1, "loss": float("nan"), "val_accuracy": 0.5, "val_auc": 0.5, "val_sensitivity": 0.0}
+    trainer._write_history(_State(epoch=1, history=[row]))
+    assert trainer.history() == [{**row, "loss": None}]
+    plot_history(tmp_path / "curves.png", trainer.history())
+    assert (tmp_path / "curves.png").stat().st_size > 0
 
 
 @pytest.mark.usefixtures("shallow")

@@ -231,14 +231,16 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   start(units.filter(isOpen));
 });
-const inputs = form.querySelectorAll("input[type=file]");
 
 async function take(input) {
   add(await fromInput(input));
   input.value = "";
 }
 
-for (const input of inputs) input.addEventListener("change", () => take(input));
+for (const input of form.querySelectorAll("input[type=file]")) {
+  input.addEventListener("change", () => take(input));
+  if (input.files.length) take(input); // chosen before this script ran, on a slow line
+}
 part("clear").addEventListener("click", () => {
   for (const unit of units) unit.row.element.remove();
   units = [];
@@ -268,5 +270,3 @@ addEventListener("beforeunload", (event) => {
 
 part("any-modality").hidden = true;
 refresh();
-// Files that were chosen before this script ran, on a slow line.
-for (const input of inputs) if (input.files.length) take(input);
