@@ -1,5 +1,7 @@
 """At a blinded site a reader decides before the model's answer shows: nowhere in the API, until then."""
 
+import re
+
 import pytest
 
 from cases.casework import close_case
@@ -41,7 +43,7 @@ def test_no_answer_shows_before_the_decision(api, orla, hidden):
     client = api(orla)
     for address in addresses(hidden):
         text = client.get(address).content.decode()
-        assert "0.93" not in text, address
+        assert not re.search(r"(?<!\d)0\.93", text), address  # 10:00:00.934544Z is a time
         assert '"covid"' not in text, address
         assert "likely" not in text, address
 
