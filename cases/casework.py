@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from cases.errors import DuplicateRecordNumber, WrongState
-from cases.models import REASON_LENGTH, Case, Patient, Scan
+from cases.models import REASON_LENGTH, Case, Patient, Review, Scan
 from cases.summaries import refresh_case
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, Site, User
@@ -94,9 +95,22 @@ def close_case(*, case: Case, user: User) -> None:
     require(user, case.site, Right.CLOSE)
     with transaction.atomic():
         locked = lock_case(case.pk)
+        if scan := undecided_by(user, locked):
+            raise WrongState(
+                f"Case {case.pk} can be closed by you once you have decided on scan {scan.pk}: the site reads "
+                "blinded, and closing shows what the model and the colleagues say."
+            )
         locked.close()
         record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked)
     case.refresh_from_db()
+
+
+def undecided_by(user: User, case: Case) -> Scan | None:
+    """At a blinded site, a scan that keeps this reader from closing the case; a manager who does not read has none."""
+    if not case.site.blinded_reads or Right.REVIEW not in rights_at(user, case.site):
+        return None
+    decided = Review.objects.filter(reader=user, scan=OuterRef("pk"))
+    return case.scans.ready().filter(~Exists(decided)).first()
 
 
 def reopen_case(*, case: Case, user: User, reason: str) -> None:

@@ -412,3 +412,28 @@ class Review(models.Model):
     @property
     def site(self) -> Site:
         return self.scan.case.patient.site
+
+
+class ShownKind(models.TextChoices):
+    ANSWER = "answer", "The model's answer"
+    LABEL = "label", "A colleague's decision"
+
+
+class ShownAnswer(models.Model):
+    """What a person saw of a scan before deciding on it; whoever saw something no longer decides blinded."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=8, choices=ShownKind)
+    shown_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["shown_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "user", "what"], name="shown_answer_once"),
+            models.CheckConstraint(condition=Q(what__in=ShownKind.values), name="shown_answer_kind_known"),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()} of scan {self.scan_id}, shown to user {self.user_id}"

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from cases.casework import close_case, lock_case
+from cases.casework import close_case, lock_case, undecided_by
 from cases.errors import WrongState
 from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
@@ -130,7 +130,7 @@ def decide(
             raise WrongState(f"The model has answered scan {scan.pk} since you opened it; look again, then decide.")
         review = record_review(scan=scan, reader=reader, label=label, reason=reason)
         case.refresh_from_db()
-        is_closed = close and not case.needs_review
+        is_closed = close and not case.needs_review and undecided_by(reader, case) is None
         if is_closed:
             close_case(case=case, user=reader)
     left = unread_scans(case, reader)

@@ -27,7 +27,8 @@ from django.db.models import (
 from django.db.models import Case as Choose
 from django.utils import timezone
 
-from cases.models import Case, CaseQuerySet, CaseStatus, Patient, Priority, Review, Scan
+from cases.models import Case, CaseQuerySet, CaseStatus, Patient, Priority, Scan
+from cases.reviews import still_blinded
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
 
@@ -114,8 +115,7 @@ def _unless_hidden(column: str) -> Choose:
 
 def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
     """As cases.reviews.hidden_scan_ids says it of scans: one undecided scan hides the whole case's answer."""
-    decided = Review.objects.filter(reader_id=user.pk, scan=OuterRef("pk"))
-    undecided = Scan.objects.ready().filter(~Exists(decided), case=OuterRef("pk"))
+    undecided = Scan.objects.ready().filter(still_blinded(user), case=OuterRef("pk"))
     return Choose(
         When(Q(patient__site__in=blinded) & ~Q(status=CaseStatus.CLOSED) & Exists(undecided), then=Value(True)),
         default=Value(False),

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
+from cases.disclosure import disclose_cases
 from cases.models import Case, Decision, Label, Patient
 from cases.reading import note_view
 from cases.worklist import cases_shown_to
@@ -130,7 +131,9 @@ class CaseViews(Resource):
 
     @extend_schema(summary="List cases")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(CaseSerializer(self.page(), many=True, context=self.context()).data)
+        rows = self.page()
+        disclose_cases(caller(request), rows)
+        return self.get_paginated_response(CaseSerializer(rows, many=True, context=self.context()).data)
 
     @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
@@ -195,4 +198,5 @@ class CaseViews(Resource):
         return Response(self._shown(self.fetch()))
 
     def _shown(self, case: Case) -> Any:
+        disclose_cases(caller(self.request), [case])
         return CaseDetailSerializer(case, context=self.context()).data

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from cases.disclosure import disclose
 from cases.models import Scan
 from cases.reading import note_view
-from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -30,10 +30,10 @@ HIDDEN = "Decide first; this site's readers see the model's answer after their o
 
 
 class Sight:
-    """Which scans' answers the caller must not see yet. Every serializer of an answer asks for one."""
+    """Which scans' answers the caller must not see yet; the others count as shown. Serializers of answers ask it."""
 
     def __init__(self, user: User, scans: Iterable[Scan]) -> None:
-        self.hidden = hidden_scan_ids(user, scans)
+        self.hidden = disclose(user, scans)
 
     def hides(self, scan_id: int) -> bool:
         return scan_id in self.hidden

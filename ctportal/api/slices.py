@@ -13,9 +13,9 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
+from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
-from cases.reviews import may_see_answer
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action
 from ctportal.api.fields import StrictSerializer
@@ -106,7 +106,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         slice_ = self.fetch()
         asked = WhichPrediction(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        if not may_see_answer(caller(request), slice_.scan):
+        if disclose(caller(request), [slice_.scan]):
             raise PermissionDenied(HIDDEN)
         wanted = asked.validated_data.get("prediction", slice_.scan.prediction_id)
         shown = Prediction.objects.shown().filter(pk=wanted)

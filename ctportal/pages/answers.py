@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
-from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_at
 from inference.answers import AnswerText, describe, words_for_model
@@ -92,7 +92,7 @@ class ShownAnswer:
 
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
-    hidden = hidden_scan_ids(user, scans)
+    hidden = disclose(user, scans)
     told = told_predictions(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0

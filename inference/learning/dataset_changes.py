@@ -15,22 +15,16 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ChangedScan:
-    """`before` and `after` are labels, empty where the scan was not in that data set.
-
-    `is_hidden`: the user reads it blinded and has not decided yet.
-    """
+    """`before` and `after` are labels, empty where the scan was not in that data set."""
 
     name: str
     source: str
     scan_id: int | None
     before: str
     after: str
-    is_hidden: bool = False
 
     @property
     def words(self) -> str:
-        if self.is_hidden:
-            return "Hidden until you have decided"
         before, after = (Label(label).label if label else "" for label in (self.before, self.after))
         if not before:
             return f"New: {after}"
@@ -67,24 +61,24 @@ class Changes:
 
 
 def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
-    """`user` is who looks at the lists, which a blinded reader must not see in full."""
+    """Without the scans that `user` reads blinded and has still to decide on: their changes tell of labels."""
     previous = dataset.previous
     if previous is None:
         return Changes(None, dataset.counts.get("scans", 0), 0, 0, 0, [], [], [])
-    now, before = _frozen(dataset), _frozen(previous)
+    hidden = _hidden_ids(user, dataset, previous)
+    now, before = _frozen(dataset, hidden), _frozen(previous, hidden)
     both = now.keys() & before.keys()
     relabelled = {key for key in both if now[key].label != before[key].label}
     added, removed = now.keys() - before.keys(), before.keys() - now.keys()
-    hidden = _hidden_ids(user, dataset, previous)
     return Changes(
         previous=previous,
         added=len(added),
         removed=len(removed),
         relabelled=len(relabelled),
         altered=sum(now[key].content_key != before[key].content_key for key in both - relabelled),
-        added_scans=[_changed(key, None, now[key], hidden) for key in _first(added)],
-        removed_scans=[_changed(key, before[key], None, hidden) for key in _first(removed)],
-        relabelled_scans=[_changed(key, before[key], now[key], hidden) for key in _first(relabelled)],
+        added_scans=[_changed(key, None, now[key]) for key in _first(added)],
+        removed_scans=[_changed(key, before[key], None) for key in _first(removed)],
+        relabelled_scans=[_changed(key, before[key], now[key]) for key in _first(relabelled)],
     )
 
 
@@ -98,10 +92,14 @@ class _Frozen(NamedTuple):
 _Key = tuple[int, int, str]
 
 
-def _frozen(dataset: Dataset) -> dict[_Key, _Frozen]:
+def _frozen(dataset: Dataset, hidden: set[int]) -> dict[_Key, _Frozen]:
     """Compared here and not by the database, which joins two such lists badly on either of two columns."""
     rows = dataset.scans.order_by().values_list("scan", "base_set", "name", "label", "source", "content_key")
-    return {(scan or 0, base_set or 0, name): _Frozen(*facts) for scan, base_set, name, *facts in rows.iterator()}
+    return {
+        (scan or 0, base_set or 0, name): _Frozen(*facts)
+        for scan, base_set, name, *facts in rows.iterator()
+        if scan not in hidden
+    }
 
 
 def _first(keys: Iterable[_Key]) -> list[_Key]:
@@ -114,7 +112,7 @@ def _hidden_ids(user: User | None, *datasets: Dataset) -> set[int]:
     return set(hidden_scans(user).filter(dataset_scans__dataset__in=datasets).values_list("pk", flat=True))
 
 
-def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: set[int]) -> ChangedScan:
+def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None) -> ChangedScan:
     scan, _, name = key
     known = after or before
     return ChangedScan(
@@ -123,5 +121,4 @@ def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: s
         scan_id=scan or None,
         before=before.label if before else "",
         after=after.label if after else "",
-        is_hidden=scan in hidden,
     )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cases.reviews import hidden_scans
 from ctportal.accounts.models import Site, User
 from inference.learning.datasets import content_hash, count, newest_of, require_dataset_right
 from inference.learning.duplicates import leave_out_duplicates
@@ -52,19 +53,30 @@ def preview_dataset(
     with_synthetic: bool = False,
     consensus_only: bool = False,
 ) -> Preview:
-    """The same choice of scans as `build_dataset` makes. Raises PermissionDenied as it does."""
+    """The same choice of scans as `build_dataset` makes. Raises PermissionDenied as it does.
+
+    Scans that the user reads blinded and has still to decide on are counted as `hidden` and nowhere else; building
+    takes them in where their readers agree.
+    """
     require_dataset_right(user, sites)
     clinical = clinical_scans(sites, with_synthetic=with_synthetic, consensus_only=consensus_only)
-    found = leave_out_duplicates(clinical.included, base_scans(base_sets))
+    hidden = set(hidden_scans(user).filter(case__patient__site__in=sites).values_list("pk", flat=True))
+    included = [scan for scan in clinical.included if scan.scan_id not in hidden]
+    found = leave_out_duplicates(included, base_scans(base_sets))
     excluded = clinical.excluded | dict.fromkeys(found.duplicate_scans, Exclusion.DUPLICATE)
+    excluded = {scan: reason for scan, reason in excluded.items() if scan not in hidden}
     splits = _foreseen_splits({scan.patient_key for scan in found.kept})
-    hidden = {"excluded": dict(sorted(Counter(excluded.values()).items())), "base_duplicates": found.duplicate_groups}
+    left_out = {
+        "excluded": dict(sorted(Counter(excluded.values()).items())),
+        "base_duplicates": found.duplicate_groups,
+        "hidden": len(hidden),
+    }
     previous = newest_of(sites)
     return Preview(
-        counts=count(found.kept, splits) | hidden,
+        counts=count(found.kept, splits) | left_out,
         previous=previous,
-        same_as=Dataset.objects.filter(content_hash=content_hash(found.kept, splits, sites)).first(),
-        **_changes(previous, found.kept),
+        same_as=None if hidden else _same_as(content_hash(found.kept, splits, sites)),
+        **_changes(previous, found.kept, hidden),
     )
 
 
@@ -78,8 +90,13 @@ def _foreseen_splits(keys: set[str]) -> dict[str, PatientSplit]:
     return splits
 
 
-def _changes(previous: Dataset | None, scans: Iterable[Candidate]) -> dict[str, int]:
+def _same_as(digest: str) -> Dataset | None:
+    return Dataset.objects.filter(content_hash=digest).first()
+
+
+def _changes(previous: Dataset | None, scans: Iterable[Candidate], hidden: set[int]) -> dict[str, int]:
     before = _frozen(previous) if previous else {}
+    before = {key: held for key, held in before.items() if key[0] not in hidden}
     now = {(scan.scan_id, scan.base_set_id, scan.name): (scan.label, scan.content_key) for scan in scans}
     both = [(before[key], now[key]) for key in before.keys() & now.keys()]
     return {

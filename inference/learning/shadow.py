@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
+from cases.disclosure import note_shown
 from cases.errors import WrongState
 from cases.models import Decision, Label, Scan
 from cases.reviews import hidden_scans
@@ -115,6 +116,7 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     pairs, silent = _pairs(model, asked), asked.silent()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
+    note_shown(user, [pair.scan.pk for pair in differing[:MOST_LISTED]])
     return ShadowReport(
         model=model,
         n=len(pairs),

@@ -9,6 +9,7 @@ from django.db.models import Count, F, Func
 from cases.models import Review
 from ctportal.accounts.models import User
 from ctportal.accounts.rights import Right, rights_anywhere
+from inference.learning.dataset_contents import counts_shown_to
 from inference.models import Comparison, Dataset, DatasetScan, ModelVersion, ServicePeriod, Split, TrainingRun
 from inference.monitoring.traces import (
     ComparisonTrace,
@@ -41,7 +42,7 @@ class Tracer:
         return self._datasets[dataset.pk]
 
     def _trace_dataset(self, dataset: Dataset) -> DatasetTrace:
-        visible, counts = dataset.pk in self.visible_datasets, dataset.counts
+        visible, counts = dataset.pk in self.visible_datasets, counts_shown_to(self.user, [dataset])[dataset.pk]
         by_split = counts.get("by_split", [])
         reviewers = reviewers_of(dataset)
         return DatasetTrace(
@@ -55,9 +56,9 @@ class Tracer:
             non_covid=sum(side["non_covid"] for side in by_split),
             splits=[(Split(side["split"]).label, _scans(side)) for side in by_split],
             sources=[(side["title"], _scans(side)) for side in counts.get("by_source", [])] if visible else [],
-            reviewers=reviewers if visible else [],
+            reviewers=reviewers if visible and not counts.get("hidden") else [],
             reviewer_count=len(reviewers),
-            content_hash=dataset.content_hash if visible else "",
+            content_hash=dataset.content_hash if visible and not counts.get("hidden") else "",
         )
 
     def run(self, run: TrainingRun) -> RunTrace:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ctportal.accounts.models import User
+from inference.learning.dataset_contents import counts_shown_to
 from inference.models import Dataset, Exclusion, Split
 
 SPLIT_WORDS = {
@@ -46,6 +48,7 @@ class DatasetCounts:
     excluded: tuple[tuple[str, str, int], ...]  # reason, in words, scans
     superseded: int
     duplicates: int
+    hidden: int = 0  # scans that are counted nowhere else, since the user has to decide on them first
 
     @property
     def covid(self) -> int:
@@ -60,8 +63,8 @@ class DatasetCounts:
         return sum(number for _, _, number in self.excluded)
 
 
-def counts_of(dataset: Dataset) -> DatasetCounts:
-    return read_counts(dataset.counts)
+def counts_of(user: User, dataset: Dataset) -> DatasetCounts:
+    return read_counts(counts_shown_to(user, [dataset])[dataset.pk])
 
 
 def read_counts(counts: dict[str, Any]) -> DatasetCounts:
@@ -76,6 +79,7 @@ def read_counts(counts: dict[str, Any]) -> DatasetCounts:
         excluded=_excluded(counts.get("excluded") or {}),
         superseded=counts.get("superseded_reviews", 0),
         duplicates=counts.get("base_duplicates", 0),
+        hidden=counts.get("hidden", 0),
     )
 
 

@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from cases.disclosure import disclose
 from cases.models import Scan
-from cases.reviews import hidden_scan_ids
 from ctportal.accounts.models import Action, Event, EventQuerySet, User
 from ctportal.accounts.rights import REFUSALS, Right, sites_with
 from ctportal.pages.event_words import tell_event
@@ -63,4 +63,4 @@ def _hidden_scans(user: User, events: Any) -> set[int]:
     """A manager who also reads at a blinded site is told no label before deciding."""
     scan_ids = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
     scans = Scan.objects.filter(pk__in=scan_ids - {None}).select_related("case__patient__site")
-    return hidden_scan_ids(user, scans)
+    return disclose(user, scans)

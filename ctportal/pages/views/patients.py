@@ -41,7 +41,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
     record_event(Action.PATIENT_VIEWED, actor=user, site=patient.site, subject=patient)
     context = {
         "patient": patient,
-        "rows": case_rows(worklist(user, Wanted(patient=patient), order="newest")),
+        "rows": case_rows(user, worklist(user, Wanted(patient=patient), order="newest")),
         "can_upload": Right.UPLOAD in rights_at(user, patient.site),
     }
     return render(request, "patients/detail.html", context)

@@ -28,7 +28,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
-        "rows": case_rows(page),
+        "rows": case_rows(user, page),
         "order": form.order(),
         "counts": _counts(user),
         "can_review": Right.REVIEW in rights_anywhere(user),

@@ -24,7 +24,7 @@ def show_hub(request: PersonRequest) -> HttpResponse:
     context = {
         "loop": loop,
         "step": next_step(loop),
-        "counts": counts_of(loop.dataset) if loop.dataset else None,
+        "counts": counts_of(request.user, loop.dataset) if loop.dataset else None,
         "progress": progress_of(loop.run) if loop.run else None,
         "sides": sides_of(loop.comparison) if loop.comparison else None,
         "periods": periods,
