@@ -11,9 +11,9 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import User
 from cases.models import Case, Scan, ScanStatus, ShownKind
 from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
 
 # The user's own decision comes before what is seen after it, so scans that the user has decided are left out.
 _INSERT = """

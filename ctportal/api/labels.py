@@ -12,13 +12,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Site, User
+from accounts.rights import REFUSALS, Right, sites_with
 from cases.disclosure import note_shown
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import Standing, labels_shown_to
 from cases.labels import Agreement
 from cases.models import Label, Scan, ScanQuerySet
-from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import REFUSALS, Right, sites_with
 from ctportal.api.fields import NameOnly
 from ctportal.api.filters import IdFilter
 from ctportal.api.resource import Resource, caller

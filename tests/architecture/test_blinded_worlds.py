@@ -7,13 +7,14 @@ import pytest
 
 from cases.models import Review, Scan
 from cases.reviews import record_review
-from ctportal.pages.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
-from ctportal.pages.forms.worklist import WorklistForm
-from ctportal.pages.views.event_record import EventFilter
-from ctportal.pages.views.labelled_set import LabelledSetFilter
-from inference.learning.datasets import build_dataset
-from inference.models import ComparedScan, Comparison, Dataset, Prediction
-from tests.architecture.worlds import AGREED, OPEN, Stage, addresses, seen_by, with_filters
+from ctportal.pages.account.views.event_record import EventFilter
+from ctportal.pages.casework.forms.worklist import WorklistForm
+from ctportal.pages.casework.views.labelled_set import LabelledSetFilter
+from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
+from inference.models import Prediction
+from learning.datasets.build import build_dataset
+from learning.models import ComparedScan, Comparison, Dataset
+from tests.architecture.worlds import AGREED, OPEN, Stage, addresses, training_exposure_of, with_filters
 from tests.cast import answer, make_case, make_patient, make_scan
 from tests.pages.learning_cast import make_base_set, make_comparison, make_dataset, make_model, make_run
 
@@ -117,7 +118,7 @@ def differences(stage, user, worlds):
     for name, world in worlds.items():
         with stage.in_world(world):
             asked = asked or calls(stage)
-            seen[name] = seen_by(user, asked)
+            seen[name] = training_exposure_of(user, asked)
     first, *others = seen.values()
     import os
 

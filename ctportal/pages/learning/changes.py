@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
-from ctportal.accounts.models import User
 from ctportal.pages.learning.figures import Side, sides_of
-from inference.answers import percent
-from inference.learning.dataset_contents import hidden_in
-from inference.models import ComparedScan, Comparison, DatasetScan
+from inference.answer_text import percent
+from learning.datasets.listing import hidden_in
+from learning.models import ComparedScan, Comparison, DatasetScan
 
 ROWS = 50
 FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", "other"

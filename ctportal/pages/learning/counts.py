@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ctportal.accounts.models import User
-from inference.learning.dataset_contents import counts_shown_to
-from inference.models import Dataset, Exclusion, Split
+from accounts.models import User
+from learning.datasets.listing import counts_shown_to
+from learning.models import Dataset, Exclusion, Split
 
 SPLIT_WORDS = {
     Split.TRAIN: "the model learns from these",
