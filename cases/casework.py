@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
@@ -95,14 +96,29 @@ def close_case(*, case: Case, user: User) -> None:
     require(user, case.site, Right.CLOSE)
     with transaction.atomic():
         locked = lock_case(case.pk)
-        if scan := undecided_by(user, locked):
-            raise WrongState(
-                f"Case {case.pk} can be closed by you once you have decided on scan {scan.pk}: the site reads "
-                "blinded, and closing shows what the model and the colleagues say."
-            )
+        if reason := why_not_closed(locked, user):
+            raise WrongState(f"Case {case.pk} cannot be closed yet. {reason}")
         locked.close()
         record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked)
     case.refresh_from_db()
+
+
+def why_not_closed(case: Case, user: User) -> str:
+    """What has to happen before this person can close the case; empty where nothing has to.
+
+    To a blinded reader it says only what concerns their own decision.
+    """
+    if scan := undecided_by(user, case):
+        return f"You have not decided on scan {scan.pk}, and closing shows what the model and the colleagues say of it."
+    if not case.needs_review:
+        return ""
+    scan = case.scans.ready().filter(final_label=None).order_by("-readers_disagree", "pk")[0]
+    if scan.readers_disagree:
+        return f"The readers disagree on scan {scan.pk}. {HOW_TO_AGREE}"
+    return f"No reader has decided on scan {scan.pk}; decide on it or withdraw it."
+
+
+HOW_TO_AGREE = "It has a label once all who decided say the same: one of them changes the decision, with a reason."
 
 
 def undecided_by(user: User, case: Case) -> Scan | None:
@@ -113,14 +129,42 @@ def undecided_by(user: User, case: Case) -> Scan | None:
     return case.scans.ready().filter(~Exists(decided)).first()
 
 
+def may_cancel(user: User, case: Case) -> bool:
+    """Who opened the case by mistake, while they may still open cases there, or a manager of the site."""
+    rights = rights_at(user, case.site)
+    return Right.MANAGE in rights or (Right.UPLOAD in rights and case.created_by_id == user.pk)
+
+
+def cancel_case(*, case: Case, user: User, reason: str) -> None:
+    """For a case opened by mistake, in which nothing was decided: it leaves the worklist and the model's queue."""
+    if not may_cancel(user, case):
+        raise PermissionDenied("Only who opened the case, or a manager of this site, can cancel it.")
+    reason = _bounded(reason)
+    with transaction.atomic():
+        locked = lock_case(case.pk)
+        locked.cancel(reason=reason)
+        record_event(
+            Action.CASE_CANCELLED,
+            actor=user,
+            site=locked.site,
+            case_id=locked.pk,
+            subject=locked,
+            reason=reason,
+        )
+    case.refresh_from_db()
+
+
 def reopen_case(*, case: Case, user: User, reason: str) -> None:
-    require(user, case.site, Right.CLOSE)
+    """A closed case by a reader or a manager, a cancelled one also by whoever may cancel it."""
+    if not (case.is_cancelled and may_cancel(user, case)):
+        require(user, case.site, Right.CLOSE)
     reason = _bounded(reason)
     if not reason:
         raise WrongState(f"Case {case.pk} can be reopened only with a reason; write one.")
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.reopen()
+        refresh_case(locked.pk)
         record_event(
             Action.CASE_REOPENED,
             actor=user,

@@ -20,6 +20,8 @@ from accounts.models import Site, SiteScopedQuerySet, User
 from cases.errors import WrongState
 from cases.validators import validate_not_in_future, validate_one_line
 
+REASON_LENGTH = 500
+
 
 class Label(models.TextChoices):
     COVID = "covid", "COVID-19"
@@ -111,11 +113,20 @@ class Priority(models.TextChoices):
 class CaseStatus(models.TextChoices):
     OPEN = "open", "Open"
     IN_REVIEW = "in_review", "In review"
+    DECIDED = "decided", "Decided"
     CLOSED = "closed", "Closed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+# Nothing is done in such a case until it is reopened.
+SETTLED = (CaseStatus.CLOSED, CaseStatus.CANCELLED)
 
 
 class CaseQuerySet(SiteScopedQuerySet):
     site_path = "patient__site"
+
+    def active(self) -> CaseQuerySet:
+        return self.exclude(status__in=SETTLED)
 
 
 ATTENTION_RANK = models.Case(
@@ -128,6 +139,17 @@ ATTENTION_RANK = models.Case(
     When(decision=Decision.UNCERTAIN, then=Value(1)),
     When(decision=Decision.NON_COVID, then=Value(3)),
     default=Value(2),
+    output_field=models.SmallIntegerField(),
+)
+
+# A decided case ranks behind those of the next lower priority that are to be read: a decided emergency neither hides
+# one that waits nor sinks below routine. Cases without a scan follow, closed and cancelled ones come last.
+RANK_OF_DECIDED, RANK_OF_EMPTY, RANK_OF_SETTLED = 15, 60, 100
+WORKLIST_RANK = ATTENTION_RANK + models.Case(
+    When(status__in=SETTLED, then=Value(RANK_OF_SETTLED)),
+    When(needs_review=True, then=Value(0)),
+    When(final_label__isnull=False, then=Value(RANK_OF_DECIDED)),
+    default=Value(RANK_OF_EMPTY),
     output_field=models.SmallIntegerField(),
 )
 
@@ -149,15 +171,20 @@ class Case(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
     closed_at = models.DateTimeField(null=True, editable=False)
+    cancelled_reason = models.CharField(max_length=REASON_LENGTH, blank=True, editable=False)
 
     # Summaries of the scans, kept by cases.summaries so that the worklist is one indexed query.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
     label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
+    )
+    worklist_rank = models.GeneratedField(
+        expression=WORKLIST_RANK, output_field=models.SmallIntegerField(), db_persist=True
     )
 
     objects = CaseQuerySet.as_manager()
@@ -171,10 +198,13 @@ class Case(models.Model):
                 name="case_closed_has_date",
             ),
             models.CheckConstraint(condition=Q(status__in=CaseStatus.values), name="case_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status=CaseStatus.CANCELLED) | ~Q(cancelled_reason=""), name="case_cancelled_has_reason"
+            ),
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="case_priority_known"),
         ]
         indexes = [
-            models.Index(fields=["-needs_review", "attention", "created_at", "id"], name="case_worklist"),
+            models.Index(fields=["worklist_rank", "created_at", "id"], name="case_by_rank"),
             models.Index(
                 fields=["attention", "created_at", "id"],
                 condition=Q(needs_review=True),
@@ -195,9 +225,19 @@ class Case(models.Model):
     def is_closed(self) -> bool:
         return self.status == CaseStatus.CLOSED
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == CaseStatus.CANCELLED
+
+    @property
+    def is_settled(self) -> bool:
+        """Closed or cancelled: nothing is done in it until it is reopened."""
+        return self.status in SETTLED
+
     def require_not_closed(self) -> None:
-        if self.is_closed:
-            raise WrongState(f"Case {self.pk} is closed; reopen it first.")
+        """Nor cancelled."""
+        if self.is_settled:
+            raise WrongState(f"Case {self.pk} is {self.get_status_display().lower()}; reopen it first.")
 
     def start_review(self) -> None:
         """The first decision of a reader moves the case on; later ones leave it where it is."""
@@ -213,16 +253,22 @@ class Case(models.Model):
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
+    def cancel(self, *, reason: str) -> None:
+        self.require_not_closed()
+        if not reason:
+            raise WrongState(f"Case {self.pk} can be cancelled only with a reason; write one.")
+        if Review.objects.filter(scan__case=self).exists():
+            raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
+        self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
+        self.save(update_fields=["status", "cancelled_reason"])
+
     def reopen(self) -> None:
-        if not self.is_closed:
+        if not self.is_settled:
             raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
         reviewed = Review.objects.filter(scan__case=self).exists()
         self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
-        self.closed_at = None
-        self.save(update_fields=["status", "closed_at"])
-
-
-REASON_LENGTH = 500
+        self.closed_at, self.cancelled_reason = None, ""
+        self.save(update_fields=["status", "closed_at", "cancelled_reason"])
 
 
 class ScanKind(models.TextChoices):
@@ -267,6 +313,7 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 

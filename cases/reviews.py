@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -46,6 +46,11 @@ def still_blinded(user: User | AnonymousUser) -> Q:
     decided = Review.objects.filter(reader_id=person, scan=OuterRef("pk"))
     seen = ShownAnswer.objects.filter(user_id=person, scan=OuterRef("pk"))
     return Q(~Exists(decided), ~Exists(seen))
+
+
+def reviews_of(scans: Iterable[int] | ScanQuerySet) -> "QuerySet[Review, int]":
+    """The numbers of the reviews of these scans, to leave their events out where the scans are hidden."""
+    return Review.objects.filter(scan__in=scans).order_by().values_list("pk", flat=True)
 
 
 def may_see_answer(user: User | AnonymousUser, scan: Scan) -> bool:

@@ -10,8 +10,8 @@ from accounts.models import User
 from accounts.rights import Right, rights_anywhere
 from cases.models import Review
 from inference.models import ModelVersion
-from learning.datasets.listing import counts_shown_to
-from learning.models import Comparison, Dataset, DatasetScan, ServicePeriod, Split, TrainingRun
+from learning.datasets.listing import counts_shown_to, scans_of_dataset
+from learning.models import Comparison, Dataset, ServicePeriod, Split, TrainingRun
 from monitoring.lineage.results import (
     ComparisonTrace,
     DatasetTrace,
@@ -45,7 +45,7 @@ class Tracer:
     def _trace_dataset(self, dataset: Dataset) -> DatasetTrace:
         visible, counts = dataset.pk in self.visible_datasets, counts_shown_to(self.user, [dataset])[dataset.pk]
         by_split = counts.get("by_split", [])
-        reviewers = reviewers_of(dataset)
+        reviewers = reviewers_of(dataset, self.user)
         return DatasetTrace(
             dataset_id=dataset.pk,
             title=str(dataset),
@@ -57,7 +57,7 @@ class Tracer:
             non_covid=sum(side["non_covid"] for side in by_split),
             splits=[(Split(side["split"]).label, _scans(side)) for side in by_split],
             sources=[(side["title"], _scans(side)) for side in counts.get("by_source", [])] if visible else [],
-            reviewers=reviewers if visible and not counts.get("hidden") else [],
+            reviewers=reviewers if visible else [],
             reviewer_count=len(reviewers),
             content_hash=dataset.content_hash if visible and not counts.get("hidden") else "",
         )
@@ -163,9 +163,9 @@ def parent_of(model: ModelVersion) -> ModelVersion | None:
     return run.parent if run is not None else None
 
 
-def reviewers_of(dataset: Dataset) -> list[Reviewer]:
-    """Whose decisions gave the labels, those of most scans first."""
-    named = DatasetScan.objects.filter(dataset=dataset).annotate(review=Func(F("review_ids"), function="unnest"))
+def reviewers_of(dataset: Dataset, user: User) -> list[Reviewer]:
+    """Whose decisions gave the labels, as far as they show to this user, those of most scans first."""
+    named = scans_of_dataset(dataset, user).order_by().annotate(review=Func(F("review_ids"), function="unnest"))
     rows = (
         Review.objects.filter(pk__in=named.values("review"))
         .values("reader")

@@ -115,7 +115,7 @@ def _set_sequences(places: dict[str, tuple[int, bool]]) -> None:
             cursor.execute("SELECT setval(%s, %s, %s)", [name, value, is_called])
 
 
-def training_exposure_of(user: Any, addresses: list[tuple[str, str]]) -> dict[str, bytes]:
+def answers_seen_by(user: Any, addresses: list[tuple[str, str]]) -> dict[str, bytes]:
     """What each address answers, without what is new in each answer."""
     client = Client()
     client.force_login(user)

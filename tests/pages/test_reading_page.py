@@ -361,5 +361,6 @@ def test_a_second_reader_of_a_blinded_site_decides_alone(login, otto, south, bli
     ole = make_person("ole", (south, "reader"))
     login(otto).post(reverse("scan-review", args=[blinded.pk]), {"label": "covid"})
     page = login(ole).get(address(blinded)).content.decode()
-    assert "1 review, hidden until you decide" in page
+    assert "What colleagues decide shows here once you have decided." in page
+    assert "1 review" not in page
     assert "Agrees" not in page

@@ -134,7 +134,7 @@ def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> Shown
         prediction.scan = answer.scan
     earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in answers.earlier]
     failed = answers.reread is not None and answers.reread.is_retriable
-    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and _may_retry(user, answer.scan)
+    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_settled and _may_retry(user, answer.scan)
     return replace(answer, earlier=earlier, rereading=answers.reread, can_retry=can_retry)
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import User
 from accounts.rights import Right, rights_anywhere
-from cases.models import Case, CaseStatus
+from cases.models import Case
 from cases.worklist import worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.worklist import WorklistForm
@@ -37,7 +37,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
 
 
 def _counts(user: User) -> dict[str, int]:
-    waiting = Case.objects.visible_to(user).exclude(status=CaseStatus.CLOSED)
+    waiting = Case.objects.visible_to(user).active()
     return waiting.aggregate(
         to_read=Count("pk", filter=Q(needs_review=True)),
         mine=Count("pk", filter=Q(assigned_reader=user)),

@@ -11,9 +11,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.rights import Right, fetch, require, rights_at, sites_with
+from cases.casework import HOW_TO_AGREE
 from cases.errors import ReasonMissing
 from cases.models import Case, Label, Scan, Slice
 from cases.reading import Decided, cases_to_read, decide, next_case_to_read, note_view, open_elsewhere
+from cases.reviews import hidden_scan_ids
+from cases.worklist import status_shown
 from ctportal.pages.reading.forms import DecisionForm
 from ctportal.pages.reading.review_history import reviews_by_scan
 from ctportal.pages.reading.shown_answers import shown_answer
@@ -80,6 +83,7 @@ def reading_context(
     reviews = reviews_by_scan([scan])[scan.pk]
     own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
     answer = shown_answer(user, scan)
+    hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
     first_shown = wanted_slice if 0 < wanted_slice <= len(slices) else _first_shown(slices, context["telling"])
@@ -95,9 +99,10 @@ def reading_context(
         "labels": Label.choices,
         "own_told": own,
         "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
-        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "how_to_agree": HOW_TO_AGREE,
+        "shown_status": status_shown(scan.case, answer_hidden=bool(hidden)),
         "is_reader": Right.REVIEW in rights_at(user, scan.site),
-        "closes_case": context["can_decide"] and _is_last_open(scan, scans),
+        "closes_case": context["can_decide"] and _is_last_open(scan, scans, hidden),
         "elsewhere": open_elsewhere(scan.case, user) if context["can_decide"] else None,
         "to_read": cases_to_read(user).count(),
     }
@@ -111,14 +116,15 @@ def _ready_scans(case: Case) -> list[Scan]:
 
 
 def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
-    """The scan of `?scan=`, else the first that nobody has decided, else the first."""
+    """The scan of `?scan=`, else the first that wants this reader's decision, else the first."""
     wanted = request.GET.get("scan", "")
     if wanted:
         for scan in scans:
             if str(scan.pk) == wanted:
                 return scan
         raise Http404("This case has no such scan to read.")
-    return next((scan for scan in scans if scan.final_label is None), scans[0])
+    hidden = hidden_scan_ids(request.user, scans)
+    return next((scan for scan in scans if scan.final_label is None or scan.pk in hidden), scans[0])
 
 
 def _number(request: PersonRequest, name: str) -> int:
@@ -141,8 +147,8 @@ def _first_shown(slices: list[Slice], telling: list[SliceAnswer]) -> int:
     return len(slices) // 2 + 1
 
 
-def _is_last_open(scan: Scan, scans: list[Scan]) -> bool:
-    return all(other.final_label for other in scans if other.pk != scan.pk)
+def _is_last_open(scan: Scan, scans: list[Scan], hidden: set[int]) -> bool:
+    return all(other.final_label and other.pk not in hidden for other in scans if other.pk != scan.pk)
 
 
 def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
@@ -161,6 +167,8 @@ def _recorded(scan: Scan, decided: Decided) -> str:
     words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
     if review.agrees is not None:
         words += ", as the model says" if review.agrees else ", against the model"
+    if review.scan.readers_disagree:
+        words += f". The readers disagree on this scan. {HOW_TO_AGREE.removesuffix('.')}"
     if decided.is_case_closed:
         words += f". Case #{scan.case_id} is closed"
     elif decided.kept_open:
