@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.models import User
 from cases.errors import WrongState
 from cases.models import Decision
-from inference.models.versions import ModelVersion
+from inference.models import ModelVersion
+from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
 from learning.models.datasets import APPEND_ONLY, Dataset, DatasetScan
 from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 
@@ -69,20 +70,16 @@ class ComparedScan(models.Model):
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
 
 
-class ComparisonRequestQuerySet(models.QuerySet["ComparisonRequest"]):
+class ComparisonRequestQuerySet(LeasedQuerySet):
     def visible_to(self, user: User | AnonymousUser) -> ComparisonRequestQuerySet:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
-    def unfinished(self) -> ComparisonRequestQuerySet:
-        return self.filter(status__in=UNFINISHED)
 
-    def abandoned(self) -> ComparisonRequestQuerySet:
-        """Running, and its worker has let the lease run out."""
-        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
-
-
-class ComparisonRequest(models.Model):
+class ComparisonRequest(LeasedRow):
     """Asks a training worker to compare two models: the row is the queue, its error says why it cannot be done."""
+
+    lease_setting, attempts_setting = "TRAINING_LEASE_SECONDS", "TRAINING_MAX_ATTEMPTS"
+    keeps_claim_when_abandoned = True
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparison_requests")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
@@ -90,11 +87,6 @@ class ComparisonRequest(models.Model):
     status = models.CharField(max_length=12, choices=TrainingStatus, default=TrainingStatus.QUEUED, editable=False)
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
     error = models.CharField(max_length=RUN_ERROR_LENGTH, blank=True)
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, null=True, related_name="requests")
 
@@ -110,18 +102,9 @@ class ComparisonRequest(models.Model):
                 name="comparison_request_once",
             ),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_request_of_two"),
-            models.CheckConstraint(
-                condition=Q(status__in=TrainingStatus.values), name="comparison_request_status_known"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
-                name="comparison_request_running_has_lease",
-            ),
+            *lease_constraints("comparison_request", TrainingStatus),
             models.CheckConstraint(
                 condition=~Q(status="done") | Q(comparison__isnull=False), name="comparison_request_done_has_result"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="failed") | ~Q(error=""), name="comparison_request_failed_has_error"
             ),
         ]
 
