@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import pydicom
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
@@ -22,7 +22,7 @@ from pydicom.uid import (
     UID_dictionary,
 )
 
-from ml.codestream import read_codestream
+from ml.codestream import bare_codestream, begins_another, measure_codestream
 from ml.dicom_header import frame_count, number, settle_numbers
 from ml.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.hounsfield import hounsfield, is_hounsfield
@@ -244,7 +244,7 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
         if decoder.is_encapsulated:
             _check_codestreams(dataset, max_pixels)
         else:
-            _check_frames_fit(dataset)
+            check_frames_fit(dataset)
         count = 0
         # Named, since other codecs that a machine may have abort the process on damaged frames.
         plugin = "pylibjpeg" if decoder.is_encapsulated else ""
@@ -280,7 +280,7 @@ def _moved_down(dataset: pydicom.Dataset, stored: np.ndarray, shift: int) -> np.
     return np.right_shift(np.left_shift(stored, above), above + shift)
 
 
-def _check_frames_fit(dataset: pydicom.Dataset) -> None:
+def check_frames_fit(dataset: pydicom.Dataset) -> None:
     """Refuse uncompressed data with more whole frames than the file says: no frame is left out without a word."""
     if "PixelData" not in dataset or photometric(dataset) == "YBR_FULL_422":
         return
@@ -293,14 +293,28 @@ def _check_frames_fit(dataset: pydicom.Dataset) -> None:
 def _check_codestreams(dataset: pydicom.Dataset, max_pixels: int) -> None:
     rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
     syntax = dataset.file_meta.TransferSyntaxUID
-    for frame in generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)):
-        header = read_codestream(frame, syntax)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
+    bare = [bare_codestream(frame, syntax) for frame in frames]
+    if bare != frames:
+        set_frames(dataset, bare)
+    for frame in bare:
+        header, length = measure_codestream(frame, syntax)
         if header is None:
             continue
+        if begins_another(frame, length):
+            raise more_frames()
         if header.width * header.height > max_pixels:
             raise _too_many_pixels(header.height, header.width, max_pixels)
         if (header.width, header.height) != (columns, rows) or header.components > 4:
             raise _damaged(ValueError("codestream unlike its header"))
+
+
+def set_frames(dataset: pydicom.Dataset, frames: list[bytes]) -> None:
+    """Put compressed frames into a data set, one fragment each, in place of its own."""
+    dataset.PixelData = encapsulate(frames, has_bot=len(frames) > 1)
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            del dataset[keyword]
 
 
 def _too_many_pixels(rows: float, columns: float, limit: int) -> ImageError:

@@ -10,7 +10,7 @@ import data_store
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from ml.dicom import dicom_views, is_dicom
 from ml.images import ImageError, lung_window
@@ -330,7 +330,7 @@ def test_bytes_behind_the_pixels_do_no_harm(excess):
 )
 def test_an_unknown_compression_is_named_and_not_called_damage(syntax, name):
     ds = as_jpeg_lossless(ct_slice())
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
+    ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.70")
     data = dicom_file(ds)
     at = data.index(b"1.2.840.10008.1.2.4.70")
     old = len(b"1.2.840.10008.1.2.4.70")
