@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import pydicom
 
-from ml.dicom_header import frame_group, number, numbers, text
-from ml.hounsfield import padding_mask, rescale
-from ml.images import ImageError, stretch
+from ml.images.decoding import ImageError, stretch
+from ml.images.dicom_header import frame_group, number, numbers, text
+from ml.images.hounsfield import padding_mask, rescale
 from ml.lookup_tables import lookup_table, palette_colour
 
 LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)

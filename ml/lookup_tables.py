@@ -12,8 +12,8 @@ import numpy as np
 import pydicom
 from pydicom.pixels.processing import apply_color_lut
 
-from ml.dicom_header import number
-from ml.images import ImageError
+from ml.images.decoding import ImageError
+from ml.images.dicom_header import number
 
 _MOST_ENTRIES: Final = 65536
 _FEWEST_BITS, _MOST_BITS = 8, 16

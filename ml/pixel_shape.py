@@ -11,8 +11,8 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from ml.dicom_header import frame_group, numbers
-from ml.images import ImageError
+from ml.images.decoding import ImageError
+from ml.images.dicom_header import frame_group, numbers
 
 _AS_GOOD_AS_SQUARE: Final = 0.01
 _MOST_OBLONG: Final = 8.0

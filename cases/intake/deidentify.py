@@ -32,10 +32,10 @@ from pydicom.tag import BaseTag
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, RLELossless
 
 from cases.intake.metadata import pack_rle_anew, strip_jpeg, strip_jpeg_2000
-from ml.codestream import JPEG_2000_SYNTAXES, bare_codestream, begins_another, measure_codestream
-from ml.dicom import check_frames_fit, more_frames, set_frames
-from ml.dicom_header import frame_count, number
-from ml.images import ImageError
+from ml.images.codestream import JPEG_2000_SYNTAXES, bare_codestream, begins_another, measure_codestream
+from ml.images.decoding import ImageError
+from ml.images.dicom import check_frames_fit, more_frames, set_frames
+from ml.images.dicom_header import frame_count, number
 
 METHOD: Final = "PS3.15 Basic Profile, table E.1-1 (2026c), and free text removed"
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import rle
 
-from ml.codestream import (
+from ml.images.codestream import (
     JPEG_2000_TILE,
     JPEG_END,
     JPEG_SCAN,
@@ -24,7 +24,7 @@ from ml.codestream import (
     jpeg_2000_tile_parts,
     jpeg_segments,
 )
-from ml.images import MAX_PIXELS, ImageError, too_many_pixels
+from ml.images.decoding import MAX_PIXELS, ImageError, too_many_pixels
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"})

@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from ml.dicom import dicom_views, is_dicom
-from ml.images import ImageError, lung_window
+from ml.images.decoding import ImageError, lung_window
+from ml.images.dicom import dicom_views, is_dicom
 from tests.ct_files import as_jpeg_lossless, chest_hu, ct_slice, dicom_file, set_stored
 from tests.dicom_reference import reference_views
 

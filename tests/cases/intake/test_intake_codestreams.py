@@ -15,7 +15,7 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from cases.intake import IncomingSlice, SentFile, read_upload
-from ml.images import decode_raster, lung_window
+from ml.images.decoding import decode_raster, lung_window
 from tests.ct_files import (
     as_jpeg_baseline,
     as_jpeg_lossless,
