@@ -189,14 +189,14 @@ def _second_model(first: ModelVersion, staff: Staff, say: Say) -> tuple[ModelVer
 
 
 def _promote(comparison: Comparison, staff: Staff, say: Say) -> bool:
-    """Past the gate, or against it as two people may. Returns whether it was overridden."""
+    """By the criteria, or against them as two people may. Returns whether they were overridden."""
     if not comparison.passed:
         override = request_override(
             comparison=comparison, user=staff.managers[0], reason="Demonstration of the override by two people."
         )
         decide_override(override=override, user=staff.managers[1], approved=True, comment="Seen.")
     model = promote(comparison=comparison, user=staff.managers[0])
-    say(f"{model} is promoted{'' if comparison.passed else ', the gate overridden by two people'}.")
+    say(f"{model} is promoted{'' if comparison.passed else ', the criteria overridden by two people'}.")
     return not comparison.passed
 
 

@@ -87,7 +87,7 @@ def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
         beat=pulse.beat,
     )
     patiently(lambda: leases.settle(request, TrainingStatus.DONE, comparison=comparison, error=""))
-    logger.info("%s is done: %s", request, "the gate is open" if comparison.passed else "the gate stays shut")
+    logger.info("%s is done: %s", request, "criteria met" if comparison.passed else "criteria not met")
 
 
 def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:

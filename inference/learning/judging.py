@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from cases.errors import WrongState
 from cases.models import Label
 from inference.errors import PassingTrouble, PermanentTrouble
+from inference.learning.comparison_figures import read_figures
 from inference.learning.folders import DATA, LOG
-from inference.learning.gate import judge_gate
+from inference.learning.gate import GateLimits, judge_gate
 from inference.learning.materialise import materialise
 from inference.learning.seen import Seen, known_groups, seen_by
 from inference.learning.subgroups import subgroup_figures
@@ -116,20 +116,15 @@ def _judge(artifacts: tuple[Artifact, Artifact], folder: Path, beat: Beat) -> di
 
 
 def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: Beat) -> dict[str, Any]:
-    """What the judge found over all, by subgroup, and what the gate makes of it."""
+    """What the judge found over all and by subgroup, and which promotion criteria it meets."""
     figures = {key: value for key, value in found.items() if key != "scans"}
     by_name = {(row.name, group_of(row)): row for row in rows}
     judged = [by_name[(scan["name"], scan["group"])] for scan in found["scans"]]
     figures["infected_patients"] = _patients(judged, Label.COVID)
     figures["subgroups"] = subgroup_figures(found["scans"], by_name, beat=beat)
-    limits = {
-        "margin": settings.GATE_SENSITIVITY_MARGIN,
-        "floor": settings.GATE_SPECIFICITY_FLOOR,
-        "least_positives": settings.GATE_LEAST_POSITIVES,
-        "unanswered": settings.GATE_UNANSWERED_MARGIN,
-    }
-    findings = judge_gate(figures, **limits).findings
-    figures["gate"] = {**limits, "findings": [vars(finding) for finding in findings]}
+    limits = GateLimits.of_installation()
+    findings = judge_gate(read_figures(figures), limits).findings
+    figures["gate"] = {**limits.as_stored(), "findings": [vars(finding) for finding in findings]}
     return figures
 
 

@@ -6,12 +6,21 @@ import zipfile
 
 import pytest
 
+from inference.learning.gate import RULES
 from inference.models import Comparison, Dataset, TrainingRun
 from tests.api.calls import problem
 from tests.learning.training_cast import add_own_scan, freeze, registered
 
 API = "/api/v1"
-FIGURES = {"n": 6, "positives": 3, "patients": 6, "champion": {}, "challenger": {}, "differences": {}}
+FIGURES = {
+    "n": 6,
+    "positives": 3,
+    "patients": 6,
+    "champion": {},
+    "challenger": {},
+    "differences": {},
+    "gate": {"rules": RULES},
+}
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -144,6 +153,18 @@ class TestPromotion:
         back = api(sue).post(f"{API}/models/roll-back/", {"reason": "It misses more."})
         assert back.json()["version"] == "1"
 
+    def test_after_a_rollback_the_comparison_says_so_and_offers_nothing(self, api, sue, comparison):
+        address = f"{API}/comparisons/{comparison.pk}/"
+        assert api(sue).get(address).json()["promotion"]["possible"] is True
+        api(sue).post(f"{address}promote/")
+        api(sue).post(f"{API}/models/roll-back/", {"reason": "Too many false alarms."})
+
+        told = api(sue).get(address).json()["promotion"]
+        assert (told["possible"], told["may_be_overridden"], told["rolled_back"]) == (False, False, True)
+        assert "(“Too many false alarms.”)" in told["obstacles"][0]
+        problem(api(sue).post(f"{address}promote/"), 409, "wrong-state")
+        problem(api(sue).post(f"{address}override/", {"reason": "Try again."}), 409, "wrong-state")
+
     def test_not_past_the_closed_one(self, api, sue, shut):
         problem(api(sue).post(f"{API}/comparisons/{shut.pk}/promote/"), 409, "wrong-state")
 
@@ -156,6 +177,9 @@ class TestPromotion:
         assert (
             api(sue).post(f"{API}/comparisons/{shut.pk}/decide/", sent).json()["overrides"][0]["status"] == "approved"
         )
+        approved = api(sue).get(f"{API}/comparisons/{shut.pk}/").json()
+        assert approved["overrides"][0]["overridden"] == ["Too few."]
+        assert approved["promotion"]["possible"] is True
         assert api(sue).post(f"{API}/comparisons/{shut.pk}/promote/").status_code == 200
 
     def test_a_candidate_is_refused_with_a_reason(self, api, sue, challenger):

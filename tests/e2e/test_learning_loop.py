@@ -98,7 +98,7 @@ def train(page: Page) -> None:
 
 
 def promote(page: Page, shipped: str) -> None:
-    expect(page.get_by_role("heading", name="The gate is open")).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("meets the promotion criteria"))).to_be_visible()
     expect(page.locator("main")).to_contain_text(shipped)
     page.get_by_role("button", name=re.compile("^Promote ")).click()
     confirm(page, "Promote it")

@@ -7,6 +7,7 @@ from itertools import count
 from django.db import connection
 
 from cases.models import Scan
+from inference.learning.gate import RULES
 from inference.models import Comparison, Dataset, ModelVersion, Prediction
 from inference.queue import claim, store_answer
 from ml.engine import ScanAnswer, ScanFailure
@@ -30,6 +31,7 @@ def compare(champion: ModelVersion, challenger: ModelVersion, *, passed: bool = 
         challenger=challenger,
         passed=passed,
         reasons=[] if passed else [REASON],
+        figures={"gate": {"rules": RULES, "findings": [] if passed else [{"passed": False, "words": REASON}]}},
     )
 
 

@@ -37,9 +37,10 @@ def model_badge(model: ModelVersion) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def gate_badge(comparison: Comparison) -> dict[str, Any]:
+    """Whether it met the promotion criteria when the two were compared."""
     if comparison.passed:
-        return _badge("Gate open", ("calm", "unlock-fill"))
-    return _badge("Stopped by the gate", ("alarm", "lock-fill"))
+        return _badge("Criteria met", ("calm", "unlock-fill"))
+    return _badge("Criteria not met", ("alarm", "lock-fill"))
 
 
 @register.filter
@@ -51,6 +52,12 @@ def share(value: Any) -> str:
 def in_points(value: Any) -> str:
     """A share as so many of 100; whole numbers without a point."""
     return f"{round(value * 100, 1):g}" if words.is_number(value) else words.NONE
+
+
+@register.filter
+def whole(value: Any) -> str:
+    """A count that was stored among shares."""
+    return f"{value:.0f}" if words.is_number(value) else words.NONE
 
 
 @register.filter

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cases.errors import WrongState
 from inference.learning.comparing import compare_models
+from inference.learning.comparison_figures import read_figures
 from inference.learning.training import parent_in_service
 from inference.models import Comparison, Dataset, ModelVersion
 from ml.judge import verdict_text
@@ -37,11 +38,12 @@ class Command(BaseCommand):
     def _tell(self, comparison: Comparison) -> None:
         self.stdout.write(f"{comparison}: {comparison.challenger} against {comparison.champion}")
         self.stdout.write(verdict_text(comparison.figures))
-        if comparison.figures["left_out"]["reason"]:
-            self.stdout.write(comparison.figures["left_out"]["reason"])
-        for finding in comparison.figures["gate"]["findings"]:
-            self.stdout.write(f"{'yes' if finding['passed'] else 'NO '}  {finding['words']}")
-        self.stdout.write("The gate is open." if comparison.passed else "The gate stays shut.")
+        figures = read_figures(comparison.figures)
+        if figures.left_out_reason:
+            self.stdout.write(figures.left_out_reason)
+        for finding in figures.gate.findings:
+            self.stdout.write(f"{'yes' if finding.passed else 'NO '}  {finding.words}")
+        self.stdout.write(f"The promotion criteria are {'met' if comparison.passed else 'not met'}.")
 
 
 def _dataset(number: int | None) -> Dataset:

@@ -16,8 +16,9 @@ from ctportal.pages.learning.figures import difference_lines, findings_of, gain_
 from ctportal.pages.managers import managers_only
 from ctportal.pages.requests import PersonRequest
 from inference.learning.comparing import request_comparison
+from inference.learning.comparison_figures import read_figures
 from inference.learning.overrides import may_ask_override
-from inference.learning.promotion import may_promote, promotable
+from inference.learning.promotion import criteria_not_met, may_promote, promotable
 from inference.models import Comparison, ComparisonRequest, Dataset, ModelVersion, TrainingRun
 
 COMPARISONS = 25
@@ -36,20 +37,16 @@ def list_comparisons(request: PersonRequest) -> HttpResponse:
 @require_GET
 def show_comparison(request: PersonRequest, pk: int) -> HttpResponse:
     comparison = get_object_or_404(visible_comparisons(request.user), pk=pk)
-    figures = comparison.figures
+    figures = read_figures(comparison.figures)
     context = {
         "comparison": comparison,
-        "scans": figures.get("n", 0),
-        "patients": figures.get("patients", 0),
+        "figures": figures,
         "gain": gain_in_words(comparison),
         "findings": findings_of(comparison),
-        "gate": figures.get("gate") or {},
         "sides": sides_of(comparison),
         "differences": difference_lines(figures),
         "changes": changes_of(comparison, user=request.user),
-        "subgroups": subgroups_of(comparison),
-        "left_out": figures.get("left_out") or {},
-        "failed": figures.get("failed") or [],
+        "subgroups": subgroups_of(figures),
         "run": TrainingRun.objects.visible_to(request.user).filter(model=comparison.challenger).first(),
     }
     return render(request, "learning/comparison.html", context | _decision(request.user, comparison))
@@ -61,6 +58,7 @@ def _decision(user: User, comparison: Comparison) -> dict[str, Any]:
     override = comparison.overrides.select_related("requested_by", "decided_by").first()
     return {
         "found": promotable(comparison),
+        "not_met": criteria_not_met(comparison),
         "may": may,
         "may_ask": may and may_ask_override(comparison),
         "override": override,
