@@ -1,4 +1,4 @@
-"""Confidence intervals that stay honest where counts are small, and how many pairs a comparison needs to prove anything.
+"""Computes confidence intervals that hold for small counts, and how many pairs a comparison needs for a given power.
 
 The standard library and numpy are enough, so that a web process can use it.
 """

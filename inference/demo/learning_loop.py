@@ -23,6 +23,7 @@ from ctportal.accounts.models import Membership, Role, Site, User
 from inference.catalogue import activate_model, register_model
 from inference.learning.base_import import import_labels
 from inference.learning.comparing import compare_models
+from inference.learning.dataset_counts import counts_of
 from inference.learning.datasets import build_dataset
 from inference.learning.materialise import materialise
 from inference.learning.overrides import decide_override, request_override
@@ -201,5 +202,5 @@ def _promote(comparison: Comparison, staff: Staff, say: Say) -> bool:
 
 
 def _size(dataset: Dataset) -> str:
-    counts = dataset.counts
-    return f"{counts['patients']} patients, {counts['scans']} scans, {counts['images']} images"
+    counts = counts_of(dataset)
+    return f"{counts.patients} patients, {counts.scans} scans, {counts.images} images"

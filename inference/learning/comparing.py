@@ -10,6 +10,7 @@ from cases.errors import WrongState
 from ctportal.accounts.models import User
 from inference.learning import leases
 from inference.learning.attempts import attempt
+from inference.learning.comparable import comparable_patients
 from inference.learning.folders import clear_ended
 from inference.learning.judging import make_comparison
 from inference.learning.pulse import Pulse
@@ -33,18 +34,23 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def request_comparison(*, user: User | None, dataset: Dataset, challenger: ModelVersion) -> ComparisonRequest:
-    """Has a training worker compare it with the model in service. Asked twice, it is one request."""
+    """Has a training worker compare it with the model in service. Asked twice, it is one request.
+
+    Raises WrongState at once where it is foreseen that too few patients would be left to compare on.
+    """
     require_training_right(user, dataset)
     champion = parent_in_service()
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
     if done is not None:
         raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
+    if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
+        raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
 
 
 def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User | None) -> ComparisonRequest | None:
-    """By itself after a training. Without a model in service there is nothing to compare with."""
+    """Called when a training ends. Without a model in service there is nothing to compare with."""
     champion = active_model()
     return _queue(dataset, champion, challenger, user) if champion and champion != challenger else None
 

@@ -11,7 +11,9 @@ from django.db import IntegrityError, transaction
 
 from cases.errors import WrongState
 from cases.models import Label
+from inference.catalogue import require_intact
 from inference.errors import PassingTrouble, PermanentTrouble
+from inference.learning.comparable import ComparablePatients
 from inference.learning.comparison_figures import read_figures
 from inference.learning.folders import DATA, LOG
 from inference.learning.gate import GateLimits, judge_gate
@@ -21,11 +23,10 @@ from inference.learning.subgroups import subgroup_figures
 from inference.learning.subprocesses import Child, run_ml
 from inference.models import ComparedScan, Comparison, Dataset, DatasetScan, ModelVersion, Split
 from inference.patience import patiently
-from ml.artifact import Artifact, ArtifactError, finite, load_artifact
+from ml.artifact import Artifact, finite
 
 JUDGED, FINDINGS = "judged", "findings.json"
 REFUSED = 2
-LEAST_PATIENTS = 2  # of each label: below that there is nothing to draw from
 Beat = Callable[[], None]
 
 
@@ -33,25 +34,20 @@ def make_comparison(
     *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, folder: Path, beat: Beat
 ) -> Comparison:
     """Raises WrongState in words where nothing or too little is left to compare them on."""
-    artifacts = _artifact(champion), _artifact(challenger)
+    artifacts = require_intact(champion), require_intact(challenger)
     patiently(lambda: materialise(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat()))
     seen = seen_by(champion, challenger)
     left_out = known_groups(folder / DATA, seen)
     rows = _rows_to_judge(dataset, left_out)
-    _require_enough(dataset, rows, left_out)
+    comparable = ComparablePatients(_patients(rows, Label.COVID), _patients(rows, Label.NON_COVID), len(left_out))
+    if refusal := comparable.refusal(dataset):
+        raise WrongState(refusal)
     _lay_out(folder, left_out)
     found = _judge(artifacts, folder, beat)
     figures = figures_of_comparison(found, rows, beat)
     figures["left_out"] = {"patients": len(left_out), "reason": _why_left_out(left_out, seen)}
     scans = _compared(found, rows)
     return patiently(lambda: _store(dataset, champion, challenger, figures, scans))
-
-
-def _artifact(model: ModelVersion) -> Artifact:
-    try:
-        return load_artifact(model.folder)
-    except ArtifactError as error:
-        raise WrongState(f"Model {model} cannot be read: {error} Register it again to restore it.") from error
 
 
 def _rows_to_judge(dataset: Dataset, left_out: set[str]) -> list[DatasetScan]:
@@ -62,17 +58,6 @@ def _rows_to_judge(dataset: Dataset, left_out: set[str]) -> list[DatasetScan]:
 def group_of(row: DatasetScan) -> str:
     """As the labelled folder names the patient."""
     return f"patient-{row.patient_id}"
-
-
-def _require_enough(dataset: Dataset, rows: list[DatasetScan], left_out: set[str]) -> None:
-    infected, others = (_patients(rows, label) for label in (Label.COVID, Label.NON_COVID))
-    if min(infected, others) >= LEAST_PATIENTS:
-        return
-    seen = f" {len(left_out)} were left out, since a model has seen them." if left_out else ""
-    raise WrongState(
-        f"The test side of {dataset} has {infected} infected and {others} other patients to compare on, "
-        f"and {LEAST_PATIENTS} of each is the least.{seen} Build a data set with more patients."
-    )
 
 
 def _patients(rows: list[DatasetScan], label: Label) -> int:

@@ -267,3 +267,37 @@ def test_a_table_of_the_figures_is_taken_away(api, max, answered):
 def test_nothing_is_frozen_by_who_manages_nothing(api, rita):
     problem(api(rita).post(f"{API}/datasets/", {}), 403, "forbidden")
     assert not Dataset.objects.exists()
+
+
+class TestNextStep:
+    def test_it_says_what_is_not_enough_yet(self, api, max, scan):
+        told = api(max).get(f"{API}/learning/next-step/").json()
+
+        assert (told["next_step"]["step"], told["next_step"]["scans"]) == ("gather_labels", 1)
+        assert (told["scans_to_read"], told["in_service"]) == (1, None)
+        first = told["requirements"][0]
+        assert (first["present"], first["needed"], first["is_met"]) == (0, 3, False)
+        assert first["words"] == "0 of 3 training patients with COVID-19"
+
+    def test_it_names_what_the_step_is_about(self, api, max, sue, comparison, champion):
+        told = api(sue).get(f"{API}/learning/next-step/").json()
+        assert (told["next_step"]["step"], told["next_step"]["comparison"]) == ("decide_candidate", comparison.pk)
+        assert told["in_service"]["id"] == champion.pk
+        told = api(max).get(f"{API}/learning/next-step/").json()
+        assert told["next_step"]["step"] == "decide_candidate"
+
+    def test_a_manager_of_another_site_is_told_nothing_of_it(self, api, otto, comparison):
+        told = api(otto).get(f"{API}/learning/next-step/").json()
+        assert (told["next_step"]["step"], told["next_step"]["comparison"]) == ("build_dataset", None)
+
+    def test_it_is_for_managers(self, api, max, cara, rita):
+        problem(api().get(f"{API}/learning/next-step/"), 401, "unauthenticated")
+        for person in (cara, rita):
+            problem(api(person).get(f"{API}/learning/next-step/"), 403, "forbidden")
+        problem(api(max, "train").get(f"{API}/learning/next-step/"), 403, "forbidden")
+        problem(api(max).post(f"{API}/learning/next-step/"), 405, "method-not-allowed")
+
+    def test_the_plan_says_what_is_missing_and_foretells_a_comparison_that_must_fail(self, api, max, north, champion):
+        plan = api(max).post(f"{API}/training-runs/plan/", {"dataset": freeze(sites=[north], patients={"train": 3}).pk})
+        assert [row["is_met"] for row in plan.json()["requirements"]] == [True, True, *[False] * 5]
+        assert "could not be compared with resnet-test 1" in plan.json()["warnings"][0]

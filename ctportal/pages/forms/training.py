@@ -7,6 +7,7 @@ from django.utils.formats import date_format
 from ctportal.accounts.models import User
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from ctportal.pages.learning.words import counted
+from inference.learning.dataset_counts import counts_of
 from inference.learning.recipes import Option, options_of
 from inference.models import Dataset, Method, ModelVersion, TrainingRun
 
@@ -20,7 +21,7 @@ METHOD_WORDS = {
 class DatasetChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
-        return f"{obj}: {counted(obj.counts.get('scans', 0), 'scan')}, {frozen}"
+        return f"{obj}: {counted(counts_of(obj).scans, 'scan')}, {frozen}"
 
 
 class TrainingForm(forms.Form):

@@ -7,7 +7,8 @@ from django import template
 from ctportal.pages.learning import words
 from ctportal.pages.learning.progress import STATUS_LOOKS
 from inference.answers import percent as answer_percent
-from inference.models import Comparison, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
+from inference.learning.dataset_counts import counts_of
+from inference.models import Comparison, Dataset, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
 
 register = template.Library()
 
@@ -41,6 +42,16 @@ def gate_badge(comparison: Comparison) -> dict[str, Any]:
     if comparison.passed:
         return _badge("Criteria met", ("calm", "unlock-fill"))
     return _badge("Criteria not met", ("alarm", "lock-fill"))
+
+
+@register.simple_tag
+def scans_in(dataset: Dataset) -> str:
+    return words.counted(counts_of(dataset).scans, "scan")
+
+
+@register.simple_tag
+def patients_in(dataset: Dataset) -> str:
+    return words.counted(counts_of(dataset).patients, "patient")
 
 
 @register.filter

@@ -15,11 +15,13 @@ from cases.reviews import hidden_scans
 from ctportal.accounts.models import User
 from ctportal.pages.downloads import zip_download
 from ctportal.pages.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
-from ctportal.pages.learning.counts import counts_of, read_counts
+from ctportal.pages.learning.counts import counts_context
+from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.managers import managers_only
 from ctportal.pages.requests import PersonRequest
 from inference.learning.dataset_changes import ChangedScan, Changes, changes_since_previous
 from inference.learning.dataset_contents import excluded_of_dataset, scans_of_dataset
+from inference.learning.dataset_counts import counts_of, read_counts
 from inference.learning.dataset_export import export_dataset
 from inference.learning.datasets import build_dataset
 from inference.learning.preview import preview_dataset
@@ -59,11 +61,9 @@ def _chosen(request: PersonRequest) -> Any:
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     dataset, is_new = build_dataset(user=request.user, **form.choice())
     if is_new:
-        messages.success(
-            request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more."
-        )
+        messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
     else:
-        messages.info(request, f"Nothing has changed: {dataset} holds just these scans with these labels already.")
+        messages.info(request, f"Nothing has changed: {dataset} already contains exactly these scans and labels.")
     return redirect("dataset-detail", pk=dataset.pk)
 
 
@@ -71,7 +71,9 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) ->
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
         preview = preview_dataset(user=request.user, **form.choice())
-        context |= {"preview": preview, "counts": read_counts(preview.counts)}
+        context |= {"preview": preview, "requirements": preview.requirements, "named": form.named()}
+        context["scans_to_read_address"] = scans_to_read_address()
+        context |= counts_context(read_counts(preview.counts))
     return render(request, "learning/dataset_build.html", context, status=status)
 
 
@@ -84,7 +86,7 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
-        "counts": counts_of(dataset),
+        **counts_context(counts_of(dataset)),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),
         "changes": changes,
