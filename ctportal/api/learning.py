@@ -7,15 +7,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Site
+from accounts.rights import Right, require_somewhere
 from cases.models import Label
-from ctportal.accounts.models import Site
-from ctportal.accounts.rights import Right, require_somewhere
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.resource import Resource, caller
-from inference.learning.amounts import Purpose
-from inference.learning.loop import loop_of
-from inference.learning.next_step import Step, StepKind, next_step
-from inference.models import Split
+from learning.loop import loop_of
+from learning.models import Split
+from learning.next_step import Step, StepKind, next_step
+from learning.training.sample_sizes import Purpose
 
 
 class RequirementSerializer(serializers.Serializer):

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from inference.learning.gate import RULES
-from inference.models import Comparison, Dataset, TrainingRun
+from learning.comparison.gate import RULES
+from learning.models import Comparison, Dataset, TrainingRun
 from tests.api.calls import problem
 from tests.learning.training_cast import add_own_scan, freeze, registered
 

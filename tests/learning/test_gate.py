@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.learning.comparison_figures import read_figures
-from inference.learning.gate import GateLimits, judge_gate
-from ml.paired import Side, paired_figures
+from learning.comparison.gate import GateLimits, judge_gate
+from learning.comparison_figures import read_figures
+from ml.evaluation.paired import Side, paired_figures
 
 LIMITS = GateLimits(
     margin=0.05,

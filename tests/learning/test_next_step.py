@@ -2,13 +2,13 @@
 
 import pytest
 
-from inference.learning.amounts import Purpose
-from inference.learning.comparable import comparable_patients
-from inference.learning.datasets import build_dataset
-from inference.learning.loop import loop_of
-from inference.learning.next_step import StepKind, next_step
-from inference.learning.preview import preview_dataset
-from inference.models import ComparisonRequest, PatientSplit
+from learning.comparable import comparable_patients
+from learning.datasets.build import build_dataset
+from learning.datasets.preview import preview_dataset
+from learning.loop import loop_of
+from learning.models import ComparisonRequest, PatientSplit
+from learning.next_step import StepKind, next_step
+from learning.training.sample_sizes import Purpose
 from tests.cast import make_case, make_patient, make_scan
 from tests.learning.training_cast import freeze, registered
 from tests.pages.learning_cast import make_base_set, make_dataset, make_run

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from accounts.models import User
 from cases.models import Label, Scan
 from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
 from ctportal.pages.learning.figures import Side, sides_of
-from inference.answers import percent
-from inference.models import ComparedScan, Comparison, DatasetScan
+from inference.answer_text import percent
 from inference.operating_point import is_positive
+from learning.models import ComparedScan, Comparison, DatasetScan
 
 ROWS = 50
 FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", "other"

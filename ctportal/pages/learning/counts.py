@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from inference.learning.dataset_counts import DatasetCounts
-from inference.models import Exclusion, Split
+from learning.dataset_counts import DatasetCounts
+from learning.models import Exclusion, Split
 
 SPLIT_WORDS = {
     Split.TRAIN: "the model is trained on these",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ctportal.pages.learning.words import NONE, in_hundred, points, share, signed
-from inference.learning.comparison_figures import (
+from ctportal.pages.learning.formatting import NONE, in_hundred, points, share, signed
+from inference.models import ModelVersion
+from learning.comparison_figures import (
     ComparisonFigures,
     Difference,
     Finding,
@@ -11,7 +12,7 @@ from inference.learning.comparison_figures import (
     SideFigures,
     read_figures,
 )
-from inference.models import Comparison, ModelVersion
+from learning.models import Comparison
 
 # figure, what it is called for people, what it means
 COMPARED = [

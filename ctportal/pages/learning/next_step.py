@@ -1,13 +1,13 @@
-"""Words and links for what comes next in the loop; `inference.learning.next_step` decides what it is."""
+"""Words and links for what comes next in the loop; `learning.next_step` decides what it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.urls import reverse
 
-from ctportal.pages.learning.words import counted
-from inference.learning.next_step import Step, StepKind
-from inference.models import Comparison, Dataset, TrainingRun
+from ctportal.pages.learning.formatting import counted
+from learning.models import Comparison, Dataset, TrainingRun
+from learning.next_step import Step, StepKind
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from typing import Any
 
 from django import template
 
-from ctportal.pages.learning import words
+from ctportal.pages.learning import formatting as words
 from ctportal.pages.learning.progress import STATUS_LOOKS
-from inference.answers import percent as answer_percent
-from inference.learning.dataset_counts import counts_of
-from inference.models import Comparison, Dataset, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
+from inference.answer_text import percent as answer_percent
+from inference.models import ModelStatus, ModelVersion
+from learning.dataset_counts import counts_of
+from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
 
 register = template.Library()
 

@@ -1,0 +1,59 @@
+"""What a data set would hold if it were built now, and what that changes. Nothing is stored, no split is assigned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import Site, User
+from learning.datasets.build import content_hash, count, newest_of
+from learning.datasets.diff import ScanDifference, difference_to, scans_of_candidates
+from learning.datasets.splits import foreseen_splits
+from learning.gathering import gather
+from learning.models import BaseSet, Dataset
+from learning.training.sample_sizes import Requirement, requirements_of, sides_from
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`counts` as in `Dataset.counts`; `same_as` is the data set that holds just this already."""
+
+    counts: dict
+    requirements: list[Requirement]
+    previous: Dataset | None
+    same_as: Dataset | None
+    difference: ScanDifference
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.counts["scans"]
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.difference.is_empty
+
+    @property
+    def words(self) -> str:
+        """What changes since the data set before."""
+        return self.difference.words
+
+
+def preview_dataset(
+    *,
+    user: User,
+    sites: Sequence[Site],
+    base_sets: Sequence[BaseSet],
+    with_synthetic: bool = False,
+    consensus_only: bool = False,
+) -> Preview:
+    """The same choice of scans as `build_dataset` makes. Raises PermissionDenied as it does."""
+    found = gather(
+        user=user, sites=sites, base_sets=base_sets, with_synthetic=with_synthetic, consensus_only=consensus_only
+    )
+    splits, previous = foreseen_splits(found.patient_keys), newest_of(sites)
+    sides = sides_from((splits[scan.patient_key].split, scan.patient_key, scan.label) for scan in found.scans)
+    return Preview(
+        counts=count(found.scans, splits) | found.counted(),
+        requirements=requirements_of(sides),
+        previous=previous,
+        same_as=Dataset.objects.filter(content_hash=content_hash(found.scans, splits, sites)).first(),
+        difference=difference_to(previous, scans_of_candidates(found.scans)),
+    )
