@@ -38,6 +38,7 @@ class Comparison(models.Model):
     objects = ComparisonQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_comparison"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
@@ -58,6 +59,7 @@ class ComparedScan(models.Model):
     challenger_probability = models.FloatField()
 
     class Meta:
+        db_table = "inference_comparedscan"
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
         triggers = [APPEND_ONLY]
@@ -98,6 +100,7 @@ class ComparisonRequest(models.Model):
     objects = ComparisonRequestQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_comparisonrequest"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -156,6 +159,7 @@ class GateOverride(models.Model):
     )
 
     class Meta:
+        db_table = "inference_gateoverride"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["comparison"], condition=Q(status="pending"), name="override_one_pending"),
