@@ -9,8 +9,8 @@ from accounts.models import User
 from accounts.rights import Right, sites_with
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model, shadow_model
+from learning.datasets.labelled_amounts import count_scans_to_read, labelled_sides
 from learning.datasets.suggestion import Suggestion, count_new_labels, training_suggestion
-from learning.labelled_amounts import count_scans_to_read, labelled_sides
 from learning.models import (
     BaseSet,
     Comparison,

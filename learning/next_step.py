@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from learning.comparable import comparable_patients
+from learning.comparison.comparable import comparable_patients
 from learning.loop import Loop, suffices
 from learning.models import Comparison, ComparisonRequest, Dataset, GateOverride, TrainingRun, TrainingStatus
 from learning.training.sample_sizes import Requirement

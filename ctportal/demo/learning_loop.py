@@ -24,9 +24,9 @@ from inference.catalogue import register_model
 from inference.models import ModelVersion, Prediction
 from inference.runner import run_queued
 from learning.comparison.requests import compare_models
-from learning.dataset_counts import counts_of
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.write_folder import materialise
 from learning.models import Comparison, Dataset, Split, TrainingRun
 from learning.service.activation import activate_model

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
-from learning.comparison_figures import ComparisonFigures, Finding
-from ml.intervals import least_pairs, least_pairs_alike
+from learning.comparison.comparison_figures import ComparisonFigures, Finding
+from ml.evaluation.intervals import least_pairs, least_pairs_alike
 
 # The number of this set of criteria. What an earlier set let pass was judged by intervals that could have no width.
 RULES = 2

@@ -15,10 +15,10 @@ from inference.catalogue import require_intact
 from inference.database_retry import retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from inference.models import ModelVersion
-from learning.comparable import ComparablePatients
+from learning.comparison.comparable import ComparablePatients
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.gate import GateLimits, judge_gate
 from learning.comparison.subgroups import subgroup_figures
-from learning.comparison_figures import read_figures
 from learning.datasets.write_folder import materialise
 from learning.models import ComparedScan, Comparison, Dataset, DatasetScan, Split
 from learning.training.folders import DATA, LOG

@@ -12,11 +12,11 @@ from accounts.events import record_event
 from accounts.models import Action, Site, User
 from cases.errors import WrongState
 from cases.models import Label, Review
-from learning.dataset_counts import counts_of
 from learning.datasets.collect import Candidate
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.diff import Changes, changes_since_previous
+from learning.datasets.gathering import gather, require_dataset_right
 from learning.datasets.splits import assign_splits
-from learning.gathering import gather, require_dataset_right
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, PatientSplit, Split
 
 __all__ = ["Changes", "build_dataset", "changes_since_previous", "require_dataset_right"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from accounts.models import Site, User
 from learning.datasets.build import content_hash, count, newest_of
 from learning.datasets.diff import ScanDifference, difference_to, scans_of_candidates
+from learning.datasets.gathering import gather
 from learning.datasets.splits import foreseen_splits
-from learning.gathering import gather
 from learning.models import BaseSet, Dataset
 from learning.training.sample_sizes import Requirement, requirements_of, sides_from
 

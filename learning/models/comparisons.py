@@ -30,7 +30,7 @@ class Comparison(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparisons")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="defended")
     challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="challenged")
-    figures = models.JSONField(default=dict, help_text="Read them with `learning.comparison_figures`.")
+    figures = models.JSONField(default=dict, help_text="Read them with `learning.comparison.comparison_figures`.")
     passed = models.BooleanField(help_text="Whether the challenger meets every promotion criterion.")
     reasons = models.JSONField(default=list, help_text="The criteria and whether they are met, in words.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -17,9 +17,9 @@ from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import refresh_label_values
 from inference.models import ModelStatus, ModelVersion
-from learning.comparison.gate import RULES
-from learning.comparison_figures import read_figures
 from inference.service import active_model, hold_model_in_service
+from learning.comparison.comparison_figures import read_figures
+from learning.comparison.gate import RULES
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.activation import put_into_service
 from learning.service.history import left_by_rollback, previous_model, rollback_of

@@ -14,8 +14,8 @@ from accounts.events import record_event
 from accounts.models import Action, User
 from cases.errors import WrongState
 from inference.models import ModelVersion
-from learning.comparable import comparable_patients
 from inference.service import active_model
+from learning.comparison.comparable import comparable_patients
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings

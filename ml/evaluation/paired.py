@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ml.evaluation.intervals import clopper_pearson, tango
 from ml.evaluation.metrics import REPEATS, auc, confusion, expected_calibration_error
-from ml.intervals import clopper_pearson, tango
 from ml.model.artifact import finite
 
 DECISIONS = ("covid", "non_covid", "uncertain", "unsuitable")
@@ -60,7 +60,7 @@ def paired_figures(
     Returns:
         `n`, `positives`, `patients`, `patients_by_label`, `champion`, `challenger` and `differences`, JSON types only;
         a figure that needs a label that is not there is None. Shares have the interval of Clopper and Pearson, their
-        paired differences that of Tango (`ml.intervals`); both count patients, as the scans of one patient tend to be
+        paired differences that of Tango (`ml.evaluation.intervals`); both count patients, as the scans of one patient tend to be
         answered alike, and neither has the width zero. AUC, calibration error and Brier score have percentiles of the
         bootstrap, and none where every draw gives the same figure.
     """

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from inference.models import ModelVersion
-from learning.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
+from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison
 from monitoring.card.sections import CardSection, CardTable, day
 from monitoring.lineage.tracer import Tracer

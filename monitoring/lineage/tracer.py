@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.rights import Right, rights_anywhere
 from cases.models import Review
 from inference.models import ModelVersion
-from learning.dataset_counts import counts_of
+from learning.datasets.dataset_counts import counts_of
 from learning.models import Comparison, Dataset, DatasetScan, ServicePeriod, TrainingRun
 from monitoring.lineage.results import (
     ComparisonTrace,

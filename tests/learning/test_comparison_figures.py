@@ -2,7 +2,7 @@
 
 import pytest
 
-from learning.comparison_figures import ComparisonFigures, Difference, GateRecord, read_figures
+from learning.comparison.comparison_figures import ComparisonFigures, Difference, GateRecord, read_figures
 
 
 def test_what_the_judge_stored_is_read_with_its_types():

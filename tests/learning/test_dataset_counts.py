@@ -2,7 +2,7 @@
 
 import pytest
 
-from learning.dataset_counts import read_counts
+from learning.datasets.dataset_counts import read_counts
 
 
 def test_what_was_stored_is_read_with_its_types():

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.gate import GateLimits, judge_gate
-from learning.comparison_figures import read_figures
 from ml.evaluation.paired import Side, paired_figures
 
 LIMITS = GateLimits(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learning.comparable import comparable_patients
+from learning.comparison.comparable import comparable_patients
 from learning.datasets.build import build_dataset
 from learning.datasets.preview import preview_dataset
 from learning.loop import loop_of

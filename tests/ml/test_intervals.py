@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.intervals import clopper_pearson, least_pairs, least_pairs_alike, power_to_show, tango
+from ml.evaluation.intervals import clopper_pearson, least_pairs, least_pairs_alike, power_to_show, tango
 
 
 @pytest.mark.parametrize(

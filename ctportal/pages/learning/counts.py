@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from learning.dataset_counts import DatasetCounts
+from learning.datasets.dataset_counts import DatasetCounts
 from learning.models import Exclusion, Split
 
 SPLIT_WORDS = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ctportal.pages.learning.formatting import NONE, in_hundred, points, share, signed
 from inference.models import ModelVersion
-from learning.comparison_figures import (
+from learning.comparison.comparison_figures import (
     ComparisonFigures,
     Difference,
     Finding,

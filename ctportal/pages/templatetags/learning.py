@@ -8,7 +8,7 @@ from ctportal.pages.learning import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
 from inference.answer_text import percent as answer_percent
 from inference.models import ModelStatus, ModelVersion
-from learning.dataset_counts import counts_of
+from learning.datasets.dataset_counts import counts_of
 from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
 
 register = template.Library()
@@ -47,12 +47,12 @@ def gate_badge(comparison: Comparison) -> dict[str, Any]:
 
 @register.simple_tag
 def scans_in(dataset: Dataset) -> str:
-    return words.counted(counts_of(dataset).scans, "scan")
+    return formatting.counted(counts_of(dataset).scans, "scan")
 
 
 @register.simple_tag
 def patients_in(dataset: Dataset) -> str:
-    return words.counted(counts_of(dataset).patients, "patient")
+    return formatting.counted(counts_of(dataset).patients, "patient")
 
 
 @register.filter
@@ -69,7 +69,7 @@ def in_points(value: Any) -> str:
 @register.filter
 def whole(value: Any) -> str:
     """A count that was stored among shares."""
-    return f"{value:.0f}" if words.is_number(value) else words.NONE
+    return f"{value:.0f}" if formatting.is_number(value) else formatting.NONE
 
 
 @register.filter

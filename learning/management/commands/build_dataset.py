@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Site
 from cases.errors import WrongState
-from learning.dataset_counts import counts_of
 from learning.datasets.build import build_dataset, changes_since_previous
+from learning.datasets.dataset_counts import counts_of
 from learning.models import BaseSet, Dataset, Exclusion
 
 T = TypeVar("T")

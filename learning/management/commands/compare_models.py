@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cases.errors import WrongState
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import compare_models
-from learning.comparison_figures import read_figures
 from learning.models import Comparison, Dataset
 from learning.training.request import parent_in_service
 from ml.evaluation.judge import verdict_text

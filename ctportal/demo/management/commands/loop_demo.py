@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cases.errors import WrongState
 from ctportal.demo.learning_loop import LoopResult, run_loop
-from learning.comparison_figures import Difference, read_figures
+from learning.comparison.comparison_figures import Difference, read_figures
 
 WEIGHTS = "weights/resnet50_imagenet_conv1-4.npz"
 

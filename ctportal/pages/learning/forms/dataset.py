@@ -6,7 +6,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
-from learning.dataset_counts import counts_of
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
 

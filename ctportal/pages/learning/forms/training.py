@@ -8,7 +8,7 @@ from accounts.models import User
 from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
-from learning.dataset_counts import counts_of
+from learning.datasets.dataset_counts import counts_of
 from learning.models import Dataset, Method, TrainingRun
 from learning.training.recipes import Option, options_of
 

@@ -16,8 +16,8 @@ from ctportal.pages.learning.figures import difference_lines, findings_of, gain_
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import request_comparison
-from learning.comparison_figures import read_figures
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.service.overrides import may_ask_override
 from learning.service.promotion import check_promotion, criteria_not_met, may_promote

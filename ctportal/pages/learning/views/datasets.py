@@ -19,8 +19,8 @@ from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
-from learning.dataset_counts import counts_of, read_counts
 from learning.datasets.build import build_dataset
+from learning.datasets.dataset_counts import counts_of, read_counts
 from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
 from learning.datasets.export import export_dataset
 from learning.datasets.listing import excluded_of_dataset, scans_of_dataset

@@ -9,7 +9,7 @@ from ctportal.pages.learning.next_step import scans_to_read_address, words_for_s
 from ctportal.pages.learning.progress import progress_of
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
-from learning.dataset_counts import counts_of
+from learning.datasets.dataset_counts import counts_of
 from learning.loop import loop_of
 from learning.models import ServicePeriod
 from learning.next_step import next_step
