@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -30,11 +31,9 @@ class Comparison(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparisons")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="defended")
     challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="challenged")
-    figures = models.JSONField(
-        default=dict, help_text="As `ml.evaluation.judge` and `learning.comparison.requests` made it."
-    )
-    passed = models.BooleanField(help_text="Whether the gate is open.")
-    reasons = models.JSONField(default=list, help_text="The gate's findings in words.")
+    figures = models.JSONField(default=dict, help_text="Read them with `learning.comparison.comparison_figures`.")
+    passed = models.BooleanField(help_text="Whether the challenger meets every promotion criterion.")
+    reasons = models.JSONField(default=list, help_text="The criteria and whether they are met, in words.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ComparisonQuerySet.as_manager()
@@ -122,13 +121,13 @@ class ComparisonRequest(LeasedRow):
 
 
 class OverrideStatus(models.TextChoices):
-    PENDING = "pending", "Waits for a second person"
+    PENDING = "pending", "Waiting for a second person"
     APPROVED = "approved", "Approved"
     REFUSED = "refused", "Refused"
 
 
 class GateOverride(models.Model):
-    """One person asks, with a reason, to promote against the gate; another one decides."""
+    """One person asks, with a reason, to promote against the criteria; another one decides."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="overrides")
     status = models.CharField(max_length=12, choices=OverrideStatus, default=OverrideStatus.PENDING, editable=False)
@@ -138,6 +137,9 @@ class GateOverride(models.Model):
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True, editable=False)
     comment = models.CharField(max_length=1000, blank=True)
+    overridden = models.JSONField(
+        default=list, blank=True, help_text="The criteria that were not met when it was approved, in words."
+    )
 
     class Meta:
         db_table = "inference_gateoverride"
@@ -160,11 +162,12 @@ class GateOverride(models.Model):
     def is_pending(self) -> bool:
         return self.status == OverrideStatus.PENDING
 
-    def decide(self, *, by: User, approved: bool, comment: str = "") -> None:
+    def decide(self, *, by: User, approved: bool, comment: str = "", overridden: Sequence[str] = ()) -> None:
         if not self.is_pending:
             raise WrongState(f"{self} was decided already.")
         if by.pk == self.requested_by_id:
             raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
-        self.save(update_fields=["status", "decided_by", "decided_at", "comment"])
+        self.overridden = list(overridden)
+        self.save(update_fields=["status", "decided_by", "decided_at", "comment", "overridden"])
