@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from cases.casework import lock_case
 from cases.errors import ReasonMissing
-from cases.models import CaseStatus, Decision, Label, Review, Scan, ScanQuerySet
+from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet
 from cases.summaries import refresh_case, refresh_scan_label
 from ctportal.accounts.events import record_event
 from ctportal.accounts.models import Action, User
@@ -73,6 +73,7 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
             model_probability=scan.probability,
             agrees=agrees,
         )
+        ReviewDraft.objects.filter(scan=scan, reader=reader).delete()
         refresh_scan_label(scan)
         refresh_case(case.pk)
         record_event(

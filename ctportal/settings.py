@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "ctportal.accounts.middleware.PrivateMiddleware",
+    "ctportal.accounts.middleware.WayBackMiddleware",
     "ctportal.accounts.middleware.IdleTimeoutMiddleware",
     "ctportal.accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -123,6 +124,7 @@ PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "inference.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ctportal.pages.views import cases, frame, patients, upload, worklist
+from ctportal.pages.views import cases, frame, patients, session, upload, worklist
 
 urlpatterns = [
     path("", worklist.show_worklist, name="worklist"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("cases/<int:pk>/edit/", cases.edit_case, name="case-edit"),
     path("cases/<int:pk>/assign/", cases.assign_case, name="case-assign"),
     path("cases/<int:pk>/upload/", upload.upload_to_case, name="case-upload"),
+    path("session/", session.show_session, name="session"),
     path("theme/", frame.choose_theme, name="theme"),
     path("help/", frame.show_help, name="help"),
 ]
