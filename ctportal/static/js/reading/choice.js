@@ -34,8 +34,9 @@ export class Choice {
     this.#showOther();
   }
 
+  // Whoever types on must not press keys of the page.
   focusReason() {
-    if (this.#reason.required && !this.#reason.value) this.#reason.focus();
+    if (this.#reason.required) this.#reason.focus();
   }
 
   #swapReason() {
