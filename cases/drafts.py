@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from accounts.models import User
 from cases.models import Label, Review, ReviewDraft, Scan
 from cases.reading import decision_open_to
-from ctportal.accounts.models import User
 
 DRAFTS_KEPT_FOR = timedelta(days=14)
 

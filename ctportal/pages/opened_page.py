@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core import signing
 
+from accounts.models import User
 from cases.models import Scan
-from ctportal.accounts.models import User
 
 SALT = "opened-page"
 SETTLING_SECONDS = 0.7  # a page that was opened more recently has not been looked at

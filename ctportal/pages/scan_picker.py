@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accounts.models import User
 from cases.models import Label, Review, Scan
 from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.middleware import LAST_SEEN
+from accounts.models import Event
 from cases.drafts import draft_of, keep_draft
 from cases.models import Review, ReviewDraft
 from cases.tasks import tidy_up_drafts
-from ctportal.accounts.middleware import LAST_SEEN
-from ctportal.accounts.models import Event
 from ctportal.pages.opened_page import OpenedPage
 from tests.cast import make_scan
 

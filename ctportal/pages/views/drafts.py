@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from accounts.models import User
+from accounts.rights import fetch
 from cases.drafts import discard_draft, draft_of, keep_draft
 from cases.models import ReviewDraft, Scan
-from ctportal.accounts.models import User
-from ctportal.accounts.rights import fetch
-from ctportal.pages.forms.decision import DecisionForm, DraftForm
-from ctportal.pages.refusals import refuse, wants_json
-from ctportal.pages.requests import PersonRequest
+from ctportal.pages.reading.forms import DecisionForm, DraftForm
+from ctportal.pages.shared.refusals import refuse, wants_json
+from ctportal.pages.shared.requests import PersonRequest
 
 SCANS = Scan.objects.select_related("case__patient__site")
 

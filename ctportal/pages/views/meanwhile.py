@@ -7,11 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.models import Event, User
+from accounts.rights import fetch
 from cases.models import Review, Scan
 from cases.reading import decision_open_to, newest_review_shown, open_elsewhere
-from ctportal.accounts.models import Event, User
-from ctportal.accounts.rights import fetch
-from ctportal.pages.requests import PersonRequest, number_of
+from ctportal.pages.shared.requests import PersonRequest, number_of
 
 
 @dataclass(frozen=True)

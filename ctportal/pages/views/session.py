@@ -4,8 +4,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import JsonResponse
 from django.views.decorators.http import require_GET
 
-from ctportal.accounts.middleware import seconds_left
-from ctportal.pages.requests import PersonRequest
+from accounts.middleware import seconds_left
+from ctportal.pages.shared.requests import PersonRequest
 
 
 @login_required
