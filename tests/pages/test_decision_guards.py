@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from cases.models import Review
-from ctportal.pages.opened_page import OpenedPage
+from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 HOUR = 3600

@@ -205,6 +205,7 @@ def test_what_was_typed_a_moment_before_leaving_is_kept(enter, page, rita, answe
     here = open_scan(enter, rita, answered).url
     begin(page)
     page.goto(page.url.split("/cases/")[0] + "/help/")
+    page.wait_for_timeout(500)
     page.goto(here)
     expect(page.locator("#reason")).to_have_value(TEXT)
 

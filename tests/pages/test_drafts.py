@@ -15,7 +15,7 @@ from accounts.models import Event
 from cases.drafts import draft_of, keep_draft
 from cases.models import Review, ReviewDraft
 from cases.tasks import tidy_up_drafts
-from ctportal.pages.opened_page import OpenedPage
+from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import make_scan
 
 BEGUN = {"label": "non_covid", "reason": "Only atelectasis", "close": "on"}

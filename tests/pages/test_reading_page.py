@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import Action, Event
 from cases.models import Review
 from cases.reading import next_case_to_read
-from ctportal.pages.opened_page import OpenedPage
+from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 MOST_QUERIES = 15

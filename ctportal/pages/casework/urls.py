@@ -2,9 +2,9 @@
 
 from django.urls import path
 
+from ctportal.pages.account.views import session
 from ctportal.pages.casework.views import cases, patients, upload, worklist
 from ctportal.pages.shared import frame
-from ctportal.pages.views import session
 
 urlpatterns = [
     path("", worklist.show_worklist, name="worklist"),

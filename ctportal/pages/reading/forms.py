@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.models import User
 from cases.models import Label, Scan
-from ctportal.pages.opened_page import OpenedPage, page_of_key
+from ctportal.pages.reading.opened_page import OpenedPage, page_of_key
 
 TOO_OLD = "This page has been open for too long. Look at the scan again, then record."
 ANOTHER_SCAN = "This form was made for another scan, or by somebody else. Look at this scan, then record."

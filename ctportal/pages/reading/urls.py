@@ -5,8 +5,7 @@ from django.urls import URLPattern, path
 from ctportal.pages.account.views import event_record, members, profile
 from ctportal.pages.casework.views import case_page, labelled_set
 from ctportal.pages.monitoring.views import model_list
-from ctportal.pages.reading.views import answer, media, reading
-from ctportal.pages.views import drafts, meanwhile
+from ctportal.pages.reading.views import answer, drafts, meanwhile, media, reading
 
 urlpatterns: list[URLPattern] = [
     path("cases/<int:pk>/", case_page.show_case, name="case-detail"),

@@ -24,16 +24,16 @@ from cases.reading import (
     note_view,
     open_elsewhere,
 )
-from ctportal.pages.opened_page import page_opened_now
 from ctportal.pages.reading.forms import DecisionForm
+from ctportal.pages.reading.opened_page import page_opened_now
 from ctportal.pages.reading.review_history import reviews_by_scan
+from ctportal.pages.reading.scan_picker import scan_picker
 from ctportal.pages.reading.shown_answers import shown_answer
 from ctportal.pages.reading.views.answer import answer_context
-from ctportal.pages.scan_picker import scan_picker
+from ctportal.pages.reading.views.drafts import draft_form, keep_and_log_in, page_of_scan
+from ctportal.pages.reading.views.meanwhile import Meanwhile
 from ctportal.pages.shared.refusals import wants_json
 from ctportal.pages.shared.requests import PersonRequest, number_of
-from ctportal.pages.views.drafts import draft_form, keep_and_log_in, page_of_scan
-from ctportal.pages.views.meanwhile import Meanwhile
 from inference.models import SliceAnswer
 
 

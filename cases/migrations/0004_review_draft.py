@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0002_learning'),
+        ('cases', '0003_label_value'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
