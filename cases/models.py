@@ -484,3 +484,24 @@ class ShownAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_what_display()} of scan {self.scan_id}, shown to user {self.user_id}"
+
+
+class ReviewDraft(models.Model):
+    """What one reader has chosen and typed for one scan and not recorded yet. Only that reader ever sees it."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="review_drafts")
+    reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="review_drafts")
+    label = models.CharField(max_length=12, choices=Label, blank=True)
+    reason = models.CharField(max_length=2000, blank=True)
+    closes_case = models.BooleanField(default=False)
+    saved_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "reader"], name="draft_unique_for_reader_and_scan"),
+            models.CheckConstraint(condition=Q(label__in=["", *Label.values]), name="draft_label_known"),
+            models.CheckConstraint(condition=~Q(label="", reason="", closes_case=False), name="draft_holds_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Draft {self.pk}"

@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
     "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -125,6 +126,7 @@ PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
@@ -158,7 +160,12 @@ TRAINING_LEAST_PATIENTS = env.int("TRAINING_LEAST_PATIENTS", default=10)  # of e
 GATE_SENSITIVITY_MARGIN = env.float("GATE_SENSITIVITY_MARGIN", default=0.05)
 GATE_SPECIFICITY_FLOOR = env.float("GATE_SPECIFICITY_FLOOR", default=0.75)
 GATE_UNANSWERED_MARGIN = env.float("GATE_UNANSWERED_MARGIN", default=0.15)
-GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients
+GATE_SPECIFICITY_MARGIN = env.float("GATE_SPECIFICITY_MARGIN", default=0.1)
+GATE_CALIBRATION_MARGIN = env.float("GATE_CALIBRATION_MARGIN", default=0.05)
+GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
+GATE_POWER = env.float("GATE_POWER", default=0.8)
+GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
+GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -336,8 +343,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
         {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
         {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "learning", "description": "What comes next in the learning loop, and what it still needs."},
         {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
-        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "comparisons", "description": "Champion against challenger, the promotion criteria, and promotion."},
         {"name": "monitoring", "description": "How the models in service do."},
         {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],

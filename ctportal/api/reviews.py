@@ -70,6 +70,18 @@ class NewReview(StrictSerializer):
         max_value=LARGEST_ID,
         help_text="The answer that the reader saw. If the model has answered anew since, nothing is recorded (409).",
     )
+    confirm = serializers.BooleanField(
+        default=False,
+        help_text="The reader confirms the model's answer. If the label is not what the model says, nothing is "
+        "recorded (409).",
+    )
+    seen_review = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_ID,
+        help_text="The newest review of the scan that the reader saw, 0 for none. If the scan was decided anew since, "
+        "nothing is recorded (409); the same decision sent twice is recorded once.",
+    )
     close = serializers.BooleanField(default=False, help_text="Close the case too, if nothing in it is left to decide.")
 
 
@@ -85,7 +97,7 @@ class ReviewFilter(django_filters.FilterSet):
 
 
 EXAMPLES = [
-    OpenApiExample("Confirm", value={"label": "covid", "prediction": 12}, request_only=True),
+    OpenApiExample("Confirm", value={"label": "covid", "confirm": True, "prediction": 12}, request_only=True),
     OpenApiExample(
         "Override", value={"label": "non_covid", "reason": "Motion artefact, no opacity."}, request_only=True
     ),
@@ -149,7 +161,9 @@ class ScanReviewViews(Resource):
             reader=caller(self.request),
             label=facts["label"],
             reason=facts["reason"],
+            confirms=facts["confirm"],
             seen_prediction=facts.get("prediction", scan.prediction_id),
+            seen_review=facts.get("seen_review"),
             close=facts["close"],
         )
         return {"review": decided.review.pk}

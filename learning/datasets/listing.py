@@ -14,6 +14,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from accounts.models import User
 from cases.models import Scan
 from cases.reviews import hidden_scans
+from learning.datasets.dataset_counts import DatasetCounts, read_counts
 from learning.models import Dataset, DatasetScan, ExcludedScan, Split
 
 
@@ -70,6 +71,11 @@ def counts_shown_to(user: User, datasets: Iterable[Dataset]) -> dict[int, dict[s
         dataset.pk: _counted_anew(dataset, user, len(hidden[dataset.pk])) if dataset.pk in hidden else dataset.counts
         for dataset in datasets
     }
+
+
+def shown_counts(user: User, dataset: Dataset) -> DatasetCounts:
+    """The same of one data set, read."""
+    return read_counts(counts_shown_to(user, [dataset])[dataset.pk])
 
 
 def _hidden_by_dataset(user: User, ids: list[int]) -> dict[int, set[int]]:

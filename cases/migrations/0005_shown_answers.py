@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0003_label_value'),
+        ('cases', '0004_review_draft'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
