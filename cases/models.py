@@ -296,6 +296,8 @@ class Scan(models.Model):
     status = models.CharField(max_length=12, choices=ScanStatus, default=ScanStatus.READY, editable=False)
     content_key = models.CharField(max_length=64, editable=False)
     series_key = models.CharField(max_length=80, blank=True, editable=False)
+    # The study's UID, replaced under the installation's key as that of the series is.
+    study_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=200, blank=True)
     pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
@@ -334,6 +336,10 @@ class Scan(models.Model):
                 condition=~Q(status=ScanStatus.WITHDRAWN) | ~Q(withdrawn_reason=""),
                 name="scan_withdrawn_has_reason",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["series_key"], name="scan_series"),
+            models.Index(fields=["study_key"], condition=~Q(study_key=""), name="scan_study"),
         ]
 
     def __str__(self) -> str:
@@ -402,6 +408,7 @@ class Slice(models.Model):
             models.UniqueConstraint(fields=["scan", "position"], name="slice_position_unique"),
             models.UniqueConstraint(fields=["scan", "key"], name="slice_key_unique_in_scan"),
         ]
+        indexes = [models.Index(fields=["key"], name="slice_key")]
 
     def __str__(self) -> str:
         return f"Slice {self.position + 1} of scan {self.scan_id}"

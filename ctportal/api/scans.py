@@ -49,6 +49,7 @@ class ScanSerializer(serializers.ModelSerializer):
             "pixel_spacing",
             "slice_thickness",
             "slice_count",
+            "notes",
             "is_synthetic",
             "uploaded_at",
             "uploaded_by",
