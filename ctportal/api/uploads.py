@@ -92,8 +92,8 @@ class CaseScanViews(Resource):
         description="Answers 201 as soon as anything is stored: `scans` holds what was, each queued for the model, "
         "and `refusals` says of every other file what is wrong and what to do. If nothing could be stored, the "
         "answer is 422 and `errors` holds the refusals. If files name another patient than the case's, or are already "
-        "in another patient's case, nothing is stored and the answer is 409 `patient-mismatch`. Poll `/scans/{id}/` for "
-        "the model's answer.",
+        "in another patient's case, nothing is stored and the answer is 409 `patient-mismatch`. Poll "
+        "`/scans/{id}/` for the model's answer.",
         request={"multipart/form-data": SentFiles},
         responses={201: UploadSerializer},
         examples=[EXAMPLE],
