@@ -11,6 +11,7 @@ from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
 from ctportal import embedded
+from ctportal.public_url import public_url
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "ctportal.accounts.origin.OriginMiddleware",
     "ctportal.accounts.middleware.PrivateMiddleware",
     "ctportal.accounts.middleware.IdleTimeoutMiddleware",
     "ctportal.accounts.middleware.TimezoneMiddleware",
@@ -197,7 +199,7 @@ UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}
 # --- People, sessions, passwords ---------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["ctportal.accounts.backends.OneHashBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -214,8 +216,13 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3600  # seconds; a mailed link is as good as a password
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
-ACCOUNT_ADAPTER = "ctportal.accounts.adapter.ClosedSignupAdapter"
-ACCOUNT_FORMS = {"login": "ctportal.pages.forms.login.PlainLoginForm"}
+ACCOUNT_ADAPTER = "ctportal.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "ctportal.pages.forms.login.PlainLoginForm",
+    "reset_password": "ctportal.pages.forms.login.ResetLinkForm",
+}
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
@@ -236,6 +243,7 @@ SESSION_COOKIE_AGE = env.int("SESSION_MAX_HOURS", default=12) * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "ctportal_session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # messages name patients; cookies must not
+EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
@@ -252,6 +260,13 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 PROXIES = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+PUBLIC_URL = public_url(
+    env.str("PUBLIC_URL", default=""),
+    hosts=ALLOWED_HOSTS,
+    port=env.int("PORT", default=8000),
+    is_https=HTTPS,
+    is_behind_proxy=bool(PROXIES),
+)
 if PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"

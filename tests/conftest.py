@@ -7,7 +7,9 @@ configuration, names the settings module.
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,6 +65,16 @@ def _take_own_redis_database(worker: str) -> None:
         os.environ["REDIS_URL"] = f"{address}?db={number}"
     else:
         os.environ["REDIS_URL"] = urlsplit(address)._replace(path=f"/{number}").geturl()
+
+
+@pytest.fixture
+def worker(django_capture_on_commit_callbacks: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+    """`with worker(): …` does at its end what was handed to the workers."""
+    from ctportal.celery import app
+
+    app.conf.task_always_eager = True
+    yield lambda: django_capture_on_commit_callbacks(execute=True)
+    app.conf.task_always_eager = False
 
 
 def chromium() -> str | None:

@@ -17,6 +17,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+AGENT_LENGTH = 200
+
 
 def validate_timezone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
@@ -191,14 +193,20 @@ class Action(models.TextChoices):
     LOGIN = "login", "Logged in"
     LOGIN_FAILED = "login_failed", "Failed login"
     LOGOUT = "logout", "Logged out"
+    SESSION_ENDED = "session_ended", "Ended another session"
+    ACCESS_REFUSED = "access_refused", "Access refused"
     PASSWORD_CHANGED = "password_changed", "Changed the password"
+    ACCOUNT_CREATED = "account_created", "Made an account"
+    ACCOUNT_CHANGED = "account_changed", "Changed an account"
     TOKEN_ISSUED = "token_issued", "Made an API token"
     TOKEN_REVOKED = "token_revoked", "Revoked an API token"
     MEMBERSHIP_CHANGED = "membership_changed", "Changed a membership"
+    SITE_CREATED = "site_created", "Made a site"
     SITE_CHANGED = "site_changed", "Changed the site's settings"
     PATIENT_REGISTERED = "patient_registered", "Registered a patient"
     PATIENT_AMENDED = "patient_amended", "Amended a patient"
     PATIENT_VIEWED = "patient_viewed", "Viewed a patient"
+    LIST_VIEWED = "list_viewed", "Viewed a list"
     CASE_OPENED = "case_opened", "Opened a case"
     CASE_AMENDED = "case_amended", "Amended a case"
     CASE_VIEWED = "case_viewed", "Viewed a case"
@@ -253,6 +261,8 @@ class Event(models.Model):
     subject_type = models.CharField(max_length=24, blank=True)
     subject_id = models.BigIntegerField(null=True)
     details = models.JSONField(default=dict, blank=True)
+    address = models.CharField(max_length=64, blank=True, help_text="From where, as EVENT_ADDRESSES keeps it.")
+    agent = models.CharField(max_length=AGENT_LENGTH, blank=True, help_text="What the caller's program calls itself.")
 
     objects = EventQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from ctportal.accounts.events import record_event
+from ctportal.accounts.logins import account_of, login_digest
 from ctportal.accounts.models import Action, User
 
 
@@ -24,10 +25,10 @@ def note_logout(sender: type, user: User | None, **kwargs: Any) -> None:
 
 @receiver(user_login_failed)
 def note_failed_login(sender: type, credentials: dict[str, Any], **kwargs: Any) -> None:
-    known = User.objects.filter(username=credentials.get("username") or "").first()
-    if known is None and credentials.get("email"):
-        known = User.objects.filter(email__iexact=credentials["email"]).first()
-    record_event(Action.LOGIN_FAILED, actor=known)
+    login = credentials.get("username") or credentials.get("email") or ""
+    account = account_of(login)
+    details = {} if account is not None else {"login": login_digest(login)}
+    record_event(Action.LOGIN_FAILED, actor=account, **details)
 
 
 @receiver([password_changed, password_reset])

@@ -1,6 +1,9 @@
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import LoginForm, ResetPasswordForm
+from django.http import HttpRequest
+
+from ctportal.accounts.mails import ask_for_reset_link
 
 
 class PlainLoginForm(LoginForm):
@@ -12,3 +15,15 @@ class PlainLoginForm(LoginForm):
         self.fields["login"].widget.attrs |= {"autocomplete": "username", "autofocus": True, "spellcheck": "false"}
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+
+
+class ResetLinkForm(ResetPasswordForm):
+    """Asks for a link to choose a new password; whether the address has an account, only a worker looks up."""
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"])
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        email = self.clean_email()
+        ask_for_reset_link(email)
+        return email
