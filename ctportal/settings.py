@@ -218,6 +218,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
 ACCOUNT_ADAPTER = "ctportal.accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
+    "change_password": "ctportal.pages.forms.login.NewPasswordForm",
     "login": "ctportal.pages.forms.login.PlainLoginForm",
     "reset_password": "ctportal.pages.forms.login.ResetLinkForm",
 }

@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from ctportal.accounts import checks, signals  # noqa: F401
+        from ctportal.accounts import account_events, checks, signals  # noqa: F401

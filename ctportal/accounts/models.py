@@ -43,6 +43,12 @@ class User(AbstractUser):
     def display_name(self) -> str:
         return self.get_full_name() or self.username
 
+    @property
+    def name_on_record(self) -> str:
+        """For lists of acts: names change and repeat, the user name beside tells who it was."""
+        full = self.get_full_name()
+        return f"{full} ({self.username})" if full else self.username
+
 
 class SiteScopedQuerySet(models.QuerySet):
     """The one reading rule: rows of the sites in which the user has a membership."""

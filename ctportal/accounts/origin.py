@@ -31,6 +31,11 @@ class OriginMiddleware:
             _request.reset(token)
 
 
+def is_at_work() -> bool:
+    """Whether a request is being answered."""
+    return _request.get() is not None
+
+
 def person() -> User | None:
     """Who acts; nobody outside a request, in a command or a task."""
     request = _request.get()

@@ -1,11 +1,9 @@
-"""Logins and password changes become events, however they happen."""
+"""Log-ins, failed ones and log-outs become events."""
 
 from typing import Any
 
-from allauth.account.signals import password_changed, password_reset
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
-from django.http import HttpRequest
 
 from ctportal.accounts.events import record_event
 from ctportal.accounts.logins import account_of, login_digest
@@ -29,8 +27,3 @@ def note_failed_login(sender: type, credentials: dict[str, Any], **kwargs: Any) 
     account = account_of(login)
     details = {} if account is not None else {"login": login_digest(login)}
     record_event(Action.LOGIN_FAILED, actor=account, **details)
-
-
-@receiver([password_changed, password_reset])
-def note_password_change(sender: type, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    record_event(Action.PASSWORD_CHANGED, actor=user)

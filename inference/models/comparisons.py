@@ -13,6 +13,7 @@ from django.utils import timezone
 from cases.errors import WrongState
 from cases.models import Decision
 from ctportal.accounts.models import User
+from ctportal.accounts.second_person import objection_to
 from inference.models.datasets import APPEND_ONLY, Dataset, DatasetScan
 from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 from inference.models.versions import ModelVersion
@@ -174,8 +175,8 @@ class GateOverride(models.Model):
     def decide(self, *, by: User, approved: bool, comment: str = "") -> None:
         if not self.is_pending:
             raise WrongState(f"{self} was decided already.")
-        if by.pk == self.requested_by_id:
-            raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
+        if objection := objection_to(by, first=self.requested_by, since=self.requested_at):
+            raise WrongState(f"{self} needs a second person; {objection}.")
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
         self.save(update_fields=["status", "decided_by", "decided_at", "comment"])
