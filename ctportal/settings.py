@@ -124,6 +124,12 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
+    "seal-events": {
+        "task": "ctportal.accounts.tasks.seal_new_events",
+        "schedule": schedule(timedelta(seconds=60)),
+        "options": {"expires": 60},
+    },
+    "log-event-head": {"task": "ctportal.accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
     "sweep-training": {
         "task": "inference.tasks.sweep_training",

@@ -37,6 +37,21 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     # Hashing passwords is slow on purpose, which is no business of these tests.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    _let_tests_clear_what_is_written_once()
+
+
+def _let_tests_clear_what_is_written_once() -> None:
+    """Tests with transactions of their own empty every table at their end; no other code may."""
+    import pgtrigger
+    from django.test import TransactionTestCase
+
+    clear = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def clear_without_triggers(self: TransactionTestCase) -> None:
+        with pgtrigger.ignore():
+            clear(self)
+
+    TransactionTestCase._fixture_teardown = clear_without_triggers  # type: ignore[attr-defined]
 
 
 def _start_services(config: pytest.Config) -> None:

@@ -8,7 +8,6 @@ import zoneinfo
 from datetime import datetime
 from typing import ClassVar, Self
 
-import pgtrigger
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -16,6 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from ctportal.accounts.append_only import WRITTEN_ONCE
 
 AGENT_LENGTH = 200
 
@@ -279,7 +280,21 @@ class Event(models.Model):
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class EventSeal(models.Model):
+    """An event's place in the chain of digests that `ctportal.accounts.seals` makes and verifies."""
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        triggers = WRITTEN_ONCE
+
+    def __str__(self) -> str:
+        return f"Seal {self.position}"

@@ -1,5 +1,6 @@
 """What workers do for accounts: mails, and house-keeping that the scheduler starts once a day."""
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
@@ -9,6 +10,9 @@ from django.utils import timezone
 
 from ctportal.accounts.mails import send_reset_link
 from ctportal.accounts.models import IdempotentRequest
+from ctportal.accounts.seals import head, seal_events
+
+logger = logging.getLogger(__name__)
 
 REPLAYS_KEPT_FOR = timedelta(days=2)
 
@@ -30,3 +34,16 @@ def mail_reset_link(email: str) -> None:
 def mail_notice(subject: str, body: str, to: str) -> None:
     """Mails what has happened to an account to its owner."""
     send_mail(subject, body, None, [to])
+
+
+@shared_task(ignore_result=True)
+def seal_new_events() -> None:
+    """Adds the newest events to the chain of seals."""
+    seal_events()
+
+
+@shared_task(ignore_result=True)
+def log_event_head() -> None:
+    """Writes the head of the chain to the log, where whoever changes the database does not reach it."""
+    seal_events(everything=True)
+    logger.info("Event record: head %s", head())

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from cases.errors import WrongState
 from cases.models import Decision
+from ctportal.accounts.append_only import WRITTEN_ONCE
 from ctportal.accounts.models import User
 from ctportal.accounts.second_person import objection_to
-from inference.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from inference.models.datasets import Dataset, DatasetScan
 from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 from inference.models.versions import ModelVersion
 
@@ -43,7 +44,7 @@ class Comparison(models.Model):
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_of_two"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Comparison {self.pk}"
@@ -60,7 +61,7 @@ class ComparedScan(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"

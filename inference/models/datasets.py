@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import pgtrigger
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,10 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from cases.models import Label, Scan
+from ctportal.accounts.append_only import WRITTEN_ONCE
 from ctportal.accounts.models import Site, User
 from ctportal.accounts.rights import Right, sites_with
 
-APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 TRAINING_LABELS = [Label.COVID, Label.NON_COVID]
 
 
@@ -63,7 +62,7 @@ class BaseImage(models.Model):
             models.Index(fields=["base_set", "file_sha256"]),
             models.Index(fields=["key"]),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Image {self.pk} of {self.base_set}"
@@ -86,7 +85,7 @@ class PatientSplit(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(split__in=Split.values), name="patient_split_known")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Patient {self.pk}: {self.split}"
@@ -153,7 +152,7 @@ class DatasetScan(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=TRAINING_LABELS), name="dataset_scan_label_known"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"{self.name} of data set {self.dataset_id}"
@@ -183,7 +182,7 @@ class ExcludedScan(models.Model):
             models.UniqueConstraint(fields=["dataset", "scan"], name="excluded_scan_once"),
             models.CheckConstraint(condition=Q(reason__in=Exclusion.values), name="excluded_scan_reason_known"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.scan_id} left out of data set {self.dataset_id}"
