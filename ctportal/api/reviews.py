@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.models import Label, Review, ReviewQuerySet
-from cases.reading import decide, note_view
+from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.accounts.rights import Right
 from ctportal.api.fields import NameOnly, StrictSerializer
@@ -115,6 +115,7 @@ class ReviewViews(Resource):
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    lists = "reviews"
 
     @extend_schema(summary="List reviews, the newest first")
     def list(self, request: Request) -> Response:
@@ -124,7 +125,6 @@ class ReviewViews(Resource):
     @extend_schema(summary="Read a review")
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
-        note_view(review.scan.case, caller(request))
         return Response(shown_reviews([review], request)[0])
 
 
