@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
+from accounts.events import new_event, record_event
+from accounts.models import Action, Event, Site, User
 from cases.models import Patient
-from ctportal.accounts.events import new_event, record_event
-from ctportal.accounts.models import Action, Event, Site, User
 
 LOOK_COUNTS_AS_ONE = timedelta(minutes=10)
 

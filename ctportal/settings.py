@@ -10,8 +10,8 @@ import environ
 from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
-from ctportal import embedded
 from ctportal.public_url import public_url
+from ctportal.standalone import embedded
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # --- Applications -----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "ctportal.accounts",
+    "accounts",
     "cases",
     "inference",
     "ctportal.pages",
@@ -60,14 +60,14 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "ctportal.accounts.origin.OriginMiddleware",
-    "ctportal.accounts.middleware.PrivateMiddleware",
-    "ctportal.accounts.middleware.IdleTimeoutMiddleware",
-    "ctportal.accounts.middleware.TimezoneMiddleware",
+    "accounts.origin.OriginMiddleware",
+    "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.IdleTimeoutMiddleware",
+    "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "ctportal.pages.refusals.RefusalMiddleware",
+    "ctportal.pages.shared.refusals.RefusalMiddleware",
     "pghistory.middleware.HistoryMiddleware",
 ]
 
@@ -84,7 +84,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "ctportal.pages.context.chrome",
+                "ctportal.pages.shared.context.chrome",
             ],
         },
     },
@@ -125,12 +125,12 @@ PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "seal-events": {
-        "task": "ctportal.accounts.tasks.seal_new_events",
+        "task": "accounts.tasks.seal_new_events",
         "schedule": schedule(timedelta(seconds=60)),
         "options": {"expires": 60},
     },
-    "log-event-head": {"task": "ctportal.accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
-    "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
+    "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
     "sweep-training": {
         "task": "inference.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
@@ -193,7 +193,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-FILE_UPLOAD_HANDLERS = ["cases.incoming.UnaskedUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
@@ -205,7 +205,7 @@ UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}
 # --- People, sessions, passwords ---------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["ctportal.accounts.backends.OneHashBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.OneHashBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -222,11 +222,11 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3600  # seconds; a mailed link is as good as a password
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
-ACCOUNT_ADAPTER = "ctportal.accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
-    "change_password": "ctportal.pages.forms.login.NewPasswordForm",
-    "login": "ctportal.pages.forms.login.PlainLoginForm",
-    "reset_password": "ctportal.pages.forms.login.ResetLinkForm",
+    "change_password": "ctportal.pages.account.forms.NewPasswordForm",
+    "login": "ctportal.pages.account.forms.PlainLoginForm",
+    "reset_password": "ctportal.pages.account.forms.ResetLinkForm",
 }
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
@@ -373,7 +373,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(CTPORTAL_HOME / "static"))).resolve()
 STATICFILES_DIRS = [BASE_DIR / "ctportal" / "static"]
-FORM_RENDERER = "ctportal.pages.rendering.PortalRenderer"
+FORM_RENDERER = "ctportal.pages.shared.rendering.PortalRenderer"
 
 LOGGING = {
     "version": 1,

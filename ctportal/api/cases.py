@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 
 from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
 from cases.models import Case, Decision, Label, Patient
-from cases.worklist import Wanted, cases_shown_to, narrow
+from cases.worklist import WorklistFilter, cases_shown_to, narrow
 from ctportal.api.case_filters import CaseFilter
 from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
 from ctportal.api.filters import LARGEST_ID
@@ -154,7 +154,7 @@ class CaseViews(SearchedInBody, Resource):
         return super().search(request)
 
     def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
-        return narrow(rows, Wanted(search=sent["search"]))
+        return narrow(rows, WorklistFilter(search=sent["search"]))
 
     def shown_page(self, rows: Sequence[Any]) -> Any:
         return CaseSerializer(rows, many=True, context=self.context()).data

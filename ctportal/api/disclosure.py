@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework.request import Request
 
+from accounts.models import ApiToken, Scope, User
 from cases.disclosure import note_patient_view
 from cases.models import Case, Patient, Review, Scan, Slice
 from cases.reading import note_view
-from ctportal.accounts.models import ApiToken, Scope, User
 from inference.models import Prediction
 
 

@@ -16,9 +16,9 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.models import Scope, User
+from accounts.rights import Right, fetch
 from cases.disclosure import note_list
-from ctportal.accounts.models import Scope, User
-from ctportal.accounts.rights import Right, fetch
 from ctportal.api.disclosure import may_read, note_shown
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from ctportal.accounts.models import Action, Event
-from ctportal.accounts.second_person import objection_to
+from accounts.models import Action, Event
+from accounts.second_person import objection_to
 from tests.cast import PASSWORD, make_person
 
 NOW = timezone.now
@@ -81,7 +81,7 @@ def second(db):
 
 def as_done_by(person, rf, act):
     """Does something as this person's browser would."""
-    from ctportal.accounts.origin import OriginMiddleware
+    from accounts.origin import OriginMiddleware
 
     request = rf.post("/")
     request.user = person

@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.core import mail
 from django.urls import reverse
 
-from ctportal.accounts.models import Action, Event, Membership, User
-from ctportal.accounts.tokens import issue_token
+from accounts.models import Action, Event, Membership, User
+from accounts.tokens import issue_token
 from tests.cast import PASSWORD
 
 

@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import InternalError
 
-from ctportal.accounts.append_only import APPEND_ONLY, WRITTEN_ONCE
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Event, EventSeal
-from ctportal.accounts.seals import GENESIS, head, seal_events, verify
-from ctportal.accounts.tasks import log_event_head, seal_new_events
+from accounts.append_only import APPEND_ONLY, WRITTEN_ONCE
+from accounts.events import record_event
+from accounts.models import Action, Event, EventSeal
+from accounts.seals import GENESIS, head, seal_events, verify
+from accounts.tasks import log_event_head, seal_new_events
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_new_events_join_the_chain(record, rita):
 
 
 def test_more_events_than_a_batch_are_sealed_too(record, monkeypatch):
-    monkeypatch.setattr("ctportal.accounts.seals.BATCH", 2)
+    monkeypatch.setattr("accounts.seals.BATCH", 2)
 
     assert seal_events() == Event.objects.count()
     assert verify() == head()

@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 
-from ctportal.accounts.logins import account_of, login_digest
-from ctportal.accounts.models import Action, Event
+from accounts.logins import account_of, login_digest
+from accounts.models import Action, Event
 from tests.cast import PASSWORD, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_limits")]

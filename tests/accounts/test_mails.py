@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from kombu.exceptions import OperationalError
 
-from ctportal.accounts import tasks
+from accounts import tasks
 from ctportal.public_url import public_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_limits")]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ctportal.accounts.checks import check_event_addresses
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Event
-from ctportal.accounts.origin import kept_address
+from accounts.checks import check_event_addresses
+from accounts.events import record_event
+from accounts.models import Action, Event
+from accounts.origin import kept_address
 
 
 def test_an_event_has_the_address_and_the_browser(login, cara, case):

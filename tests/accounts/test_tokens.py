@@ -4,8 +4,8 @@ import pytest
 from django.core import mail
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from ctportal.accounts.models import Action, ApiToken, Event
-from ctportal.accounts.tokens import issue_token, revoke_token, revoke_tokens_of_member, scopes_for
+from accounts.models import Action, ApiToken, Event
+from accounts.tokens import issue_token, revoke_token, revoke_tokens_of_member, scopes_for
 from tests.cast import PASSWORD
 
 NEW_PASSWORD = "a new long enough secret 7"

@@ -3,8 +3,8 @@
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from accounts.models import Action, Event
 from cases.models import Patient
-from ctportal.accounts.models import Action, Event
 from tests.cast import make_case, make_patient, phantom_png
 
 ROOT = "/api/v1/"
