@@ -26,8 +26,8 @@ from cases.intake.refusals import ArchiveBomb
 from cases.intake.series import dicom_scans, image_scan
 from cases.intake.sniff import HEAD_BYTES, foreign_content, is_readable, is_system_file, is_zip
 from cases.intake.spool import Spool
-from ml.dicom import is_dicom
-from ml.images import ImageError, raster_format
+from ml.images.decoding import ImageError, raster_format
+from ml.images.dicom import is_dicom
 
 _DEFAULT_LIMITS: Final = Limits()
 _log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from ctportal.accounts.models import IdempotentRequest, User
-from ctportal.accounts.tasks import tidy_up
+from accounts.models import IdempotentRequest, User
+from accounts.tasks import tidy_up
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.models import Event, IdempotentRequest
 from cases.models import Case, Patient, Review, Scan
-from ctportal.accounts.models import Event, IdempotentRequest
 from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
 
