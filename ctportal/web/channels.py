@@ -25,6 +25,7 @@ class BoundedChannel(HTTPChannel):
     """One connection. `reserved` is the room on disk that its request's body takes or will take."""
 
     server: "BufferingServer"
+    request: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

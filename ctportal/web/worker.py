@@ -21,6 +21,8 @@ ANSWER_IN_MEMORY = 1024**2
 class BufferingWorker(Worker):
     """Gunicorn starts, watches and replaces it; Waitress's loop reads and writes; threads run the application."""
 
+    alive: bool
+
     def run(self) -> None:
         limits = limits_of_settings()
         limits.spool.mkdir(mode=0o700, exist_ok=True)
