@@ -17,7 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
 
 logger = logging.getLogger(__name__)
 

@@ -7,15 +7,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.rights import Right, fetch, sites_with
+from accounts.rights import Right, fetch, require_somewhere, sites_with
 from cases.casework import amend_case, open_case
 from cases.models import Case, Patient
 from cases.worklist import patients_found
 from ctportal.pages.casework.forms.case import AssignForm, CaseForm
 from ctportal.pages.casework.forms.patient import NewPatientForm
 from ctportal.pages.casework.views.patients import register
-from ctportal.pages.shared.frame import require_somewhere, safe_next
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, safe_next
 
 SHOWN_MATCHES = 8
 
@@ -24,7 +23,7 @@ SHOWN_MATCHES = 8
 @require_http_methods(["GET", "POST"])
 def create_case(request: PersonRequest) -> HttpResponse:
     """First the patient, found or registered; then, with `?patient=`, the case."""
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     chosen = request.GET.get("patient", "")
     if not chosen.isdecimal():
         return choose_patient(request)

@@ -10,14 +10,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.events import record_event
 from accounts.models import Action
-from accounts.rights import Right, fetch, rights_at
-from cases.casework import amend_patient, register_patient
-from cases.errors import DuplicateRecordNumber
+from accounts.rights import Right, fetch, require_somewhere, rights_at
+from cases.casework import DuplicateRecordNumber, amend_patient, register_patient
 from cases.models import Patient
 from cases.worklist import WorklistFilter, patients_found, worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm
-from ctportal.pages.shared.frame import require_somewhere
 from ctportal.pages.shared.requests import PersonRequest
 
 PAGE_SIZE = 50
@@ -50,7 +48,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def create_patient(request: PersonRequest) -> HttpResponse:
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     form = NewPatientForm(request.POST or None, user=request.user)
     patient = register(request, form)
     return (

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from cases.models import Scan
 from cases.reviews import hidden_scans
+from ctportal.downloads import zip_download
 from ctportal.pages.learning.counts import counts_context
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
 from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of, read_counts

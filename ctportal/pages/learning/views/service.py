@@ -9,8 +9,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import Site
 from ctportal.pages.learning.formatting import counted
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.frame import safe_next
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, safe_next
 from inference.models import ModelVersion
 from learning.models import Comparison, GateOverride
 from learning.service.overrides import decide_override, request_override

@@ -13,8 +13,9 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.refusals import ReasonMissing
 from accounts.rights import Right, fetch, require, rights_at, sites_with
-from cases.errors import LookAgain, ReasonMissing
+from cases.errors import LookAgain
 from cases.models import Case, Label, Scan, Slice
 from cases.reading import (
     Decided,
