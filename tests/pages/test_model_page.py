@@ -126,4 +126,4 @@ def test_every_time_in_service_stands_there_with_its_reason(login, max, sue, mod
 
 def test_a_card_that_says_little_is_shown_as_it_is(login, cara, model):
     assert login(cara).get(reverse("model-detail", args=[model.pk])).status_code == 200
-    assert "No figures came with this model" in text(login(cara).get(reverse("models")))
+    assert "This model came without figures" in text(login(cara).get(reverse("models")))
