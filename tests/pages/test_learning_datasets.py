@@ -106,7 +106,7 @@ def test_a_data_set_shows_its_counts_scans_and_what_was_left_out(login, max, car
     assert "held out: never used for training" in page
     assert f'href="{reverse("case-detail", args=[labelled.case_id])}">Scan {labelled.pk}</a>' in page
     assert "No reader has decided yet" in page
-    assert "No model has learned from it yet." in page
+    assert "No model was trained on it yet." in page
     make_run(dataset, "queued")
     assert "Training run" in text(login(max).get(reverse("dataset-detail", args=[dataset.pk])))
 
