@@ -38,7 +38,7 @@ class PeriodForm(forms.Form):
         if since and since < EARLIEST:
             self.add_error("since", "Check the year.")
         if until and until < (since or EARLIEST):
-            self.add_error("until", "The last day lies before the first.")
+            self.add_error("until", "The last day is before the first.")
         return chosen
 
     @property

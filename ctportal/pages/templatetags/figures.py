@@ -78,7 +78,7 @@ def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
 
 @register.filter
 def side(split: str) -> str:
-    """On which side of the split a patient stands."""
+    """Names the split that a patient is in."""
     return str(Split(split).label)
 
 

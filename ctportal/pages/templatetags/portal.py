@@ -172,7 +172,7 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
-ORDER_WORDS = {"attention": "Most pressing first", "teaching": "What would teach the model most"}
+ORDER_WORDS = {"attention": "Most urgent first", "teaching": "Most useful for training"}
 
 
 @register.inclusion_tag("cases/_order_choice.html", takes_context=True)
