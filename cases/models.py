@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import date
 
 import pghistory
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -16,6 +15,7 @@ from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
 from cases.errors import WrongState
 from cases.validators import validate_not_in_future, validate_one_line
@@ -61,6 +61,7 @@ class PatientQuerySet(SiteScopedQuerySet):
     fields=["record_number", "name", "birth_date", "sex"],
     model_name="PatientVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
@@ -136,6 +137,7 @@ ATTENTION_RANK = models.Case(
     fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"],
     model_name="CaseVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
@@ -404,7 +406,7 @@ class Review(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Review {self.pk}"

@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 
 from accounts.rights import Right
 from cases.models import Label, Review, ReviewQuerySet
-from cases.reading import decide, note_view
+from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
@@ -127,6 +127,7 @@ class ReviewViews(Resource):
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    lists = "reviews"
 
     @extend_schema(summary="List reviews, the newest first")
     def list(self, request: Request) -> Response:
@@ -136,7 +137,6 @@ class ReviewViews(Resource):
     @extend_schema(summary="Read a review")
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
-        note_view(review.scan.case, caller(request))
         return Response(shown_reviews([review], request)[0])
 
 
