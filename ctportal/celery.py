@@ -8,6 +8,8 @@ from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
 
+os.umask(0o077)  # what a worker writes is for the portal alone
+
 app = Celery("ctportal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

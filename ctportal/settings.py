@@ -244,8 +244,9 @@ SESSION_COOKIE_NAME = "ctportal_session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # messages name patients; cookies must not
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_FILE_PATH = CTPORTAL_HOME / "mail"  # of `filemail://`, and only there
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 
 # --- Web security ------------------------------------------------------------------------------
