@@ -3,6 +3,7 @@
 The table of variables stands in docs/operations.md.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctportal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -95,11 +97,25 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+IS_WEB = os.environ.get("CTPORTAL_PROCESS") == "web"  # ctportal/wsgi.py says so
+STATEMENT_SECONDS = (
+    env.float("WEB_STATEMENT_SECONDS", default=20) if IS_WEB else env.float("WORK_STATEMENT_SECONDS", default=0)
+)  # 0 is no limit
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+)
 PGHISTORY_APPEND_ONLY = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
+    }
+}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -120,7 +136,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
@@ -178,6 +194,7 @@ MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
 MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
 MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
 
+DISK_LEAST_FREE_BYTES = env.int("DISK_LEAST_FREE_BYTES", default=1024**3)
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
