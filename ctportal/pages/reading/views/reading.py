@@ -18,7 +18,7 @@ from ctportal.pages.reading.forms import DecisionForm
 from ctportal.pages.reading.review_history import reviews_by_scan
 from ctportal.pages.reading.shown_answers import shown_answer
 from ctportal.pages.reading.views.answer import answer_context
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import SliceAnswer
 
 
@@ -26,7 +26,7 @@ from inference.models import SliceAnswer
 @require_GET
 def read_next(request: PersonRequest) -> HttpResponse:
     """Opens the case that needs this reader most, or the one after `?after=`."""
-    after = _number(request, "after")
+    after = number(request.GET.get("after")) or 0
     case = next_case_to_read(request.user, after=after or None)
     if case is not None:
         return redirect("case-read", pk=case.pk)
@@ -53,7 +53,7 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
         return redirect("case-detail", pk=case.pk)
     note_view(case, request.user, reading=True)
     scan = _chosen(request, scans)
-    context = reading_context(request.user, scan, scans, DecisionForm(), _number(request, "slice"))
+    context = reading_context(request.user, scan, scans, DecisionForm(), number(request.GET.get("slice")) or 0)
     return render(request, "reading/read.html", context)
 
 
@@ -119,12 +119,6 @@ def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
                 return scan
         raise Http404("This case has no such scan to read.")
     return next((scan for scan in scans if scan.final_label is None), scans[0])
-
-
-def _number(request: PersonRequest, name: str) -> int:
-    """A number of the address; 0 where it is none or absurdly large."""
-    text = request.GET.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
 
 
 def _addresses(slice_: Slice) -> dict[str, str]:
