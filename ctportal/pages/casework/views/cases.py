@@ -9,9 +9,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.rights import Right, fetch, require_somewhere, sites_with
 from cases.casework import amend_case, open_case
-from cases.disclosure import note_list, note_patient_view
 from cases.models import Case, Patient
 from cases.reading import note_view
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import patients_found
 from ctportal.pages.casework.forms.case import AssignForm, CaseForm
 from ctportal.pages.casework.forms.patient import NewPatientForm

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.rights import Right, fetch, require_somewhere, rights_at
 from cases.casework import DuplicateRecordNumber, amend_patient, register_patient
-from cases.disclosure import note_list, note_patient_view
 from cases.models import Patient
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import WorklistFilter, patients_found, worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm

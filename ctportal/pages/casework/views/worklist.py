@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.rights import Right, rights_anywhere
-from cases.disclosure import note_list
 from cases.models import Case, CaseStatus
+from cases.view_events import note_list
 from cases.worklist import worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.worklist import WorklistForm
