@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import date
 
 import pghistory
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -16,11 +15,10 @@ from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
-from cases.errors import WrongState
+from accounts.refusals import LONGEST_REASON, WrongState
 from cases.validators import validate_not_in_future, validate_one_line
-
-REASON_LENGTH = 500
 
 
 class Label(models.TextChoices):
@@ -63,6 +61,7 @@ class PatientQuerySet(SiteScopedQuerySet):
     fields=["record_number", "name", "birth_date", "sex"],
     model_name="PatientVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
@@ -158,6 +157,7 @@ WORKLIST_RANK = ATTENTION_RANK + models.Case(
     fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"],
     model_name="CaseVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
@@ -171,7 +171,7 @@ class Case(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
     closed_at = models.DateTimeField(null=True, editable=False)
-    cancelled_reason = models.CharField(max_length=REASON_LENGTH, blank=True, editable=False)
+    cancelled_reason = models.CharField(max_length=LONGEST_REASON, blank=True, editable=False)
 
     # Summaries of the scans, kept by cases.summaries so that the worklist is one indexed query.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
@@ -255,8 +255,6 @@ class Case(models.Model):
 
     def cancel(self, *, reason: str) -> None:
         self.require_not_closed()
-        if not reason:
-            raise WrongState(f"Case {self.pk} can be cancelled only with a reason; write one.")
         if Review.objects.filter(scan__case=self).exists():
             raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
         self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
@@ -307,7 +305,7 @@ class Scan(models.Model):
     is_synthetic = models.BooleanField(default=False, editable=False)
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    withdrawn_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
+    withdrawn_reason = models.CharField(max_length=LONGEST_REASON, blank=True)
 
     # Summaries kept by cases.summaries: the newest answer of the model and the readers' consensus.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
@@ -359,9 +357,7 @@ class Scan(models.Model):
 
     def withdraw(self, *, reason: str) -> None:
         self.require_ready()
-        if not reason.strip():
-            raise WrongState(f"Scan {self.pk} can be withdrawn only with a reason; write one.")
-        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason.strip()
+        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason
         self.save(update_fields=["status", "withdrawn_reason"])
 
     @staticmethod
@@ -429,10 +425,12 @@ class ReviewQuerySet(SiteScopedQuerySet):
 class Review(models.Model):
     """One reader's decision on one scan. Never edited, only superseded by the same reader."""
 
+    LONGEST_REASON = 2000
+
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
     label = models.CharField(max_length=12, choices=Label)
-    reason = models.CharField(max_length=2000, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
     was_blinded = models.BooleanField(default=False)
@@ -458,7 +456,7 @@ class Review(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Review {self.pk}"
@@ -487,7 +485,7 @@ class ShownAnswer(models.Model):
             models.UniqueConstraint(fields=["scan", "user", "what"], name="shown_answer_once"),
             models.CheckConstraint(condition=Q(what__in=ShownKind.values), name="shown_answer_kind_known"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"{self.get_what_display()} of scan {self.scan_id}, shown to user {self.user_id}"

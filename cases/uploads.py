@@ -13,6 +13,7 @@ from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
 from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.intake.refusals import duplicate
 from cases.models import Case, Scan, Slice
 from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
@@ -111,15 +112,7 @@ def _known_keys(case: Case) -> set[str]:
 
 def _duplicates(incoming: IncomingScan) -> list[Refusal]:
     """Another upload of the same scan won the race; the database kept ours out."""
-    return [
-        Refusal(
-            file=name,
-            code="duplicate",
-            problem="This scan is already in the case.",
-            remedy="Nothing needs to be done.",
-        )
-        for name in incoming.files
-    ]
+    return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 
 def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, confirmed: _Confirmed | None) -> Scan:

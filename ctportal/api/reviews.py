@@ -12,7 +12,7 @@ from rest_framework.reverse import reverse
 from accounts.rights import Right
 from cases.disclosure import note_shown
 from cases.models import Label, Review
-from cases.reading import decide, note_view
+from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
@@ -110,6 +110,7 @@ class ReviewViews(Resource):
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    lists = "reviews"
 
     def rows(self) -> Any:
         return super().rows().exclude(scan__in=hidden_scans(caller(self.request)))
@@ -122,7 +123,6 @@ class ReviewViews(Resource):
     @extend_schema(summary="Read a review")
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
-        note_view(review.scan.case, caller(request))
         return Response(shown_reviews([review], request)[0])
 
 

@@ -149,6 +149,7 @@ class TrainingRunViews(ManagedResource):
     serializer_class = TrainingRunSerializer
     filterset_class = TrainingRunFilter
     scopes = {"create": TRAIN, "cancel": TRAIN, "plan": TRAIN}
+    computing = frozenset({"plan"})
 
     @extend_schema(summary="List training runs, the newest first")
     def list(self, request: Request) -> Response:

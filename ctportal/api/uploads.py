@@ -10,9 +10,10 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
 from cases.intake import Refusal
-from cases.models import REASON_LENGTH, Case
+from cases.models import Case
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import receive_upload
 from ctportal.api.fields import StrictSerializer
@@ -39,7 +40,7 @@ class SentFiles(StrictSerializer):
         help_text="The files are the case's patient's, although they name another, or are in another patient's case.",
     )
     confirm_reason = serializers.CharField(
-        max_length=REASON_LENGTH, required=False, allow_blank=True, default="", help_text="Why; it stays on record."
+        max_length=LONGEST_REASON, required=False, allow_blank=True, default="", help_text="Why; it stays on record."
     )
 
 
@@ -139,6 +140,10 @@ class CaseScanViews(Resource):
             "refusals": RefusalSerializer(refusals, many=True).data,
         }
         return Response(body, status=201)
+
+    def receipt(self, data: Any) -> Any:
+        """The refusals speak of the caller's own files."""
+        return {"scans": [{"id": scan["id"]} for scan in data["scans"]], "refusals": data["refusals"]}
 
     def _remembered(self, receipt: Receipt) -> list[Refusal]:
         """Names are not kept: the request that is repeated brings them again."""

@@ -10,8 +10,8 @@ from django.core.files.storage import default_storage
 from zipstream import ZipStream
 
 from accounts.models import Action, User
+from accounts.refusals import WrongState
 from cases.disclosure import note_shown
-from cases.errors import WrongState
 from cases.labelled_export import DIGEST_PLACE, hashed_contents, line_of
 from learning.datasets.build import record_of_sites, require_dataset_right
 from learning.datasets.images import COLUMNS, FrozenImage, frozen_images, no_longer_frozen

@@ -11,12 +11,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.append_only import WRITTEN_ONCE
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.second_person import objection_to
 from cases.models import Decision
 from inference.models import ModelVersion
 from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
-from learning.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from learning.models.datasets import Dataset, DatasetScan
 from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 
 
@@ -45,7 +47,7 @@ class Comparison(models.Model):
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_of_two"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Comparison {self.pk}"
@@ -63,7 +65,7 @@ class ComparedScan(models.Model):
         db_table = "inference_comparedscan"
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
@@ -165,8 +167,8 @@ class GateOverride(models.Model):
     def decide(self, *, by: User, approved: bool, comment: str = "", overridden: Sequence[str] = ()) -> None:
         if not self.is_pending:
             raise WrongState(f"{self} was decided already.")
-        if by.pk == self.requested_by_id:
-            raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
+        if objection := objection_to(by, first=self.requested_by, since=self.requested_at):
+            raise WrongState(f"{self} needs a second person; {objection}.")
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
         self.overridden = list(overridden)

@@ -63,7 +63,7 @@ class Tracer:
 
     def run(self, run: TrainingRun) -> RunTrace:
         visible = run.dataset_id in self.visible_datasets
-        asked_by = run.requested_by.display_name if run.requested_by is not None else "the command line"
+        asked_by = run.requested_by.name_on_record if run.requested_by is not None else "the command line"
         return RunTrace(
             run_id=run.pk,
             title=str(run),
@@ -118,7 +118,7 @@ class Tracer:
             ended_at=period.ended_at,
             entry=period.get_entry_display(),
             reason=period.reason if self.manages else "",
-            started_by=person.display_name if person is not None and self.manages else "",
+            started_by=person.name_on_record if person is not None and self.manages else "",
             comparison_id=period.comparison_id if visible else None,
         )
 
@@ -173,4 +173,4 @@ def reviewers_of(dataset: Dataset, user: User) -> list[Reviewer]:
     )
     counted = {row["reader"]: row["scans"] for row in rows}
     people = {user.pk: user for user in User.objects.filter(pk__in=counted)}
-    return [Reviewer(pk, people[pk].display_name, scans) for pk, scans in counted.items()]
+    return [Reviewer(pk, people[pk].name_on_record, scans) for pk, scans in counted.items()]

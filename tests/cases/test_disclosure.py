@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Site
+from accounts.refusals import WrongState
 from cases.casework import close_case, reopen_case
 from cases.disclosure import disclose
-from cases.errors import WrongState
 from cases.models import Scan, ShownAnswer
 from cases.reviews import record_review
 from tests.api.calls import client_of, problem

@@ -5,8 +5,8 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import cancel_case, close_case, open_case, reopen_case
-from cases.errors import WrongState
 from cases.models import Case
 from cases.worklist import WorklistFilter, worklist
 from inference.models import Prediction

@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("members/", members.show_members, name="members"),
     path("members/add/", members.add, name="member-add"),
     path("members/<int:pk>/remove/", members.remove, name="member-remove"),
+    path("members/<int:pk>/revoke-tokens/", members.revoke, name="member-revoke-tokens"),
     path("members/reads/", members.set_reads, name="site-reads"),
     path("models/", model_list.list_models, name="models"),
 ]

@@ -9,7 +9,9 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from cases.errors import DuplicateRecordNumber, LookAgain, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.errors import LookAgain
 
 Handler = Callable[[HttpRequest], HttpResponse]
 

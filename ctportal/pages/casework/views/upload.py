@@ -1,6 +1,5 @@
 """Files into a case: by the upload script, which asks for JSON, or by a plain form."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -11,12 +10,14 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
-from cases.models import REASON_LENGTH, Case
+from cases.models import Case
 from cases.patient_check import PatientMismatch
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import Upload, receive_upload
 from ctportal.pages.shared.refusals import refuse, wants_json
+from ctportal.pages.shared.requests import sent_json
 
 
 @csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
@@ -59,7 +60,7 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
 
 def _confirmation(request: HttpRequest) -> str | None:
     """The reason of whoever confirms the patient on the page, where one is needed."""
-    reason = request.POST.get("confirm_reason", "").replace("\0", "").strip()[:REASON_LENGTH]
+    reason = request.POST.get("confirm_reason", "").replace("\0", "").strip()[:LONGEST_REASON]
     return reason if reason and "confirm_patient" in request.POST else None
 
 
@@ -87,10 +88,7 @@ def _elsewhere(mismatch: PatientMismatch) -> str:
 
 def _names(request: HttpRequest) -> list[str] | None:
     """The script sends each file's path in its folder, since a form's file has only its last name."""
-    try:
-        names = json.loads(request.POST.get("names", "null"))
-    except ValueError:
-        return None
+    names = sent_json(request.POST.get("names", "null"))
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return names if is_list else None
 
