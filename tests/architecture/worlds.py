@@ -28,7 +28,7 @@ PASSING = [
     re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"'),
     re.compile(rb'"X-CSRFToken": "[^"]*"'),
     re.compile(rb'nonce="[^"]*"'),
-    re.compile(rb'name="page_key" value="[^"]*"'),
+    re.compile(rb'name="page" value="[^"]*"'),
     re.compile(rb'"seconds_left": \d+'),
     re.compile(rb"<time .*?</time>", re.DOTALL),
     re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"),
