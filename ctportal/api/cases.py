@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
-from cases.models import Case, Decision, Label, Patient
+from cases.casework import amend_case, cancel_case, close_case, lock_case, open_case, reopen_case
+from cases.disclosure import disclose_cases
+from cases.models import Case, CaseStatus, Decision, Label, Patient
 from cases.worklist import WorklistFilter, cases_shown_to, narrow
 from ctportal.api.case_filters import CaseFilter
 from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
@@ -38,6 +39,18 @@ class CaseSerializer(serializers.ModelSerializer):
     site = NameOnly("slug")
     patient = PatientOfCase(read_only=True)
     assigned_reader = NameOnly("username", allow_null=True)
+    status = serializers.ChoiceField(
+        source="shown_status",
+        choices=CaseStatus.choices,
+        read_only=True,
+        help_text="`open` instead of `in_review` where what colleagues decided is hidden.",
+    )
+    readers_disagree = serializers.BooleanField(
+        source="shown_disagreement",
+        read_only=True,
+        allow_null=True,
+        help_text="On a scan of it; null where what colleagues decided is hidden. The case closes once they agree.",
+    )
     decision = serializers.ChoiceField(
         source="shown_decision",
         choices=Decision.choices,
@@ -66,11 +79,13 @@ class CaseSerializer(serializers.ModelSerializer):
             *FACTS,
             "status",
             "needs_review",
+            "readers_disagree",
             "decision",
             "answer_hidden",
             "final_label",
             "created_at",
             "closed_at",
+            "cancelled_reason",
         ]
 
 
@@ -133,7 +148,13 @@ class CaseViews(SearchedInBody, Resource):
     search_class = CaseSearch
     lists = "cases"
     computing = frozenset({"search"})
-    scopes = {"create": UPLOAD, "partial_update": UPLOAD | REVIEW, "close": REVIEW, "reopen": REVIEW}
+    scopes = {
+        "create": UPLOAD,
+        "partial_update": UPLOAD | REVIEW,
+        "close": REVIEW,
+        "cancel": UPLOAD | REVIEW,
+        "reopen": UPLOAD | REVIEW,
+    }
 
     def rows(self) -> Any:
         return cases_shown_to(self.request.user)
@@ -157,6 +178,7 @@ class CaseViews(SearchedInBody, Resource):
         return narrow(rows, WorklistFilter(search=sent["search"]))
 
     def shown_page(self, rows: Sequence[Any]) -> Any:
+        disclose_cases(caller(self.request), rows)
         return CaseSerializer(rows, many=True, context=self.context()).data
 
     @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
@@ -191,7 +213,19 @@ class CaseViews(SearchedInBody, Resource):
     def close(self, request: Request, pk: int) -> Response:
         return once(request, work=self._close, answer=self._moved)
 
-    @extend_schema(summary="Reopen a closed case", request=ReasonSerializer, responses=CaseDetailSerializer)
+    @extend_schema(
+        summary="Cancel a case that was opened by mistake",
+        description="For who opened it, or a manager, while no reader has decided in it. Its scans are not answered.",
+        request=ReasonSerializer,
+        responses=CaseDetailSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._cancel, answer=self._moved)
+
+    @extend_schema(
+        summary="Reopen a closed or cancelled case", request=ReasonSerializer, responses=CaseDetailSerializer
+    )
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: int) -> Response:
         return once(request, work=self._reopen, answer=self._moved)
@@ -210,8 +244,17 @@ class CaseViews(SearchedInBody, Resource):
         close_case(case=self.fetch(), user=caller(self.request))
         return {}
 
+    def _cancel(self) -> Receipt:
+        case = self.fetch()
+        sent = ReasonSerializer(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        cancel_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
+        return {}
+
     def _reopen(self) -> Receipt:
         case = self.fetch()
+        if not case.is_cancelled:
+            require_scope(self.request, REVIEW)
         sent = ReasonSerializer(data=self.request.data)
         sent.is_valid(raise_exception=True)
         reopen_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
@@ -221,4 +264,5 @@ class CaseViews(SearchedInBody, Resource):
         return Response(self._shown(self.fetch()))
 
     def _shown(self, case: Case) -> Any:
+        disclose_cases(caller(self.request), [case])
         return CaseDetailSerializer(case, context=self.context()).data

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("cases/<int:pk>/", case_page.show_case, name="case-detail"),
     path("cases/<int:pk>/scans/", case_page.show_scans, name="case-scans"),
     path("cases/<int:pk>/close/", case_page.close, name="case-close"),
+    path("cases/<int:pk>/cancel/", case_page.cancel, name="case-cancel"),
     path("cases/<int:pk>/reopen/", case_page.reopen, name="case-reopen"),
     path("scans/<int:pk>/withdraw/", case_page.withdraw, name="scan-withdraw"),
     path("cases/<int:pk>/read/", reading.read_case, name="case-read"),
