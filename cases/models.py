@@ -20,7 +20,6 @@ from accounts.models import Site, SiteScopedQuerySet, User
 from accounts.refusals import LONGEST_REASON, WrongState
 from cases.validators import validate_not_in_future, validate_one_line
 
-LONGEST_REASON = 500
 
 
 class Label(models.TextChoices):
