@@ -21,7 +21,6 @@ from accounts.refusals import LONGEST_REASON, WrongState
 from cases.validators import validate_not_in_future, validate_one_line
 
 
-
 class Label(models.TextChoices):
     COVID = "covid", "COVID-19"
     NON_COVID = "non_covid", "Not COVID-19"
