@@ -200,7 +200,7 @@ class DatasetViews(ManagedResource):
         cases = dict(Case.objects.visible_to(caller(request)).filter(scans__in=wanted).values_list("scans__pk", "pk"))
         return self.get_paginated_response(DatasetScanSerializer(page, many=True, context={"cases": cases}).data)
 
-    @extend_schema(summary="Read what a data set was made of and what came of it", responses=DatasetLineageSerializer)
+    @extend_schema(summary="Read what a data set was made of and which models were trained on it", responses=DatasetLineageSerializer)
     @action(detail=True, filterset_class=None, filter_backends=[])
     def lineage(self, request: Request, pk: int) -> Response:
         return Response(DatasetLineageSerializer(lineage_of_dataset(self.fetch(), caller(request))).data)

@@ -39,7 +39,7 @@ class Kind:
 
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")
-UNAUTHENTICATED = Kind("unauthenticated", 401, "Who calls is not known")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "Authentication required")
 FORBIDDEN = Kind("forbidden", 403, "Not allowed")
 NOT_FOUND = Kind("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
@@ -55,7 +55,7 @@ INVALID = Kind("invalid", 422, "The values are not valid")
 UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
 THROTTLED = Kind("throttled", 429, "Too many calls")
-UNEXPECTED = Kind("unexpected", 500, "The portal failed")
+UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [

@@ -8,7 +8,7 @@ const WORDS = {
   413: "This is too much for one upload. Send it in parts, or as a zip.",
 };
 
-const troubleOf = (status) => WORDS[status] ?? "The portal made an error; nothing of this was stored. Try again.";
+const troubleOf = (status) => WORDS[status] ?? "Something went wrong on our side; nothing of this was stored. Try again.";
 
 function bodyOf(form, items, { together, anyModality, confirmation }) {
   const body = new FormData();
