@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,3 +23,59 @@ class DuplicateRecordNumber(Exception):
 
 class ReasonMissing(Exception):
     """A decision against the model, or against an earlier one, needs words."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class DiskTrouble(Exception):
+    """A disk of the portal took no file, so nothing of this upload was stored. `number` is the errno."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"{disk_words(number)} Nothing of this upload was stored; tell the administrator.")
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[DiskTrouble], tuple[int]]:
+        return type(self), (self.number,)
+
+    @property
+    def name(self) -> str:
+        return errno.errorcode.get(self.number, str(self.number))
+
+    @property
+    def has_no_room(self) -> bool:
+        return self.number in NO_ROOM
+
+    @classmethod
+    def of(cls, error: OSError) -> DiskTrouble:
+        return cls(error.errno or errno.EIO)
+
+
+def disk_words(number: int) -> str:
+    if number == errno.EROFS:
+        return "The portal's disk is read-only."
+    return "The portal's disk is full." if number in NO_ROOM else "The portal's disk failed."
+
+
+class UploadsAtOnce(Exception):
+    """The user sends as many uploads already as one user may send at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} of your uploads are still being read; wait until one is done, then send this again.")
+
+
+class ReadersBusy(Exception):
+    """Every process that reads files is at work, and none became free in time."""
+
+    def __init__(self) -> None:
+        super().__init__("The portal is reading other uploads. Nothing of this one was stored; send it again shortly.")
+
+
+class UploadTooLarge(Exception):
+    """The request sends more bytes than one upload may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The upload is larger than {limit // (1 << 20)} MB, the most in one request. Nothing of it was stored; "
+            "send the series one after the other."
+        )

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
 from cases.casework import lock_case
+from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
@@ -33,6 +34,11 @@ def upload_limits() -> Limits:
         max_file_bytes=settings.UPLOAD_MAX_FILE_BYTES,
         max_pixels=settings.UPLOAD_MAX_PIXELS,
         max_files=settings.UPLOAD_MAX_FILES,
+        max_upload_pixels=settings.UPLOAD_TOTAL_PIXELS,
+        max_slices=settings.UPLOAD_TOTAL_SLICES,
+        upload_seconds=settings.UPLOAD_TOTAL_SECONDS,
+        file_seconds=settings.UPLOAD_FILE_SECONDS,
+        file_memory=settings.UPLOAD_FILE_MEMORY_BYTES,
     )
 
 
@@ -54,6 +60,8 @@ def receive_upload(
         limits=upload_limits(),
         known_keys=_known_keys(case),
         uid_key=settings.UID_REMAP_KEY.encode(),
+        folder=spool_folder(),
+        reader=decoders(),
     )
     scans, refusals = [], list(intake.refusals)
     for incoming in intake.scans:

@@ -124,7 +124,7 @@ def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
         raise ImageError("not-dicom", "The file is not DICOM.", "Export the series again as DICOM.")
     try:
         dataset = _parse(data)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _damaged(error) from error
@@ -216,7 +216,7 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
                 stored = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
             yield count, stored
             count += 1
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
         raise _damaged(error) from error

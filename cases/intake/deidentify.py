@@ -218,7 +218,7 @@ def _clean_frames(dataset: pydicom.Dataset) -> None:
     try:
         frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
         cleaned = [strip(frame) for frame in frames]
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise ImageError(

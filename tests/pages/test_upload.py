@@ -168,11 +168,11 @@ def test_the_csrf_token_is_asked_for(case, cara):
     assert not Scan.objects.exists()
 
 
-def test_the_temporary_files_are_gone_afterwards(login, cara, case, tmp_path, settings):
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "incoming"
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+def test_nothing_of_an_upload_is_left_on_disk_afterwards(login, cara, case, tmp_path, settings):
+    settings.UPLOAD_SPOOL = tmp_path / "incoming"
     upload(login(cara), case, file("a.png", phantom_png(7)), file("b.png", b"?"))
-    assert not list(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
+    assert {path.suffix for path in settings.UPLOAD_SPOOL.iterdir()} <= {".lock"}
+    assert settings.UPLOAD_SPOOL.stat().st_mode & 0o777 == 0o700
 
 
 def test_refusals_are_recorded_without_the_files_names(login, cara, case):
