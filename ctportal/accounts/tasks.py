@@ -1,18 +1,10 @@
 """House-keeping that the scheduler starts once a day."""
 
-from datetime import timedelta
-
 from celery import shared_task
 from django.core.management import call_command
-from django.utils import timezone
-
-from ctportal.accounts.models import IdempotentRequest
-
-REPLAYS_KEPT_FOR = timedelta(days=2)
 
 
 @shared_task(ignore_result=True)
 def tidy_up() -> None:
-    """Ended sessions and old answers to repeated API calls go; nothing that anybody recorded does."""
+    """Deletes ended sessions; nothing that anybody recorded goes."""
     call_command("clearsessions")
-    IdempotentRequest.objects.filter(created_at__lt=timezone.now() - REPLAYS_KEPT_FOR).delete()

@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import Count
 from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
@@ -218,7 +219,7 @@ class DatasetViews(ManagedResource):
         return {"dataset": dataset.pk, "created": created}
 
     def _built(self, receipt: Receipt) -> Response:
-        dataset = DATASETS.get(pk=receipt["dataset"])
+        dataset = get_object_or_404(self.get_queryset(), pk=receipt["dataset"])
         address = reverse("api:dataset-detail", kwargs={"pk": dataset.pk}, request=self.request)
         status = 201 if receipt["created"] else 200
         return Response(DatasetSerializer(dataset).data, status=status, headers={"Location": address})

@@ -11,13 +11,21 @@ from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from cases.errors import (
+    DiskTrouble,
+    DuplicateRecordNumber,
+    ReadersBusy,
+    ReasonMissing,
+    UploadsAtOnce,
+    UploadTooLarge,
+    WrongState,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +60,10 @@ INVALID = Kind("invalid", 422, "The values are not valid")
 UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
 THROTTLED = Kind("throttled", 429, "Too many calls")
+TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, "Too many uploads at a time")
 UNEXPECTED = Kind("unexpected", 500, "The portal failed")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
+DISK_FULL = Kind("disk-full", 507, "The portal's disk has no room")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
     (rest.ParseError, MALFORMED),
@@ -104,7 +114,7 @@ def as_problem(error: Exception, request: Request) -> Problem | None:
         return Problem(NOT_FOUND, NOTHING_HERE)
     if isinstance(error, django.PermissionDenied):
         return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
-    return _of_domain(error, request) or _of_transport(error)
+    return _of_domain(error, request) or _of_upload(error) or _of_transport(error)
 
 
 def invalid(errors: list[ErrorItem]) -> Problem:
@@ -128,7 +138,33 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
     return None
 
 
+def _of_upload(error: Exception) -> Problem | None:
+    if isinstance(error, UploadTooLarge):
+        return Problem(TOO_LARGE, str(error))
+    if isinstance(error, UploadsAtOnce):
+        return _later(TOO_MANY_UPLOADS, str(error), seconds=5)
+    if isinstance(error, ReadersBusy):
+        return _later(UNAVAILABLE, str(error), seconds=30)
+    if isinstance(error, DiskTrouble):
+        logger.error("A disk took no upload: %s", error.name)
+        return Problem(DISK_FULL, str(error)) if error.has_no_room else _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, MemoryError):
+        logger.error("There was no memory left for a request")
+        return _later(UNAVAILABLE, "The portal's memory is used up; try again in a minute.", seconds=60)
+    return None
+
+
+def _later(kind: Kind, detail: str, *, seconds: int) -> Problem:
+    problem = Problem(kind, detail)
+    problem.headers["Retry-After"] = str(seconds)
+    return problem
+
+
 def _of_transport(error: Exception) -> Problem | None:
+    if isinstance(error, UnreadablePostError):
+        return Problem(MALFORMED, "The connection broke off before the request was complete; send it again.")
+    if isinstance(error, django.BadRequest):
+        return Problem(MALFORMED, str(error) or "The request cannot be read; check how it is put together.")
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
     if isinstance(error, SuspiciousOperation):

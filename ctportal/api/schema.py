@@ -67,6 +67,8 @@ RESPONSES: dict[str, tuple[Kind, str]] = {
     "415": (problems.UNSUPPORTED_MEDIA_TYPE, "The body is of another media type than the operation takes."),
     "422": (problems.INVALID, "Values are missing or wrong; `errors` says which and why."),
     "429": (problems.THROTTLED, "Too many calls; wait as long as `Retry-After` says."),
+    "503": (problems.UNAVAILABLE, "Something that the portal needs is away or busy; nothing was stored."),
+    "507": (problems.DISK_FULL, "The portal's disk has no room; nothing was stored."),
 }
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -111,7 +113,7 @@ def _response(kind: Kind, description: str) -> dict[str, Any]:
     example = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": description}
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{REF}/schemas/Problem"}, "example": example}}
     response: dict[str, Any] = {"description": description, "content": content}
-    if kind is problems.THROTTLED:
+    if kind in (problems.THROTTLED, problems.UNAVAILABLE):
         response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     if kind is problems.UNAUTHENTICATED:
         response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
@@ -138,6 +140,8 @@ def _statuses(operation: dict[str, Any], path: str, method: str) -> list[str]:
         statuses += ["409", "422"]
     if "requestBody" in operation:
         statuses += ["400", "413", "415"]
+        if "multipart/form-data" in operation["requestBody"].get("content", {}):
+            statuses += ["503", "507"]
     if method == "patch":
         statuses.append("412")
     if any(parameter.get("in") == "query" for parameter in operation.get("parameters", [])):

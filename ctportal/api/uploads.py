@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from cases.incoming import files_on_disk, sent_files
 from cases.intake import Refusal
+from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.uploads import receive_upload
 from ctportal.accounts.rights import Right
@@ -89,7 +90,9 @@ class CaseScanViews(Resource):
         examples=[EXAMPLE],
     )
     def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._receive, answer=self._received, atomic=False)
+        self.fetch(right=Right.UPLOAD)  # before the files are read
+        with one_of_few_uploads(caller(request)):
+            return once(request, work=self._receive, answer=self._received, atomic=False)
 
     def _receive(self) -> Receipt:
         case = self.fetch(right=Right.UPLOAD)

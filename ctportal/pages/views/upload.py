@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
 from cases.incoming import files_on_disk, sent_files
+from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.uploads import Upload, receive_upload
 from ctportal.accounts.rights import Right, fetch
@@ -24,9 +25,10 @@ def upload_to_case(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return _ask_to_log_in(request, pk)
     cases = Case.objects.select_related("patient__site")
-    case = fetch(cases, user=request.user, right=Right.UPLOAD, pk=pk)
+    user: Any = request.user
+    case = fetch(cases, user=user, right=Right.UPLOAD, pk=pk)
     case.require_not_closed()
-    with files_on_disk(request):
+    with one_of_few_uploads(user), files_on_disk(request):
         return _receive(request, case)
 
 
@@ -56,7 +58,7 @@ def _names(request: HttpRequest) -> list[str] | None:
     """The script sends each file's path in its folder, since a form's file has only its last name."""
     try:
         names = json.loads(request.POST.get("names", "null"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return names if is_list else None
