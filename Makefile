@@ -21,14 +21,14 @@ help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: portal-environment ## Start the portal (PORT=8000, HOST=127.0.0.1, DEMO_PASSWORD=...); Ctrl-C stops it
-	@exec $(RUN) -m ctportal.launch
+	@exec $(RUN) -m ctportal.standalone.launch
 
 demo-data: portal-environment ## Load real scans from CTPORTAL_DATA_DIR beside the demonstration cases
-	@exec $(RUN) -m ctportal.embedded exec -- $(RUN) manage.py load_demo_data
+	@exec $(RUN) -m ctportal.standalone.embedded exec -- $(RUN) manage.py load_demo_data
 
 loop-demo: portal-environment ## Go through the learning loop on CTPORTAL_DATA_DIR: train, read, retrain, compare, promote, roll back
 	@rm -rf var/loop-demo
-	@CTPORTAL_HOME=var/loop-demo $(RUN) -m ctportal.embedded exec -- \
+	@CTPORTAL_HOME=var/loop-demo $(RUN) -m ctportal.standalone.embedded exec -- \
 	    sh -c '$(RUN) manage.py migrate --verbosity 0 && exec $(RUN) manage.py loop_demo'
 
 test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)

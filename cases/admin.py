@@ -1,7 +1,7 @@
 from django.contrib import admin
 
+from accounts.admin import ReadOnlyAdmin
 from cases.models import Case, Patient, Review, Scan, Slice
-from ctportal.accounts.admin import ReadOnlyAdmin
 
 # The rules live in cases.casework, cases.uploads and cases.reviews, and each act is an event: so the administration
 # looks, and changes nothing.

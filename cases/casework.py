@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.events import record_event
+from accounts.models import Action, Site, User
+from accounts.rights import Right, require, rights_at
 from cases.errors import DuplicateRecordNumber, WrongState
 from cases.models import REASON_LENGTH, Case, Patient, Scan
 from cases.summaries import refresh_case
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Site, User
-from ctportal.accounts.rights import Right, require, rights_at
 
 PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
 CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")

@@ -17,12 +17,12 @@ from typing import Protocol
 from django.core.files.storage import default_storage
 from zipstream import ZipStream
 
+from accounts.events import record_event
+from accounts.models import Action, Site, User
+from accounts.rights import Right, require
 from cases.errors import WrongState
 from cases.labelled_set import Standing
 from cases.models import Label, ScanQuerySet, Slice
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Site, User
-from ctportal.accounts.rights import Right, require
 
 COLUMNS = ("file", "label", "group", "scan", "block", "width", "height", "sha256", "source_name")
 LABELS_ON_DISK = {Label.COVID: "covid", Label.NON_COVID: "non-covid"}

@@ -13,10 +13,10 @@ from django.db.models import Case as Choose
 from django.db.models import CharField, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
+from accounts.models import Site, User
+from accounts.rights import Right, sites_with
 from cases.labels import Agreement
 from cases.models import Label, Review, Scan, ScanQuerySet, ScanStatus
-from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import Right, sites_with
 
 
 class Standing(models.TextChoices):

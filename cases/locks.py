@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from accounts.models import User
 from cases.errors import UploadsAtOnce
-from ctportal.accounts.models import User
 
 logger = logging.getLogger(__name__)
 

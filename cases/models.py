@@ -16,9 +16,9 @@ from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from accounts.models import Site, SiteScopedQuerySet, User
 from cases.errors import WrongState
 from cases.validators import validate_not_in_future, validate_one_line
-from ctportal.accounts.models import Site, SiteScopedQuerySet, User
 
 
 class Label(models.TextChoices):
@@ -155,7 +155,7 @@ class Case(models.Model):
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
-    teaching = models.FloatField(default=0.0, editable=False)
+    label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
     )
@@ -180,7 +180,7 @@ class Case(models.Model):
                 condition=Q(needs_review=True),
                 name="case_to_read",
             ),
-            models.Index(fields=["-needs_review", "-teaching", "created_at", "id"], name="case_teaching"),
+            models.Index(fields=["-needs_review", "-label_value", "created_at", "id"], name="case_label_value"),
             GinIndex(OpClass(Upper("accession_number"), "gin_trgm_ops"), name="case_acc_trgm"),
         ]
 
@@ -267,8 +267,8 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
-    # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.teaching.
-    teaching = models.FloatField(default=0.0, editable=False)
+    # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
+    label_value = models.FloatField(default=0.0, editable=False)
 
     objects = ScanQuerySet.as_manager()
 

@@ -7,14 +7,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from accounts.events import record_event
+from accounts.models import Action, Event, EventQuerySet, Membership, Role, User
+from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import close_case, lock_case
 from cases.errors import WrongState
 from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
 from cases.worklist import cases_shown_to
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Event, EventQuerySet, Membership, Role, User
-from ctportal.accounts.rights import Right, require, rights_at, sites_with
 
 VIEW_COUNTS_AS_ONE = timedelta(minutes=10)
 

@@ -6,13 +6,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from accounts.events import record_event
+from accounts.models import Action, User
+from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import lock_case
 from cases.errors import ReasonMissing
 from cases.models import CaseStatus, Decision, Label, Review, Scan, ScanQuerySet
 from cases.summaries import refresh_case, refresh_scan_label
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, User
-from ctportal.accounts.rights import Right, require, rights_at, sites_with
 
 
 def hidden_scan_ids(user: User | AnonymousUser, scans: Iterable[Scan]) -> set[int]:

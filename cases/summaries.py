@@ -12,9 +12,9 @@ def record_answer(*, scan_id: int, prediction_id: int, decision: Decision | str,
     refresh_case(scan.case_id)
 
 
-def record_teaching(*, scan_id: int, teaching: float) -> None:
+def record_label_value(*, scan_id: int, label_value: float) -> None:
     """Notes how much a label would teach, 0 to 1. The caller holds the lock on the case."""
-    if Scan.objects.filter(pk=scan_id).exclude(teaching=teaching).update(teaching=teaching):
+    if Scan.objects.filter(pk=scan_id).exclude(label_value=teaching).update(label_value=teaching):
         refresh_case(Scan.objects.only("case_id").get(pk=scan_id).case_id)
 
 
@@ -26,7 +26,7 @@ def refresh_scan_label(scan: Scan) -> None:
 
 def refresh_case(case_id: int) -> None:
     """The caller holds the lock on the case."""
-    scans = list(Scan.objects.filter(case=case_id).ready().values_list("decision", "final_label", "teaching"))
+    scans = list(Scan.objects.filter(case=case_id).ready().values_list("decision", "final_label", "label_value"))
     decisions = {decision for decision, _, _ in scans}
     labels = [label for _, label, _ in scans if label]
     agreed = len(labels) == len(scans)
@@ -34,7 +34,7 @@ def refresh_case(case_id: int) -> None:
         decision=next((d for d in DECISIONS_BY_CONCERN if d in decisions), None),
         final_label=_most_concerning(labels) if scans and agreed else None,
         needs_review=bool(scans) and not agreed,
-        teaching=max((teaching for _, label, teaching in scans if not label), default=0.0),
+        label_value=max((label_value for _, label, label_value in scans if not label), default=0.0),
     )
 
 

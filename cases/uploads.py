@@ -8,15 +8,15 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
+from accounts.events import record_event
+from accounts.models import Action, User
+from accounts.rights import Right, require
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
 from cases.summaries import refresh_case
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, User
-from ctportal.accounts.rights import Right, require
 
 logger = logging.getLogger(__name__)
 

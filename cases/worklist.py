@@ -3,7 +3,7 @@
 At a blinded site a reader must not learn what the model says of a scan before deciding on it. So every
 list goes through `cases_shown_to`, which gives each case `answer_hidden`, `shown_decision` and `shown_label`
 (what colleagues decided would tell too); filters and orders use those, never `decision`, `final_label`,
-`attention` or `teaching` themselves.
+`attention` or `label_value` themselves.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from django.db.models import (
 from django.db.models import Case as Choose
 from django.utils import timezone
 
+from accounts.models import Site, User
+from accounts.rights import Right, sites_with
 from cases.models import Case, CaseQuerySet, CaseStatus, Patient, Priority, Review, Scan
-from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import Right, sites_with
 
 ACTIVE: Final = "active"
 
@@ -44,7 +44,7 @@ RANK_WITHOUT_ANSWER = Choose(
 # What a list can be sorted by; each ends in a unique column, so that pages never overlap.
 ORDERS: Final[dict[str, tuple[str, ...]]] = {
     "attention": ("-needs_review", "shown_attention", "created_at", "pk"),
-    "teaching": ("-needs_review", "-shown_teaching", "created_at", "pk"),
+    "teaching": ("-needs_review", "-shown_label_value", "created_at", "pk"),
     "newest": ("-created_at", "-pk"),
     "oldest": ("created_at", "pk"),
     "patient": ("patient__name", "pk"),
@@ -59,7 +59,7 @@ MOST_WORDS: Final = 8
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WorklistFilter:
     """What a list is narrowed to; empty means everything."""
 
     search: str = ""
@@ -75,13 +75,13 @@ class Wanted:
     opened_to: date | None = None
 
 
-def worklist(user: User, wanted: Wanted | None = None, *, order: str = DEFAULT_ORDER) -> CaseQuerySet:
-    cases = narrow(cases_shown_to(user), wanted or Wanted())
+def worklist(user: User, wanted: WorklistFilter | None = None, *, order: str = DEFAULT_ORDER) -> CaseQuerySet:
+    cases = narrow(cases_shown_to(user), wanted or WorklistFilter())
     return cases.order_by(*ORDERS[order])
 
 
 def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
-    """The user's cases, each with `answer_hidden` and `shown_` decision, label, attention and teaching."""
+    """The user's cases, each with `answer_hidden` and `shown_` decision, label, attention and label_value."""
     cases = Case.objects.visible_to(user).select_related("patient__site", "assigned_reader")
     # Most people read at no blinded site; their list then stays one that an index answers.
     blinded = list(sites_with(user, Right.REVIEW).filter(blinded_reads=True).values_list("pk", flat=True))
@@ -91,7 +91,7 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
             shown_decision=F("decision"),
             shown_label=F("final_label"),
             shown_attention=F("attention"),
-            shown_teaching=F("teaching"),
+            shown_label_value=F("label_value"),
         )
     return cases.annotate(answer_hidden=_hidden_at(blinded, user)).annotate(
         shown_decision=_unless_hidden("decision"),
@@ -102,8 +102,8 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
             output_field=SmallIntegerField(),
         ),
         # As of a case not yet answered: an unsure model, or two that differ, would tell of the answer.
-        shown_teaching=Choose(
-            When(answer_hidden=True, then=Value(0.0)), default=F("teaching"), output_field=FloatField()
+        shown_label_value=Choose(
+            When(answer_hidden=True, then=Value(0.0)), default=F("label_value"), output_field=FloatField()
         ),
     )
 
@@ -123,7 +123,7 @@ def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
     )
 
 
-def narrow(cases: CaseQuerySet, wanted: Wanted) -> CaseQuerySet:
+def narrow(cases: CaseQuerySet, wanted: WorklistFilter) -> CaseQuerySet:
     for words in _words(wanted.search):
         cases = cases.filter(_mentions(words))
     if wanted.status == ACTIVE:

@@ -10,7 +10,7 @@ import environ
 from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
-from ctportal import embedded
+from ctportal.standalone import embedded
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,7 +24,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # --- Applications -----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "ctportal.accounts",
+    "accounts",
     "cases",
     "inference",
     "ctportal.pages",
@@ -59,13 +59,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "ctportal.accounts.middleware.PrivateMiddleware",
-    "ctportal.accounts.middleware.IdleTimeoutMiddleware",
-    "ctportal.accounts.middleware.TimezoneMiddleware",
+    "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.IdleTimeoutMiddleware",
+    "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "ctportal.pages.refusals.RefusalMiddleware",
+    "ctportal.pages.shared.refusals.RefusalMiddleware",
     "pghistory.middleware.HistoryMiddleware",
 ]
 
@@ -82,7 +82,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "ctportal.pages.context.chrome",
+                "ctportal.pages.shared.context.chrome",
             ],
         },
     },
@@ -122,7 +122,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
-    "tidy-up": {"task": "ctportal.accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
     "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "inference.tasks.sweep_training",
@@ -186,7 +186,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-FILE_UPLOAD_HANDLERS = ["cases.incoming.UnaskedUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
@@ -224,8 +224,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
-ACCOUNT_ADAPTER = "ctportal.accounts.adapter.ClosedSignupAdapter"
-ACCOUNT_FORMS = {"login": "ctportal.pages.forms.login.PlainLoginForm"}
+ACCOUNT_ADAPTER = "accounts.adapter.ClosedSignupAdapter"
+ACCOUNT_FORMS = {"login": "ctportal.pages.account.forms.PlainLoginForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
@@ -361,7 +361,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(CTPORTAL_HOME / "static"))).resolve()
 STATICFILES_DIRS = [BASE_DIR / "ctportal" / "static"]
-FORM_RENDERER = "ctportal.pages.rendering.PortalRenderer"
+FORM_RENDERER = "ctportal.pages.shared.rendering.PortalRenderer"
 
 LOGGING = {
     "version": 1,

@@ -20,4 +20,4 @@ urlpatterns = [
     path("", include("ctportal.pages.urls")),
 ]
 
-handler400 = "ctportal.pages.refusals.bad_request"
+handler400 = "ctportal.pages.shared.refusals.bad_request"

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ctportal.accounts.admin import ReadOnlyAdmin
+from accounts.admin import ReadOnlyAdmin
 from inference.models import ModelVersion, Prediction, SliceAnswer
 
 # Models are registered and put into service by commands, which check the artefact; workers write the rest.

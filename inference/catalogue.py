@@ -10,13 +10,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.events import record_event
+from accounts.models import Action, User
 from cases.errors import WrongState
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, User
 from inference.handover import hand_over
-from inference.models import Comparison, Entry, ModelVersion, ServicePeriod
-from inference.queue import active_model, hold_model_in_service
-from ml.artifact import Artifact, ArtifactError, load_artifact
+from inference.models import ModelVersion
+from inference.service import active_model, hold_model_in_service
+from learning.models import Comparison, Entry, ServicePeriod
+from ml.model.artifact import Artifact, ArtifactError, load_artifact
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def _is_intact(folder: Path, sha256: str) -> bool:
 def activate_model(model: ModelVersion, *, user: User | None = None) -> None:
     """One action: the old one leaves service, the new one enters and takes over what waits or has no answer.
 
-    People promote and roll back through `inference.learning.promotion`, which asks the gate first.
+    People promote and roll back through `learning.service.promotion`, which asks the gate first.
     Raises WrongState if the model serves already or its stored artefact cannot be read.
     """
     require_intact(model)

@@ -12,8 +12,8 @@ from django.conf import settings
 
 from inference.errors import ModelUnavailable
 from inference.models import ModelVersion
-from ml.artifact import Artifact, ArtifactError, load_artifact
-from ml.engine import ScanAnswer, ScanFailure, load_engine
+from ml.model.artifact import Artifact, ArtifactError, load_artifact
+from ml.model.engine import ScanAnswer, ScanFailure, load_engine
 
 logger = logging.getLogger(__name__)
 

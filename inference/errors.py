@@ -1,11 +1,11 @@
 """What can go wrong on the way to an answer. Messages are for people and carry no patient data."""
 
 
-class PermanentTrouble(Exception):
+class PermanentError(Exception):
     """The scan cannot be answered, now or later: it fails, alone."""
 
 
-class PassingTrouble(Exception):
+class RetriableError(Exception):
     """Something went wrong with this scan that may go well next time: it is tried again, a few times."""
 
 

@@ -3,9 +3,10 @@
 from django.db import transaction
 
 from cases.models import CaseStatus, Scan
+from inference.current_answer import drop_shadow_requests, requeue_visibly
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
-from inference.queue import active_model, enqueue, hold_model_in_service
-from inference.speaking import drop_silent, speak_up
+from inference.queue import enqueue
+from inference.service import active_model, hold_model_in_service
 from inference.wake import wake_workers
 
 
@@ -13,7 +14,7 @@ def hand_over(model: ModelVersion) -> None:
     """The caller holds the model in service alone. What a worker has claimed already, the old model still answers."""
     take_over_waiting(model)
     enqueue(unanswered_scans(), model=model)
-    drop_silent(model)
+    drop_shadow_requests(model)
     transaction.on_commit(wake_workers)
 
 
@@ -29,8 +30,8 @@ def take_over_waiting(model: ModelVersion) -> None:
     own = Prediction.objects.filter(model_version=model, scan__in=first).select_for_update(of=("self",)).order_by("pk")
     asked = {row.scan_id: row for row in own}
     for scan_id, row in asked.items():
-        if row.is_silent or row.is_retriable:
-            speak_up(row, urgency=first[scan_id].urgency, queued_at=first[scan_id].queued_at)
+        if row.is_shadow or row.is_retriable:
+            requeue_visibly(row, urgency=first[scan_id].urgency, queued_at=first[scan_id].queued_at)
     moving = [row.pk for scan_id, row in first.items() if scan_id not in asked]
     Prediction.objects.filter(pk__in=moving).update(model_version=model, attempts=0, error="", retry_at=None)
     Prediction.objects.filter(pk__in={row.pk for row in rows}.difference(moving)).delete()

@@ -15,13 +15,15 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.events import record_event
+from accounts.models import Action, User
+from accounts.rights import Right, require, rights_at
 from cases.casework import lock_case
 from cases.errors import WrongState
 from cases.models import Priority, Scan
-from cases.summaries import record_answer, record_teaching
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, User
-from ctportal.accounts.rights import Right, require, rights_at
+from cases.summaries import record_answer, record_label_value
+from inference.current_answer import becomes_current, requeue_visibly
+from inference.label_value import label_value_of
 from inference.models import (
     ERROR_LENGTH,
     ModelStatus,
@@ -32,8 +34,6 @@ from inference.models import (
     SliceAnswer,
     Urgency,
 )
-from inference.speaking import speak_up, speaks_for_scan
-from inference.teaching import teaching_of
 from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency
         model = model or active_model()
         if model is None:
             return 0
-        urgency = urgency if model.is_active else Urgency.SILENT
+        urgency = urgency if model.is_active else Urgency.SHADOW
         waiting = [scan for scan in scans if scan.is_ready]
         new = sum(_enqueue_some(waiting[at : at + 1000], model, urgency) for at in range(0, len(waiting), 1000))
         if new:
@@ -111,7 +111,7 @@ def shadow_model() -> ModelVersion | None:
     return ModelVersion.objects.filter(is_shadow=True).first()
 
 
-def enqueue_silently(scans: Iterable[Scan]) -> int:
+def enqueue_for_shadow(scans: Iterable[Scan]) -> int:
     """For the candidate that answers new scans beside the model in service, if there is one."""
     with transaction.atomic():
         hold_model_in_service()
@@ -125,9 +125,9 @@ def _enqueue_some(scans: list[Scan], model: ModelVersion, urgency: Urgency | Non
     asked = {row.scan_id: row for row in earlier.order_by("pk")}
     rows = [Prediction(scan_id=pk, model_version=model, urgency=wanted[pk]) for pk in wanted if pk not in asked]
     Prediction.objects.bulk_create(rows, ignore_conflicts=True)
-    silent = [row for row in asked.values() if row.is_silent and wanted[row.scan_id] != Urgency.SILENT]
+    silent = [row for row in asked.values() if row.is_shadow and wanted[row.scan_id] != Urgency.SHADOW]
     for row in silent:
-        speak_up(row, urgency=wanted[row.scan_id])
+        requeue_visibly(row, urgency=wanted[row.scan_id])
     return len(rows) + len(silent)
 
 
@@ -146,12 +146,12 @@ def claim() -> list[Prediction]:
             return []
         batch = [first]
         if first.attempts == 0:
-            fellows = due.filter(model_version=first.model_version, attempts=0).exclude(pk=first.pk)
+            others = due.filter(model_version=first.model_version, attempts=0).exclude(pk=first.pk)
             if first.urgency < Urgency.REREADING:
-                fellows, most = fellows.filter(urgency__lt=Urgency.REREADING), settings.PREDICTION_BATCH_SLICES
+                others, most = others.filter(urgency__lt=Urgency.REREADING), settings.PREDICTION_BATCH_SLICES
             else:
                 most = min(BACKGROUND_SLICES, settings.PREDICTION_BATCH_SLICES)
-            batch += _within_slice_budget(fellows, first.scan.slice_count, most)
+            batch += _within_slice_budget(others, first.scan.slice_count, most)
         return _lease(batch)
 
 
@@ -210,7 +210,7 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        _tell_scan(prediction, answer, speaks=speaks_for_scan(prediction, case))
+        _tell_scan(prediction, answer, speaks=becomes_current(prediction, case))
     return True
 
 
@@ -224,8 +224,8 @@ def _tell_scan(prediction: Prediction, answer: Answer, *, speaks: bool) -> None:
             probability=answer.probability,
         )
     else:
-        Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SILENT)
-    record_teaching(scan_id=prediction.scan_id, teaching=teaching_of(prediction.scan_id))
+        Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SHADOW)
+    record_label_value(scan_id=prediction.scan_id, label_value=label_value_of(prediction.scan_id))
 
 
 def store_failure(prediction: Prediction, message: str) -> bool:
@@ -328,7 +328,7 @@ def queue_failed(predictions: PredictionQuerySet) -> int:
     """Those that failed with the model in service are tried again from the start. Returns how many."""
     queued = predictions.filter(
         model_version__status=ModelStatus.ACTIVE,
-        urgency__lt=Urgency.SILENT,
+        urgency__lt=Urgency.SHADOW,
         status=PredictionStatus.FAILED,
         scan__in=Scan.objects.ready(),
     ).update(

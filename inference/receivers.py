@@ -10,14 +10,14 @@ from django.dispatch import receiver
 from cases.models import Case, Priority, Scan
 from cases.signals import scans_received
 from inference.models import Prediction, Urgency
-from inference.queue import URGENCY, enqueue, enqueue_silently
+from inference.queue import URGENCY, enqueue, enqueue_for_shadow
 
 
 @receiver(scans_received)
 def queue_received_scans(sender: type, scans: list[Scan], **kwargs: Any) -> None:
     """In the transaction that stored them."""
     enqueue(scans)
-    enqueue_silently(scans)
+    enqueue_for_shadow(scans)
 
 
 @receiver(post_save, sender=Case)

@@ -7,16 +7,17 @@ from django.db import transaction
 from cases.errors import WrongState
 from cases.models import CaseStatus, Scan, ScanQuerySet
 from inference.models import Prediction
-from inference.queue import active_model, enqueue, hold_model_in_service, queue_failed
+from inference.queue import enqueue, queue_failed
+from inference.service import active_model, hold_model_in_service
 
 
 @dataclass(frozen=True)
-class Requested:
+class RerunCounts:
     failed: int
     missing: int
 
 
-def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Requested:
+def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> RerunCounts:
     """Queues what failed, and scans that the model in service has not been asked about. Answers stay."""
     with transaction.atomic():
         hold_model_in_service()
@@ -28,7 +29,7 @@ def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Re
         asked = Prediction.objects.shown().filter(model_version=model).values("scan")
         never = scans.exclude(pk__in=asked).select_related("case").order_by("uploaded_at", "pk")
         new = enqueue(list(never), model=model) if missing else 0
-    return Requested(failed=again, missing=new)
+    return RerunCounts(failed=again, missing=new)
 
 
 def scans_of(*, case_id: int | None = None, site_slug: str | None = None) -> ScanQuerySet:

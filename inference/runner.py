@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from django.db import IntegrityError
 
 from cases.models import Slice
+from inference.database_retry import Result, never, retry_while_database_is_away
 from inference.engines import Engine, engine_for
-from inference.errors import Interrupted, ModelUnavailable, PassingTrouble, PermanentTrouble, StorageAway
+from inference.errors import Interrupted, ModelUnavailable, PermanentError, RetriableError, StorageAway
 from inference.heartbeat import Heartbeat
 from inference.models import Prediction
-from inference.patience import Result, never, patiently
 from inference.queue import (
     Answer,
     SliceFinding,
@@ -24,9 +24,9 @@ from inference.queue import (
     store_answer,
     store_failure,
 )
-from inference.reading import Views, describe_views, map_png, read_views
+from inference.scan_images import Views, describe_views, map_png, read_views
 from inference.wake import wake_workers
-from ml.engine import ScanAnswer, ScanFailure
+from ml.model.engine import ScanAnswer, ScanFailure
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def run_queued(
     """
     settled, batches = 0, 0
     while not stop() and time.monotonic() < until:
-        claimed = patiently(claim, stop=stop)
+        claimed = retry_while_database_is_away(claim, stop=stop)
         if not claimed:
             return settled
         batches += 1
@@ -60,7 +60,7 @@ def run_queued(
 
 def _wake_another() -> None:
     """Another worker may share what is left; and when this run's time is up, the next one goes on."""
-    if patiently(Prediction.objects.due().exists):
+    if retry_while_database_is_away(Prediction.objects.due().exists):
         wake_workers()
 
 
@@ -123,9 +123,9 @@ class Batch:
         try:
             views = read_views(prediction.scan, slices, stop=self.stop)
             features = describe_views(views)
-        except PermanentTrouble as trouble:
+        except PermanentError as trouble:
             self._fail(prediction, str(trouble))
-        except PassingTrouble as trouble:
+        except RetriableError as trouble:
             self._put_off(prediction, str(trouble))
         except StorageAway as trouble:
             message = str(trouble)
@@ -190,7 +190,7 @@ class Batch:
         del self.open[prediction.pk]
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        return patiently(action, stop=self.stop)
+        return retry_while_database_is_away(action, stop=self.stop)
 
 
 def _answer(engine: Engine, reading: Reading, result: ScanAnswer, seconds: float) -> Answer:

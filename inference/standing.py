@@ -18,7 +18,7 @@ class Told:
     rereading: Prediction | None = None  # the model in service was asked about an answered scan, and has not answered
 
 
-def told_predictions(scans: Iterable[Scan], *, among: PredictionQuerySet | None = None) -> dict[int, Told]:
+def answers_by_scan(scans: Iterable[Scan], *, among: PredictionQuerySet | None = None) -> dict[int, Told]:
     """Of each scan, by its id, in one query. Whether this user may see the answer is `hidden_scan_ids`' business."""
     told = {scan.pk: Told() for scan in scans}
     rows = (Prediction.objects.select_related("model_version") if among is None else among).shown()

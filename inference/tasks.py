@@ -10,8 +10,9 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import Error as DatabaseError
+from learning.wake import TRAINING_PENDING, wake_trainers
 
-from inference.wake import TRAINING_PENDING, note_wake_up, wake_trainers, wake_workers
+from inference.wake import note_wake_up, wake_workers
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def sweep_predictions() -> None:
 @shared_task(ignore_result=True, acks_late=True)
 def run_queued_training() -> None:
     """One training, and the comparisons that wait, each in a process of its own."""
-    from inference.learning.running import work_through
+    from learning.training.run import work_through
 
     note_wake_up(TRAINING_PENDING)
     try:
@@ -60,7 +61,7 @@ def run_queued_training() -> None:
 
 @shared_task(ignore_result=True, acks_late=True)
 def sweep_training() -> None:
-    from inference.learning.sweeping import sweep
+    from learning.sweep import sweep
 
     try:
         sweep()

@@ -19,7 +19,7 @@ def wake_workers() -> None:
 
 
 def wake_trainers() -> None:
-    from inference.tasks import run_queued_training
+    from learning.tasks import run_queued_training
 
     _wake(run_queued_training, mark=TRAINING_PENDING, every=settings.TRAINING_SWEEP_SECONDS)
 

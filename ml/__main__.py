@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.artifact import ArtifactError, finite
-from ml.data import SPLITS, DataError
-from ml.loop_options import judge_options, retrain_options
-from ml.options import recipe_options
+from ml.images.data import SPLITS, DataError
+from ml.model.artifact import ArtifactError, finite
+from ml.training.loop_options import judge_options, retrain_options
+from ml.training.options import recipe_options
 
 EXAMPLES = """\
 the way through:

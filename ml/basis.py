@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import openvino as ov
 
-from ml.data import Image
-from ml.engine import available_cpus
-from ml.features import read_view
-from ml.graph import build_stage
-from ml.preprocess import Preprocessing, attention, prepare
+from ml.images.data import Image
+from ml.images.preprocess import Preprocessing, attention, prepare
+from ml.model.engine import available_cpus
+from ml.model.features import read_view
+from ml.model.graph import build_stage
+from ml.model.topology import SECOND_DIRECTIONS, Topology, fold_grey
 from ml.progress import Progress
-from ml.topology import SECOND_DIRECTIONS, Topology, fold_grey
 
 
 def fit_basis(

@@ -14,27 +14,27 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ml import runs
-from ml.artifact import load_artifact, save_artifact, write_weights
-from ml.baselines import Histograms
 from ml.console import crossval_text, figures_text, robustness_text
-from ml.crossval import baselines
-from ml.data import LEAKS, Collection, read_collections
-from ml.dicom import to_views
-from ml.engine import Engine, ScanFailure, available_cpus, load_engine
-from ml.evaluate import run_model, summarise
-from ml.experts import Experts
-from ml.features import Backbone
-from ml.fit import make_backbone
-from ml.images import ImageError, lung_window
-from ml.metrics import auc
-from ml.options import make_recipe
-from ml.phantom import phantom_series
-from ml.preprocess import Preprocessing
-from ml.report import write_report
-from ml.robustness import robustness_table
-from ml.suitability import Suitability
-from ml.topology import Topology
+from ml.evaluation.baselines import Histograms
+from ml.evaluation.evaluate import run_model, summarise
+from ml.evaluation.metrics import auc
+from ml.evaluation.report import write_report
+from ml.images.data import LEAKS, Collection, read_collections
+from ml.images.decoding import ImageError, lung_window
+from ml.images.dicom import to_views
+from ml.images.phantom import phantom_series
+from ml.images.preprocess import Preprocessing
+from ml.model.artifact import load_artifact, save_artifact, write_weights
+from ml.model.engine import Engine, ScanFailure, available_cpus, load_engine
+from ml.model.experts import Experts
+from ml.model.features import Backbone
+from ml.model.suitability import Suitability
+from ml.model.topology import Topology
+from ml.training import runs
+from ml.training.crossval import baselines
+from ml.training.fit import make_backbone
+from ml.training.options import make_recipe
+from ml.training.robustness import robustness_table
 
 Result = tuple[str, Any]
 _SWEPT = ("false_negatives", "false_positives", "sensitivity", "specificity", "accuracy", "auc", "ece")
@@ -148,7 +148,7 @@ def export(options: argparse.Namespace) -> Result:
     if options.openvino:
         import openvino as ov
 
-        from ml.graph import build_graph
+        from ml.model.graph import build_graph
 
         settings = Preprocessing.from_json(artifact.preprocessing)
         topology = Topology.from_json(artifact.network)
@@ -260,7 +260,7 @@ def bench(options: argparse.Namespace) -> Result:
 
 
 def model(options: argparse.Namespace) -> Result:
-    from ml.shipped import build_model
+    from ml.training.shipped import build_model
 
     return build_model(
         make_recipe(options),
@@ -274,8 +274,8 @@ def model(options: argparse.Namespace) -> Result:
 
 def retrain(options: argparse.Namespace) -> Result:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for people
-    from ml.loop_options import retrain_settings
-    from ml.retrain import retrain as run
+    from ml.training.loop_options import retrain_settings
+    from ml.training.retrain import retrain as run
 
     artifact = run(
         options.data, options.out, settings=retrain_settings(options), check=options.check, quiet=options.quiet
@@ -286,8 +286,8 @@ def retrain(options: argparse.Namespace) -> Result:
 
 
 def judge(options: argparse.Namespace) -> Result:
-    from ml.judge import judge as run
-    from ml.judge import verdict_text
+    from ml.evaluation.judge import judge as run
+    from ml.evaluation.judge import verdict_text
 
     verdict = run(
         options.data,

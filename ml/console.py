@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.baselines import FROZEN, HISTOGRAM
-from ml.crossval import PREPROCESSED_HISTOGRAM
+from ml.evaluation.baselines import FROZEN, HISTOGRAM
+from ml.training.crossval import PREPROCESSED_HISTOGRAM
 
 _MEASURES = ("false_negatives", "false_positives", "sensitivity", "specificity", "accuracy", "auc")
 

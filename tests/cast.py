@@ -20,8 +20,8 @@ import pytest
 if TYPE_CHECKING:
     from django.test import Client
 
+    from accounts.models import Site, User
     from cases.models import Case, Patient, Review, Scan
-    from ctportal.accounts.models import Site, User
     from inference.models import ModelVersion, Prediction
 
 PASSWORD = "correct horse battery staple"
@@ -37,7 +37,7 @@ def password_hash() -> str:
 
 
 def make_person(name: str, *roles: tuple[Site, str], **facts: Any) -> User:
-    from ctportal.accounts.models import Membership, User
+    from accounts.models import Membership, User
 
     facts = {"first_name": name.title(), "email": f"{name}@example.org", "password": password_hash(), **facts}
     user = User.objects.create(username=name, **facts)
@@ -143,7 +143,7 @@ def media(settings: Any, tmp_path: Any) -> Any:
 
 @pytest.fixture
 def north(db: None) -> Site:
-    from ctportal.accounts.models import Site
+    from accounts.models import Site
 
     return Site.objects.create(name="Radiology North", slug="north")
 
@@ -151,7 +151,7 @@ def north(db: None) -> Site:
 @pytest.fixture
 def south(db: None) -> Site:
     """Reads blinded."""
-    from ctportal.accounts.models import Site
+    from accounts.models import Site
 
     return Site.objects.create(name="Radiology South", slug="south", blinded_reads=True)
 

@@ -47,7 +47,7 @@ def _start_services(config: pytest.Config) -> None:
     os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "0123456789" * 5)
     if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
         return
-    from ctportal.embedded.services import Profile, start
+    from ctportal.standalone.embedded.services import Profile, start
 
     services = start(home, profile=Profile.TESTS)
     config.add_cleanup(services.stop)

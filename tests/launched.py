@@ -27,7 +27,7 @@ class Portal:
         self.environment = around
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ctportal.launch"],
+                [sys.executable, "-m", "ctportal.standalone.launch"],
                 cwd=CHECKOUT,
                 env={**around, "PORT": str(port), "DEMO": "0", **environment},
                 stdout=output,

@@ -15,7 +15,7 @@ from cases.intake.contents import MIB, Limits, Refusal, shown_name
 from cases.intake.refusals import ArchiveBomb
 from cases.intake.sniff import HEAD_BYTES, is_system_file, is_zip
 from cases.intake.spool import Kept, Spool
-from ml.images import ImageError
+from ml.images.decoding import ImageError
 
 _CHUNK: Final = MIB
 _DIRECTORY_BYTES_PER_ENTRY: Final = 256

@@ -15,7 +15,7 @@ from cases.intake.allowance import Allowance
 from cases.intake.one_file import Options, Taken
 from cases.intake.refusals import UploadExhausted
 from cases.intake.spool import Spool
-from ml.images import ImageError
+from ml.images.decoding import ImageError
 
 _LENGTH: Final = struct.Struct("!Q")
 _LONGEST: Final = 64 << 20
@@ -140,7 +140,7 @@ class _Reader(pickle.Unpickler):
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
         if module.startswith("cases.intake.") or (module, name) in (
-            ("ml.images", "ImageError"),
+            ("ml.images.decoding", "ImageError"),
             ("cases.errors", "DiskTrouble"),
         ):
             found = super().find_class(module, name)

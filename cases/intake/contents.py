@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 from cases.intake.spool import Kept, Spooled, length_of, opened
-from ml.images import MAX_PIXELS, ImageError
+from ml.images.decoding import MAX_PIXELS, ImageError
 
 MIB = 1 << 20
 _LONGEST_NAME = 200

@@ -23,7 +23,7 @@ from cases.intake.contents import Limits, Refusal
 from cases.intake.decoder import OUT_OF_MEMORY
 from cases.intake.one_file import Options, Taken
 from cases.intake.spool import Kept, Spool
-from ml.images import ImageError
+from ml.images.decoding import ImageError
 
 _log = logging.getLogger(__name__)
 

@@ -31,9 +31,9 @@ from pydicom.tag import BaseTag
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from cases.intake.metadata import strip_jpeg, strip_jpeg_2000
-from ml.codestream import JPEG_2000_SYNTAXES, JPEG_LS_SYNTAXES, JPEG_SYNTAXES
-from ml.dicom_header import frame_count, number
-from ml.images import ImageError
+from ml.images.codestream import JPEG_2000_SYNTAXES, JPEG_LS_SYNTAXES, JPEG_SYNTAXES
+from ml.images.decoding import ImageError
+from ml.images.dicom_header import frame_count, number
 
 METHOD: Final = "PS3.15 Basic Profile, table E.1-1 (2026c), and free text removed"
 

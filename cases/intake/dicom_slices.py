@@ -22,9 +22,9 @@ from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.raster import view_png
 from cases.intake.spool import Spool
-from ml.dicom import iter_views, read_dicom
-from ml.dicom_header import frame_count, frame_group, number
-from ml.images import ImageError, view_digest
+from ml.images.decoding import ImageError, view_digest
+from ml.images.dicom import iter_views, read_dicom
+from ml.images.dicom_header import frame_count, frame_group, number
 
 _CT_CLASSES: Final = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"

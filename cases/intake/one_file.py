@@ -16,8 +16,8 @@ from cases.intake.raster import read_raster
 from cases.intake.refusals import UploadExhausted
 from cases.intake.sniff import HEAD_BYTES, foreign_content, is_readable, is_system_file
 from cases.intake.spool import Kept, Spool
-from ml.dicom import is_dicom
-from ml.images import ImageError, raster_format
+from ml.images.decoding import ImageError, raster_format
+from ml.images.dicom import is_dicom
 
 
 @dataclass

@@ -13,7 +13,7 @@ from PIL import Image
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.metadata import strip_jpeg, strip_png
 from cases.intake.spool import Spool
-from ml.images import grey_view, open_raster, raster_format, raster_orientation, view_digest
+from ml.images.decoding import grey_view, open_raster, raster_format, raster_orientation, view_digest
 
 _MEDIA_TYPES: Final = {
     "PNG": "image/png",

@@ -1,6 +1,6 @@
 """The words in which the intake refuses. Codes are stable: the API promises them.
 
-More codes come from `ml.images`, `ml.dicom` and `sniff`, which know why they could not read a file:
+More codes come from `ml.images.decoding`, `ml.images.dicom` and `sniff`, which know why they could not read a file:
 `empty`, `truncated`, `damaged`, `not-an-image`, `animated`, `multi-page`, `too-many-pixels`,
 `too-many-frames`, `decompression-bomb`, `dicom-no-pixels`, `dicom-compression`.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydicom.uid import UID, UID_dictionary
 
-from ml.images import ImageError
+from ml.images.decoding import ImageError
 
 _SPLIT = "Send fewer or smaller files, in several uploads."
 _AGAIN = "Make the zip again, or send the folder itself."

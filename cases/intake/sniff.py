@@ -7,8 +7,8 @@ from typing import Final
 
 from PIL import Image
 
-from ml.dicom import is_dicom
-from ml.images import ImageError, raster_format
+from ml.images.decoding import ImageError, raster_format
+from ml.images.dicom import is_dicom
 
 _TO_PNG: Final = "Save the slices as PNG, or send the series as DICOM."
 _UNPACK: Final = "Unpack it and send the files or the folder, or pack them as zip."

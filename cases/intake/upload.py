@@ -29,7 +29,7 @@ from cases.intake.refusals import ArchiveBomb, UploadExhausted
 from cases.intake.series import dicom_scans, image_scan
 from cases.intake.sniff import HEAD_BYTES, is_system_file, is_zip
 from cases.intake.spool import Kept, Spool
-from ml.images import ImageError
+from ml.images.decoding import ImageError
 
 _DEFAULT_LIMITS: Final = Limits()
 _BATCH_FILES: Final = 16

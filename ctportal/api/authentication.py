@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from ctportal.accounts.models import ApiToken, User
+from accounts.models import ApiToken, User
 
 REALM = 'Bearer realm="ctportal"'
 

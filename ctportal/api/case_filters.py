@@ -4,9 +4,9 @@ from typing import Any
 
 import django_filters
 
+from accounts.models import Site, User
 from cases.models import Case, CaseQuerySet, CaseStatus, Decision, Label, Priority
-from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, Wanted, narrow
-from ctportal.accounts.models import Site, User
+from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter, narrow
 from ctportal.api.filters import IdFilter
 
 # Those of the worklist's orders whose places can stand in an address: none that holds a patient's name.
@@ -55,6 +55,8 @@ def _by_names(cases: CaseQuerySet, asked: dict[str, Any]) -> CaseQuerySet:
     return cases
 
 
-def _wanted(asked: dict[str, Any]) -> Wanted:
+def _wanted(asked: dict[str, Any]) -> WorklistFilter:
     label = asked.pop("final_label")
-    return Wanted(label=label or "", **{name: value for name, value in asked.items() if value not in (None, "")})
+    return WorklistFilter(
+        label=label or "", **{name: value for name, value in asked.items() if value not in (None, "")}
+    )

@@ -11,20 +11,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.rights import Right, require_somewhere
 from cases.models import Case
-from ctportal.accounts.rights import Right, require_somewhere
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.managed import ManagedResource
+from ctportal.api.manager_only import ManagedResource
 from ctportal.api.model_versions import ModelVersionSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import caller
-from inference.learning.comparing import request_comparison
-from inference.learning.overrides import decide_override, request_override
-from inference.learning.promotion import promote
-from inference.models import ComparedScan, Comparison, ComparisonRequest, Dataset, GateOverride, ModelVersion
+from inference.models import ModelVersion
+from learning.comparison.requests import request_comparison
+from learning.models import ComparedScan, Comparison, ComparisonRequest, Dataset, GateOverride
+from learning.service.overrides import decide_override, request_override
+from learning.service.promotion import promote
 
 COMPARISONS = Comparison.objects.select_related("champion", "challenger").prefetch_related(
     "overrides__requested_by", "overrides__decided_by"

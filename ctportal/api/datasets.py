@@ -15,18 +15,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.rights import Right, require_somewhere, sites_with
 from cases.models import Case
-from ctportal.accounts.rights import Right, require_somewhere, sites_with
 from ctportal.api.fields import NamedField, NameOnly, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import DatasetLineageSerializer
-from ctportal.api.managed import ManagedResource
+from ctportal.api.manager_only import ManagedResource
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
-from inference.learning.dataset_export import export_dataset
-from inference.learning.datasets import build_dataset
-from inference.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, Split
-from inference.monitoring.lineage import lineage_of_dataset
+from learning.datasets.build import build_dataset
+from learning.datasets.export import export_dataset
+from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, Split
+from monitoring.lineage.queries import lineage_of_dataset
 
 DATASETS = Dataset.objects.select_related("created_by").prefetch_related("sites", "base_sets")
 

@@ -6,8 +6,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import Site, User
 from cases.models import REASON_LENGTH
-from ctportal.accounts.models import Site, User
 
 # Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
 

@@ -12,15 +12,15 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Site, User
+from accounts.rights import REFUSALS, Right, sites_with
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import Standing, labelled_scans
 from cases.labels import Agreement
 from cases.models import Label, Scan, ScanQuerySet
-from ctportal.accounts.models import Site, User
-from ctportal.accounts.rights import REFUSALS, Right, sites_with
 from ctportal.api.fields import NameOnly
 from ctportal.api.filters import IdFilter
-from ctportal.api.predictions import Sight
+from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
 
 AGREEMENTS = [(agreement.value, agreement.value) for agreement in Agreement]
@@ -44,7 +44,7 @@ class LabelledScanSerializer(serializers.ModelSerializer):
 
     def to_representation(self, scan: Scan) -> dict[str, Any]:
         shown = super().to_representation(scan)
-        sight: Sight = self.context["sight"]
+        sight: HiddenAnswers = self.context["sight"]
         if sight.hides(scan.pk):  # a manager who reads there too, and has not decided
             shown["label"] = None
         return shown
@@ -86,7 +86,7 @@ class LabelViews(Resource):
     @extend_schema(summary="List the scans of the labelled set, and those left out")
     def list(self, request: Request) -> Response:
         rows = self.page()
-        context = self.context(sight=Sight(caller(request), rows))
+        context = self.context(sight=HiddenAnswers(caller(request), rows))
         return self.get_paginated_response(LabelledScanSerializer(rows, many=True, context=context).data)
 
     @extend_schema(

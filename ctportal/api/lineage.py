@@ -2,8 +2,8 @@
 
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
-from inference.model_card import ModelCard
-from inference.monitoring.traces import DatasetLineage, ModelLineage, PredictionLineage, ScanLineage
+from monitoring.card.model_card import ModelCard
+from monitoring.lineage.results import DatasetLineage, ModelLineage, PredictionLineage, ScanLineage
 
 
 class PredictionLineageSerializer(DataclassSerializer):

@@ -10,19 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
-from ctportal.accounts.rights import Right, require_somewhere
+from accounts.rights import Right, require_somewhere
 from ctportal.api.fields import ReasonSerializer, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import ModelCardSerializer, ModelLineageSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
-from inference.learning.promotion import refuse_model, roll_back
-from inference.learning.rereading import request_rereading
-from inference.learning.shadow import ShadowReport, shadow_report, start_shadow, stop_shadow
-from inference.model_card import model_card
 from inference.models import ModelVersion
-from inference.monitoring.lineage import lineage_of_model
+from learning.service.promotion import refuse_model, roll_back
+from learning.service.rereading import request_rereading
+from learning.service.shadow import ShadowReport, shadow_report, start_shadow, stop_shadow
+from monitoring.card.model_card import model_card
+from monitoring.lineage.queries import lineage_of_model
 
 
 class ModelVersionSerializer(serializers.ModelSerializer):

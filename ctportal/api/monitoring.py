@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
+from accounts.models import Site
 from cases.errors import WrongState
-from ctportal.accounts.models import Site
 from ctportal.api.fields import SiteField, StrictSerializer
 from ctportal.api.resource import Resource, caller
-from inference.monitoring.figures import monitor
-from inference.monitoring.shapes import Monitoring
-from inference.monitoring.tables import as_csv, tables
+from monitoring.figures import monitor
+from monitoring.results import Monitoring
+from monitoring.tables import as_csv, tables
 
 DAYS = 30
 

@@ -12,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.events import record_event
+from accounts.models import Action, Site, User
+from accounts.rights import Right, sites_with
 from cases.casework import amend_patient, lock_patient, register_patient
 from cases.models import Patient, PatientQuerySet
 from cases.worklist import patients_found
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Site, User
-from ctportal.accounts.rights import Right, sites_with
 from ctportal.api.fields import NameOnly, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import UPLOAD

@@ -8,7 +8,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from ctportal.accounts.models import ApiToken, Scope
+from accounts.models import ApiToken, Scope
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

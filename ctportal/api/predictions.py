@@ -11,25 +11,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.models import User
 from cases.models import Scan
 from cases.reading import note_view
 from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import PredictionLineageSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
-from inference.answers import DISCLAIMER, describe
+from inference.answer_text import DISCLAIMER, describe
 from inference.models import Prediction, PredictionStatus, SliceAnswer
-from inference.monitoring.lineage import lineage_of_prediction
 from inference.queue import retry
+from monitoring.lineage.queries import lineage_of_prediction
 
 HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
 
 
-class Sight:
+class HiddenAnswers:
     """Which scans' answers the caller must not see yet. Every serializer of an answer asks for one."""
 
     def __init__(self, user: User, scans: Iterable[Scan]) -> None:
@@ -95,7 +95,7 @@ class PredictionSerializer(serializers.ModelSerializer):
         return self._is_hidden(prediction)
 
     def _is_hidden(self, prediction: Prediction) -> bool:
-        sight: Sight = self.context["sight"]
+        sight: HiddenAnswers = self.context["sight"]
         return prediction.is_done and sight.hides(prediction.scan_id)
 
 
@@ -179,5 +179,5 @@ class PredictionViews(Resource):
         return Response(self._shown([self.fetch()], PredictionDetailSerializer), status=200)
 
     def _shown(self, rows: Sequence[Prediction], serializer: type[PredictionSerializer], *, many: bool = False) -> Any:
-        context = self.context(sight=Sight(caller(self.request), [row.scan for row in rows]))
+        context = self.context(sight=HiddenAnswers(caller(self.request), [row.scan for row in rows]))
         return serializer(rows if many else rows[0], many=many, context=context).data

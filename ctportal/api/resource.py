@@ -13,8 +13,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from ctportal.accounts.models import Scope, User
-from ctportal.accounts.rights import Right, fetch
+from accounts.models import Scope, User
+from accounts.rights import Right, fetch
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
 
 

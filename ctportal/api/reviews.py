@@ -9,15 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.rights import Right
 from cases.models import Label, Review, ReviewQuerySet
 from cases.reading import decide, note_view
 from cases.reviews import hidden_scans
-from ctportal.accounts.rights import Right
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW
-from ctportal.api.predictions import Sight
+from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
 from ctportal.api.scans import SCANS
 
@@ -69,7 +69,7 @@ class ReviewSerializer(serializers.ModelSerializer):
         return not hasattr(review, "superseded_by")
 
     def get_answer_hidden(self, review: Review) -> bool:
-        sight: Sight = self.context["sight"]
+        sight: HiddenAnswers = self.context["sight"]
         return sight.hides(review.scan_id)
 
 
@@ -129,7 +129,7 @@ class ReviewViews(Resource):
 
 
 def shown_reviews(reviews: list[Review], request: Request) -> Any:
-    sight = Sight(caller(request), [review.scan for review in reviews])
+    sight = HiddenAnswers(caller(request), [review.scan for review in reviews])
     return ReviewSerializer(reviews, many=True, context={"request": request, "sight": sight}).data
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from inference.current_answer import answers_by_scan
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -18,10 +19,9 @@ from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
-from ctportal.api.predictions import PREDICTIONS, PredictionSerializer, Sight
+from ctportal.api.predictions import PREDICTIONS, HiddenAnswers, PredictionSerializer
 from ctportal.api.resource import Resource, caller
-from inference.monitoring.lineage import lineage_of_scan
-from inference.standing import told_predictions
+from monitoring.lineage.queries import lineage_of_scan
 
 SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
 
@@ -60,7 +60,7 @@ class ScanSerializer(serializers.ModelSerializer):
 
     def to_representation(self, scan: Scan) -> dict[str, Any]:
         shown = super().to_representation(scan)
-        sight: Sight = self.context["sight"]
+        sight: HiddenAnswers = self.context["sight"]
         if sight.hides(scan.pk):  # what colleagues decided would sway the reader as well
             shown["final_label"] = None
         return shown
@@ -72,7 +72,7 @@ class ScanSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_earlier_predictions(self, scan: Scan) -> Any:
-        sight: Sight = self.context["sight"]
+        sight: HiddenAnswers = self.context["sight"]
         earlier = [] if sight.hides(scan.pk) else self.context["told"][scan.pk].earlier
         return PredictionSerializer(earlier, many=True, context=self.context).data
 
@@ -85,8 +85,8 @@ def shown_scans(scans: list[Scan], request: Request) -> Any:
     """The scans as this caller may see them, in a number of queries that does not grow with them."""
     context = {
         "request": request,
-        "sight": Sight(caller(request), scans),
-        "told": told_predictions(scans, among=PREDICTIONS),
+        "sight": HiddenAnswers(caller(request), scans),
+        "told": answers_by_scan(scans, among=PREDICTIONS),
     }
     return ScanSerializer(scans, many=True, context=context).data
 

@@ -9,7 +9,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ctportal.accounts.models import ApiToken, Membership, Role, Scope, Site, User
+from accounts.models import ApiToken, Membership, Role, Scope, Site, User
 from ctportal.api.resource import Resource, caller
 
 ROLES = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))

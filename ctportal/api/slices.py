@@ -13,11 +13,11 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
+from accounts.events import record_event
+from accounts.models import Action
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
 from cases.reviews import may_see_answer
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.predictions import HIDDEN

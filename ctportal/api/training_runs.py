@@ -11,18 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from ctportal.accounts.rights import Right, require_somewhere
+from accounts.rights import Right, require_somewhere
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
-from ctportal.api.managed import ManagedResource
+from ctportal.api.manager_only import ManagedResource
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import caller
-from inference.learning.recipes import WEIGHTS
-from inference.learning.training import cancel_training, parent_in_service, plan_training, request_training
-from inference.models import Dataset, Method, ModelVersion, TrainingRun, TrainingStatus
-from ml.topology import BLOCKS
+from inference.models import ModelVersion
+from learning.models import Dataset, Method, TrainingRun, TrainingStatus
+from learning.training.recipes import WEIGHTS
+from learning.training.request import cancel_training, parent_in_service, plan_training, request_training
+from ml.model.topology import BLOCKS
 
 RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
 

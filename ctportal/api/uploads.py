@@ -10,12 +10,12 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases.incoming import files_on_disk, sent_files
+from accounts.rights import Right
 from cases.intake import Refusal
 from cases.locks import one_of_few_uploads
 from cases.models import Case
+from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import receive_upload
-from ctportal.accounts.rights import Right
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import UPLOAD

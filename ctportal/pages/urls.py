@@ -3,8 +3,8 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("ctportal.pages.urls_casework")),
-    path("", include("ctportal.pages.urls_reading")),
-    path("", include("ctportal.pages.urls_learning")),
-    path("", include("ctportal.pages.urls_monitoring")),
+    path("", include("ctportal.pages.casework.urls")),
+    path("", include("ctportal.pages.reading.urls")),
+    path("", include("ctportal.pages.learning.urls")),
+    path("", include("ctportal.pages.monitoring.urls")),
 ]

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             name='Comparison',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('figures', models.JSONField(default=dict, help_text='As `ml.judge` and `inference.learning.comparing` made it.')),
+                ('figures', models.JSONField(default=dict, help_text='As `ml.evaluation.judge` and `learning.comparison.requests` made it.')),
                 ('passed', models.BooleanField(help_text='Whether the gate is open.')),
                 ('reasons', models.JSONField(default=list, help_text="The gate's findings in words.")),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                 ('content_hash', models.CharField(editable=False, max_length=64, unique=True)),
                 ('with_synthetic', models.BooleanField(default=False)),
                 ('consensus_only', models.BooleanField(default=False, help_text='Scans that only one reader decided stay out.')),
-                ('counts', models.JSONField(default=dict, help_text='What `inference.learning.datasets.count` found when it froze.')),
+                ('counts', models.JSONField(default=dict, help_text='What `learning.datasets.build.count` found when it froze.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={
@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(editable=False, null=True)),
                 ('started_at', models.DateTimeField(editable=False, null=True)),
                 ('finished_at', models.DateTimeField(editable=False, null=True)),
-                ('progress', models.JSONField(default=dict, help_text='As `ml.retrain` writes it: stage, done, total, epoch, ...')),
+                ('progress', models.JSONField(default=dict, help_text='As `ml.training.retrain` writes it: stage, done, total, epoch, ...')),
                 ('log_tail', models.TextField(blank=True)),
                 ('error', models.CharField(blank=True, max_length=1000)),
             ],

@@ -1,7 +1,16 @@
 """What inference stores: models and their service, predictions, data sets, training runs, comparisons."""
 
-from inference.models.comparisons import ComparedScan, Comparison, ComparisonRequest, GateOverride, OverrideStatus
-from inference.models.datasets import (
+from inference.models.predictions import (
+    ERROR_LENGTH,
+    Prediction,
+    PredictionQuerySet,
+    PredictionStatus,
+    SliceAnswer,
+    Urgency,
+)
+from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
+from learning.models.comparisons import ComparedScan, Comparison, ComparisonRequest, GateOverride, OverrideStatus
+from learning.models.datasets import (
     BaseImage,
     BaseSet,
     Dataset,
@@ -11,16 +20,7 @@ from inference.models.datasets import (
     PatientSplit,
     Split,
 )
-from inference.models.predictions import (
-    ERROR_LENGTH,
-    Prediction,
-    PredictionQuerySet,
-    PredictionStatus,
-    SliceAnswer,
-    Urgency,
-)
-from inference.models.training import RUN_ERROR_LENGTH, UNFINISHED, Method, TrainingRun, TrainingStatus
-from inference.models.versions import Entry, ModelStatus, ModelVersion, ServicePeriod
+from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, Method, TrainingRun, TrainingStatus
 
 __all__ = [
     "ERROR_LENGTH",

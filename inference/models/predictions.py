@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
 
+from accounts.models import Site, SiteScopedQuerySet
 from cases.models import Decision, Scan, Slice
-from ctportal.accounts.models import Site, SiteScopedQuerySet
 from inference.models.versions import ModelStatus, ModelVersion
 
 ERROR_LENGTH = 500
@@ -43,10 +43,10 @@ class PredictionQuerySet(SiteScopedQuerySet):
 
         Whatever tells people of predictions begins here; a done one of these has stood for its scan at some time.
         """
-        return self.filter(urgency__lt=Urgency.SILENT, model_version__status__in=SERVED)
+        return self.filter(urgency__lt=Urgency.SHADOW, model_version__status__in=SERVED)
 
     def silent(self) -> PredictionQuerySet:
-        return self.filter(urgency=Urgency.SILENT)
+        return self.filter(urgency=Urgency.SHADOW)
 
     def waiting(self) -> PredictionQuerySet:
         return self.filter(status=PredictionStatus.QUEUED)
@@ -97,7 +97,7 @@ class Prediction(models.Model):
     suitability = models.FloatField(null=True)
     engine = models.CharField(max_length=60, blank=True)
     duration_ms = models.PositiveIntegerField(null=True)
-    # Means over the scan's slices of `ml.reference.describe_view`, compared with the training set's to see drift.
+    # Means over the scan's slices of `ml.model.drift_reference.describe_view`, compared with the training set's to see drift.
     input_features = models.JSONField(null=True)
 
     objects = PredictionQuerySet.as_manager()
@@ -152,8 +152,8 @@ class Prediction(models.Model):
         return self.status == PredictionStatus.DONE
 
     @property
-    def is_silent(self) -> bool:
-        return self.urgency == Urgency.SILENT
+    def is_shadow(self) -> bool:
+        return self.urgency == Urgency.SHADOW
 
     @property
     def is_retriable(self) -> bool:

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.models import User
 from cases.errors import WrongState
-from ctportal.accounts.models import User
 
 
 class ModelStatus(models.TextChoices):

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from ctportal.accounts.models import Action, Event, Membership
+from accounts.models import Action, Event, Membership
 
 
 def inline_rows(user, *rows, initial=0):

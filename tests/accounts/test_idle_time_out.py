@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.messages import get_messages
 
-from ctportal.accounts.middleware import LAST_SEEN
+from accounts.middleware import LAST_SEEN
 
 LONG_AGO = 24 * 3600
 

@@ -3,8 +3,8 @@
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from ctportal.accounts.membership import add_member, remove_member, set_blinded_reads
-from ctportal.accounts.models import Action, Event, Membership
+from accounts.membership import add_member, remove_member, set_blinded_reads
+from accounts.models import Action, Event, Membership
 
 
 def test_a_manager_gives_a_role_and_it_is_an_event(north, max, otto):

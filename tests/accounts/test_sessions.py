@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import RequestFactory
 
-from ctportal.accounts.middleware import BEGAN, LAST_SEEN
+from accounts.middleware import BEGAN, LAST_SEEN
 
 pytestmark = pytest.mark.django_db
 

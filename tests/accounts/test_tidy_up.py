@@ -4,7 +4,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from ctportal.accounts.tasks import tidy_up
+from accounts.tasks import tidy_up
 
 pytestmark = pytest.mark.django_db
 

@@ -3,8 +3,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from ctportal.accounts.models import Action, ApiToken, Event
-from ctportal.accounts.tokens import issue_token, revoke_token, scopes_for
+from accounts.models import Action, ApiToken, Event
+from accounts.tokens import issue_token, revoke_token, scopes_for
 
 
 def test_scopes_follow_the_owners_roles(cara, rita, max, otto, sue):

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from ctportal.accounts.models import ApiToken, Scope, User
+from accounts.models import ApiToken, Scope, User
 
 
 def secret_of(user: User, *scopes: str, days: int = 1) -> str:

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
-    from ctportal.accounts.models import User
+    from accounts.models import User
 
 
 @pytest.fixture

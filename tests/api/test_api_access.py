@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from ctportal.accounts.models import ApiToken, Scope
+from accounts.models import ApiToken, Scope
 from ctportal.api import throttling
 from tests.api.calls import problem, secret_of
 

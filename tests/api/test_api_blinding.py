@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from accounts.models import Membership, Site
 from cases.casework import close_case
 from cases.models import Case, Scan
 from cases.reviews import hidden_scan_ids, hidden_scans
-from ctportal.accounts.models import Membership, Site
 from tests.api.calls import problem
 from tests.cast import answer, make_case, make_person, make_scan
 

@@ -1,7 +1,7 @@
 import pytest
 
+from accounts.models import Action, Event
 from cases.models import Case
-from ctportal.accounts.models import Action, Event
 from tests.api.calls import problem
 from tests.cast import make_case, make_patient
 

@@ -40,7 +40,7 @@ def test_the_main_job_takes_five_calls():
 @pytest.fixture
 def staff(transactional_db, settings, tmp_path):
     """The users that the guide names, the shipped model in service, and a worker in this process."""
-    from ctportal.accounts.models import Site
+    from accounts.models import Site
 
     settings.MEDIA_ROOT, settings.MODEL_STORE = tmp_path / "media", tmp_path / "models"
     site = Site.objects.create(name="Demo North", slug="demo-north")
@@ -102,7 +102,7 @@ def expect_done(output: str, slices: int) -> Prediction:
 
 
 def test_the_five_calls_take_a_picture_to_a_reviewed_answer(staff, live_server, tmp_path):
-    from inference.demo.cases import phantom_files
+    from ctportal.demo.cases import phantom_files
 
     (sent,) = phantom_files(3, 1, 0.5)
     picture = tmp_path / "slice.png"
@@ -136,11 +136,11 @@ def test_the_five_calls_take_a_real_dicom_series(staff, live_server, tmp_path):
 @pytest.fixture
 def labelled_patients(staff, settings):
     """Readers have decided on patients of either label, on every side of the split."""
+    from accounts.models import Site, User
     from cases.reviews import record_review
     from cases.uploads import receive_upload
-    from ctportal.accounts.models import Site, User
-    from inference.demo.cases import phantom_files
-    from inference.learning.splits import drawn_split, key_of_patient
+    from ctportal.demo.cases import phantom_files
+    from learning.datasets.splits import drawn_split, key_of_patient
     from tests.cast import make_case, make_patient
 
     settings.TRAINING_LEAST_PATIENTS = 1
@@ -159,7 +159,7 @@ def labelled_patients(staff, settings):
 
 
 def test_the_calls_of_the_loop_freeze_plan_and_start(labelled_patients, live_server, settings, tmp_path):
-    from inference.models import TrainingRun
+    from learning.models import TrainingRun
 
     settings.TRAINING_STORE = tmp_path / "training"
     preamble = blocks_of(MAIN_JOB)[0]

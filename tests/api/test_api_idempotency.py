@@ -8,9 +8,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from accounts.models import Event, IdempotentRequest
 from cases.locks import lock_number
 from cases.models import Case, Patient, Review, Scan
-from ctportal.accounts.models import Event, IdempotentRequest
 from ctportal.api.tasks import forget_receipts
 from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
@@ -213,13 +213,13 @@ def test_the_key_is_free_after_the_database_broke_off_in_the_middle(cara, north,
 def test_a_receipt_whose_confirmation_was_lost_is_kept(cara, anna, monkeypatch):
     """The commit was done and then the connection broke: the repetition finds the receipt."""
 
-    class Lost(transaction.Atomic):
+    class LeaseLost(transaction.Atomic):
         def __exit__(self, *error):
             super().__exit__(*error)
             if error[0] is None and IdempotentRequest.objects.exclude(status_code=None).exists():
                 raise OperationalError("server closed the connection unexpectedly")
 
-    lossy = SimpleNamespace(atomic=lambda: Lost(using=None, savepoint=True, durable=False))
+    lossy = SimpleNamespace(atomic=lambda: LeaseLost(using=None, savepoint=True, durable=False))
     client = client_of(cara)
     monkeypatch.setattr("ctportal.api.idempotency.transaction", lossy)
     assert client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY).status_code == 503

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from ctportal.accounts.models import Action, Event
+from accounts.models import Action, Event
 from tests.api.calls import problem
 
 URL = "/api/v1/labels/"

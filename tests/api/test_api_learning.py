@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from inference.models import Comparison, Dataset, TrainingRun
+from learning.models import Comparison, Dataset, TrainingRun
 from tests.api.calls import problem
 from tests.learning.training_cast import add_own_scan, freeze, registered
 

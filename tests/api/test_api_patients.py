@@ -1,7 +1,7 @@
 import pytest
 
+from accounts.models import Action, Event
 from cases.models import Patient
-from ctportal.accounts.models import Action, Event
 from tests.api.calls import problem
 
 URL = "/api/v1/patients/"

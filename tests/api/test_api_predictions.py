@@ -1,8 +1,8 @@
 import pytest
 from django.utils import timezone
 
+from accounts.models import Action, Event
 from cases.models import Scan
-from ctportal.accounts.models import Action, Event
 from inference.models import Prediction
 from tests.api.calls import problem
 from tests.cast import answer, make_scan

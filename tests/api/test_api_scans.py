@@ -4,9 +4,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from accounts.models import Action, Event
 from cases.models import Scan
 from cases.uploads import receive_upload
-from ctportal.accounts.models import Action, Event
 from inference.models import Prediction
 from tests.api.calls import problem
 from tests.cast import answer, make_scan, phantom_png

@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from ctportal.accounts.models import Action, Event
+from accounts.models import Action, Event
 from tests.api.calls import problem
 
 URL = "/api/v1/slices/"

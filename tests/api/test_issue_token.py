@@ -2,7 +2,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
-from ctportal.accounts.models import Action, ApiToken, Event
+from accounts.models import Action, ApiToken, Event
 
 
 def issue(capsys, *arguments: str) -> str:

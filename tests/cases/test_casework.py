@@ -2,10 +2,10 @@
 
 import pytest
 
+from accounts.models import Action, Event
 from cases.casework import amend_patient, close_case, register_patient, reopen_case, withdraw_scan
 from cases.errors import DuplicateRecordNumber, WrongState
 from cases.models import REASON_LENGTH, Patient
-from ctportal.accounts.models import Action, Event
 
 pytestmark = pytest.mark.django_db
 

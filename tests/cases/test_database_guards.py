@@ -4,10 +4,10 @@ import pytest
 from django.db import Error, IntegrityError, transaction
 from django.db.models import Model
 
+from accounts.events import record_event
+from accounts.models import Action, Event
 from cases.casework import amend_patient
 from cases.models import Case, Patient, Review, Scan
-from ctportal.accounts.events import record_event
-from ctportal.accounts.models import Action, Event
 from inference.models import ModelVersion, Prediction
 
 pytestmark = pytest.mark.django_db

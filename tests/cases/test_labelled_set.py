@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from accounts.models import Action, Event
 from cases.casework import withdraw_scan
 from cases.errors import WrongState
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import counts_by_agreement, counts_by_site, labelled_scans
 from cases.labels import agreement
 from cases.models import Review, Scan
-from ctportal.accounts.models import Action, Event
-from ml.data import read_collection
-from ml.decision import Rules
-from ml.engine import ScanAnswer, SliceAnswer
-from ml.evaluate import run_model, summarise
+from ml.evaluation.evaluate import run_model, summarise
+from ml.images.data import read_collection
+from ml.model.decision import Rules
+from ml.model.engine import ScanAnswer, SliceAnswer
 from tests.cast import make_case, make_patient, make_scan
 
 

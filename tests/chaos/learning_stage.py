@@ -11,11 +11,11 @@ django.setup()
 
 import numpy as np  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from learning.service.activation import activate_model
 from PIL import Image  # noqa: E402
 
-from inference.catalogue import activate_model  # noqa: E402
-from inference.learning.training import cancel_training, request_training  # noqa: E402
-from inference.models import Dataset, TrainingRun  # noqa: E402
+from learning.models import Dataset, TrainingRun
+from learning.training.request import cancel_training, request_training  # noqa: E402
 from tests.cast import phantom_png  # noqa: E402
 from tests.learning.training_cast import freeze  # noqa: E402
 

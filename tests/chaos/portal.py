@@ -12,9 +12,9 @@ from typing import Any
 import psycopg2
 from redis import Redis
 
-from ctportal.embedded import places
-from ctportal.embedded.services import Services
-from ctportal.launch.worker import scheduler_command, worker_command
+from ctportal.standalone.embedded import paths as places
+from ctportal.standalone.embedded.services import Services
+from ctportal.standalone.launch.worker import scheduler_command, worker_command
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_WAIT = 150

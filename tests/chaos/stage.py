@@ -15,10 +15,10 @@ import numpy as np  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from accounts.models import Site  # noqa: E402
 from cases.intake import SentFile  # noqa: E402
 from cases.models import Case  # noqa: E402
 from cases.uploads import receive_upload  # noqa: E402
-from ctportal.accounts.models import Site  # noqa: E402
 from tests.inference.cast import member, new_case, write_artifact  # noqa: E402
 
 

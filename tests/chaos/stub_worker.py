@@ -12,7 +12,7 @@ django.setup()
 
 from ctportal.celery import app  # noqa: E402, F401 - `celery --app` looks for it
 from inference import engines  # noqa: E402
-from ml.engine import ScanAnswer, SliceAnswer  # noqa: E402
+from ml.model.engine import ScanAnswer, SliceAnswer  # noqa: E402
 
 SECONDS_FOR_A_SCAN = float(os.environ.get("STUB_SECONDS", "0.1"))
 

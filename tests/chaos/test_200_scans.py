@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctportal.embedded.services import POSTGRES, REDIS, Profile, start
+from ctportal.standalone.embedded.services import POSTGRES, REDIS, Profile, start
 from tests.chaos.portal import Portal
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]

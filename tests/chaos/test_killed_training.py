@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ctportal.embedded.services import POSTGRES, REDIS, Profile, start
+from ctportal.standalone.embedded.services import POSTGRES, REDIS, Profile, start
 from tests.chaos.portal import Portal
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ml.images import lung_window
-from ml.phantom import phantom_dicom, phantom_series
+from ml.images.decoding import lung_window
+from ml.images.phantom import phantom_dicom, phantom_series
 
 DATA = os.environ.get("CTPORTAL_DATA_DIR", "")
 

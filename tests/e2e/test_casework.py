@@ -5,7 +5,7 @@ import zipfile
 
 from playwright.sync_api import expect
 
-from ml.phantom import phantom_dicom
+from ml.images.phantom import phantom_dicom
 from tests.e2e.scans import phantom_picture
 from tests.e2e.steps import STORED, open_case, register_patient, send_files
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from inference.learning.splits import drawn_split, key_of_base_group
+from learning.datasets.splits import drawn_split, key_of_base_group
 from tests.e2e.scans import phantom_picture
 from tests.launched import Portal
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from ml.data import read_collection
+from ml.images.data import read_collection
 from tests.e2e.people import log_out
 from tests.e2e.scans import ScansToSend, scans_to_send
 

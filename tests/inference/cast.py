@@ -10,13 +10,13 @@ import numpy as np
 from django.core.files.base import ContentFile
 from PIL import Image
 
+from accounts.models import Membership, Site, User
 from cases.casework import open_case, register_patient
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
-from ctportal.accounts.models import Membership, Site, User
 from inference.models import ModelVersion, Prediction
-from ml.artifact import save_artifact
-from ml.engine import ScanAnswer, ScanFailure, SliceAnswer
+from ml.model.artifact import save_artifact
+from ml.model.engine import ScanAnswer, ScanFailure, SliceAnswer
 
 MakeScan = Callable[..., Scan]
 MakeModel = Callable[..., ModelVersion]

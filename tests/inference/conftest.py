@@ -10,8 +10,8 @@ import pytest
 from pytest_django import Settings
 
 if TYPE_CHECKING:
+    from accounts.models import Site, User
     from cases.models import Case, Scan
-    from ctportal.accounts.models import Site, User
     from inference.models import ModelVersion
     from tests.inference.cast import StubEngine
 
@@ -40,7 +40,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubEngine]:
 
 @pytest.fixture
 def site(db: None) -> Site:
-    from ctportal.accounts.models import Site
+    from accounts.models import Site
 
     return Site.objects.create(name="Northern Radiology", slug="north")
 
@@ -79,7 +79,9 @@ def make_scan(case: Case, clinician: User) -> Callable[..., Scan]:
 
 @pytest.fixture
 def make_model(db: None, tmp_path: Path) -> Callable[..., ModelVersion]:
-    from inference.catalogue import activate_model, register_model
+    from learning.service.activation import activate_model
+
+    from inference.catalogue import register_model
     from tests.inference.cast import write_artifact
 
     def make(version: str = "1", *, active: bool = True) -> ModelVersion:

@@ -6,7 +6,14 @@ import pytest
 from django.utils import timezone
 
 from cases.models import Decision, Scan
-from inference.answers import DISCLAIMER, describe, percent, slices_that_mattered, words_for_duration, words_for_slices
+from inference.answer_text import (
+    DISCLAIMER,
+    describe,
+    percent,
+    slices_that_mattered,
+    words_for_duration,
+    words_for_slices,
+)
 from inference.models import ModelVersion, Prediction, SliceAnswer
 from inference.queue import claim, put_off, store_failure
 from inference.runner import run_queued

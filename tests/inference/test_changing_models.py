@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
+from inference.service import active_model
+from learning.service.activation import activate_model
 from pytest_django import Settings
 
+from accounts.models import Action, Event, Site, User
 from cases.casework import close_case
 from cases.errors import WrongState
 from cases.models import Case, Scan
-from ctportal.accounts.models import Action, Event, Site, User
-from inference.catalogue import activate_model, register_model
+from inference.catalogue import register_model
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
-from inference.queue import active_model, claim, enqueue, store_answer, store_failure
-from ml.artifact import ArtifactError
+from inference.queue import claim, enqueue, store_answer, store_failure
+from ml.model.artifact import ArtifactError
 from tests.inference.cast import MakeModel, MakeScan, member, new_case, only_prediction, stored_scan, write_artifact
 from tests.inference.test_storing import answer_for
 

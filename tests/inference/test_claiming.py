@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.models import Site, User
 from cases.casework import amend_case
 from cases.models import Case
-from ctportal.accounts.models import Site, User
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue, renew_lease
 from tests.inference.cast import MakeModel, MakeScan, new_case, only_prediction

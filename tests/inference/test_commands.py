@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from inference.service import active_model
 
+from accounts.models import Site, User
 from cases.casework import close_case
-from ctportal.accounts.models import Site, User
 from inference import queue, runner
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
-from inference.queue import active_model, claim, store_failure
+from inference.queue import claim, store_failure
 from tests.inference.cast import (
     MakeModel,
     MakeScan,

@@ -7,10 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from accounts.models import Membership, Site, User
 from cases.models import Case, CaseStatus, Patient, Review, Scan
-from ctportal.accounts.models import Membership, Site, User
-from inference.demo import cases as demo_cases
-from inference.demo.people import PEOPLE, create_people
+from ctportal.demo import cases as demo_cases
+from ctportal.demo.people import PEOPLE, create_people
 from inference.models import ModelVersion, Prediction
 from tests.inference.cast import StubEngine, grey_png
 from tests.inference.test_commands import told

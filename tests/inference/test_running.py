@@ -11,17 +11,19 @@ import pytest
 from django.conf import settings as portal
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
+from learning.service.activation import activate_model
 from PIL import Image
 from pytest_django import Settings
 
 from cases.models import Scan
-from inference import engines, patience, reading, runner
-from inference.catalogue import activate_model
+from inference import database_retry as patience
+from inference import engines, runner
+from inference import scan_images as reading
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue
 from inference.runner import run_queued
-from ml.engine import ScanAnswer, ScanFailure, SliceAnswer
-from ml.reference import FEATURES
+from ml.model.drift_reference import FEATURES
+from ml.model.engine import ScanAnswer, ScanFailure, SliceAnswer
 from tests.inference.cast import MakeModel, MakeScan, StubEngine, only_prediction, scan_answer
 
 pytestmark = pytest.mark.django_db
@@ -329,11 +331,11 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     with pytest.raises(OperationalError):
-        patience.patiently(fail)
+        patience.retry_while_database_is_away(fail)
     assert len(calls) > 1
     calls.clear()
     with pytest.raises(OperationalError):
-        patience.patiently(fail, stop=lambda: True)
+        patience.retry_while_database_is_away(fail, stop=lambda: True)
     assert len(calls) == 1
 
 

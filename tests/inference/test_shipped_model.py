@@ -10,12 +10,12 @@ from django.core.management import call_command
 from PIL import Image
 from pytest_django import Settings
 
+from accounts.models import User
 from cases.intake import SentFile
 from cases.models import Case, Decision, Scan
 from cases.uploads import receive_upload
-from ctportal.accounts.models import User
-from inference.answers import describe, percent
-from inference.demo.cases import phantom_files, sent
+from ctportal.demo.cases import phantom_files, sent
+from inference.answer_text import describe, percent
 from inference.engines import forget_engines
 from inference.models import ModelVersion, Prediction
 from inference.runner import run_queued

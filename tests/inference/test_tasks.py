@@ -8,8 +8,8 @@ from django.core.cache import cache
 from django.db import OperationalError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from accounts.models import User
 from cases.models import Case
-from ctportal.accounts.models import User
 from ctportal.celery import app
 from inference import queue, runner, tasks
 from inference.models import ModelVersion, Prediction

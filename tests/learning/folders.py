@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cast import phantom_png
 
 if TYPE_CHECKING:
-    from inference.models import BaseSet
+    from learning.models import BaseSet
 
 COLUMNS = ("file", "label", "group", "scan", "block", "sha256")
 
@@ -34,7 +34,7 @@ def picture(folder: Path, name: str, data: bytes, **facts: str) -> dict[str, str
 
 
 def imported(folder: Path, **choice: Any) -> BaseSet:
-    from inference.learning.base_import import import_labels
+    from learning.datasets.base_import import import_labels
 
     report = import_labels(folder, **choice)
     assert report.base_set is not None

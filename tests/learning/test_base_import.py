@@ -15,13 +15,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from PIL import Image
 
+from accounts.models import Action, Event
 from cases.errors import WrongState
 from cases.intake import SentFile
 from cases.uploads import receive_upload
-from ctportal.accounts.models import Action, Event
-from inference.learning import base_import
-from inference.learning.base_import import UnreadableFolder, import_labels
-from inference.models import BaseImage, BaseSet
+from learning.datasets import base_import
+from learning.datasets.base_import import UnreadableFolder, import_labels
+from learning.models import BaseImage, BaseSet
 from tests.cast import phantom_png
 from tests.learning.folders import labelled_folder, picture, write_manifest
 

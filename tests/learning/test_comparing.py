@@ -10,18 +10,15 @@ from django.utils import timezone
 from PIL import Image
 
 from cases.errors import WrongState
-from inference.learning import comparing, judging, pulse, subgroups, subprocesses
-from inference.learning.comparing import compare_models, compare_next, request_comparison
-from inference.learning.sweeping import sweep
-from inference.models import (
-    BaseSet,
-    ComparedScan,
-    Comparison,
-    ComparisonRequest,
-    TrainingRun,
-    TrainingStatus,
-)
-from ml.images import view_digest
+from learning.comparison import judge as judging
+from learning.comparison import requests as comparing
+from learning.comparison import subgroups
+from learning.comparison.requests import compare_models, compare_next, request_comparison
+from learning.models import BaseSet, ComparedScan, Comparison, ComparisonRequest, TrainingRun, TrainingStatus
+from learning.sweep import sweep
+from learning.training import heartbeat as pulse
+from learning.training import subprocesses
+from ml.images.decoding import view_digest
 from tests.cast import make_case, make_patient, make_scan
 from tests.learning.training_cast import add_base_patient, add_own_scan, freeze, program, registered
 

@@ -9,15 +9,15 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from PIL import Image
 
+from accounts.models import Action, Event
 from cases.casework import withdraw_scan
 from cases.errors import WrongState
 from cases.models import Scan
-from ctportal.accounts.models import Action, Event
-from inference.learning.base_import import import_labels
-from inference.learning.dataset_contents import ScanFilters, excluded_of_dataset, scans_of_dataset
-from inference.learning.datasets import build_dataset, changes_since_previous
-from inference.learning.splits import key_of_patient
-from inference.models import BaseSet, Dataset, DatasetScan, PatientSplit
+from learning.datasets.base_import import import_labels
+from learning.datasets.build import build_dataset, changes_since_previous
+from learning.datasets.listing import ScanFilters, excluded_of_dataset, scans_of_dataset
+from learning.datasets.splits import key_of_patient
+from learning.models import BaseSet, Dataset, DatasetScan, PatientSplit
 from tests.cast import answer, make_case, make_patient, make_person, make_scan, phantom_png
 from tests.learning.folders import imported, labelled_folder, picture, write_manifest
 

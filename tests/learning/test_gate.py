@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inference.learning.gate import judge_gate
+from learning.comparison.gate import judge_gate
 
 LIMITS = {"margin": 0.05, "floor": 0.75, "least_positives": 10, "unanswered": 0.1}
 

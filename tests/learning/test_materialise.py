@@ -13,19 +13,19 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from PIL import Image
 
+from accounts.models import Action, Event
 from cases.errors import WrongState
 from cases.intake import SentFile
 from cases.intake.raster import view_digest
 from cases.models import Slice
 from cases.uploads import receive_upload
-from ctportal.accounts.models import Action, Event
-from inference.learning import materialise as materialising
-from inference.learning.dataset_export import export_dataset
-from inference.learning.datasets import build_dataset
-from inference.learning.materialise import materialise
-from inference.models import BaseImage
-from ml.data import read_collection
-from ml.images import decode_raster
+from learning.datasets import write_folder as materialising
+from learning.datasets.build import build_dataset
+from learning.datasets.export import export_dataset
+from learning.datasets.write_folder import materialise
+from learning.models import BaseImage
+from ml.images.data import read_collection
+from ml.images.decoding import decode_raster
 from tests.cast import make_case, make_patient, make_scan, phantom_png
 from tests.ct_files import ct_slice, dicom_file
 from tests.learning.folders import imported, labelled_folder

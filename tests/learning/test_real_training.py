@@ -4,13 +4,13 @@ import io
 
 import numpy as np
 import pytest
+from learning.service.activation import activate_model
 from PIL import Image
 
-from inference.catalogue import activate_model
-from inference.learning.comparing import compare_models
-from inference.learning.running import train_next, work_through
-from inference.learning.training import request_training
-from inference.models import Comparison, Dataset
+from learning.comparison.requests import compare_models
+from learning.models import Comparison, Dataset
+from learning.training.request import request_training
+from learning.training.run import train_next, work_through
 from tests.cast import phantom_png
 from tests.learning.training_cast import freeze
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from inference.learning import splits
-from inference.learning.splits import assign_splits, drawn_split, key_of_base_group, key_of_patient
-from inference.models import PatientSplit, Split
+from learning.datasets import splits
+from learning.datasets.splits import assign_splits, drawn_split, key_of_base_group, key_of_patient
+from learning.models import PatientSplit, Split
 
 KEYS = [f"patient:{uuid.UUID(int=number)}" for number in range(200)]
 

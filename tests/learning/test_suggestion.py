@@ -3,10 +3,10 @@
 import pytest
 
 from cases.models import Scan
-from inference.learning import suggestion
-from inference.learning.datasets import build_dataset
-from inference.learning.suggestion import training_suggestion
-from inference.models import TrainingRun
+from learning.datasets import suggestion
+from learning.datasets.build import build_dataset
+from learning.datasets.suggestion import training_suggestion
+from learning.models import TrainingRun
 from tests.cast import answer, make_case, make_patient, make_scan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]

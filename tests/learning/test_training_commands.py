@@ -8,9 +8,13 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from inference.learning import judging, pulse, running, subgroups, subprocesses
-from inference.management.commands import train_model
-from inference.models import ComparisonRequest, TrainingRun
+from learning.comparison import judge as judging
+from learning.comparison import subgroups
+from learning.management.commands import train_model
+from learning.models import ComparisonRequest, TrainingRun
+from learning.training import heartbeat as pulse
+from learning.training import run as running
+from learning.training import subprocesses
 from tests.learning.training_cast import freeze, program, registered, stand_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]

@@ -10,13 +10,13 @@ from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from learning.service.activation import activate_model
 
+from accounts.models import Action, Event
 from cases.errors import WrongState
-from ctportal.accounts.models import Action, Event
-from inference.catalogue import activate_model
-from inference.learning import recipes
-from inference.learning.training import cancel_training, parent_in_service, plan_training, request_training
-from inference.models import TrainingRun, TrainingStatus
+from learning.models import TrainingRun, TrainingStatus
+from learning.training import recipes
+from learning.training.request import cancel_training, parent_in_service, plan_training, request_training
 from tests.cast import answer, make_person
 from tests.learning.training_cast import add_own_scan, freeze, registered
 
@@ -140,7 +140,7 @@ def test_defaults_are_filled_in_so_that_the_run_says_what_it_was(champion, datas
 
 @pytest.mark.parametrize(("weights", "rate"), [("none", recipes.RATE_OF_A_NEW_NETWORK), ("imagenet", recipes.RATE)])
 def test_the_defaults_are_those_of_ml(weights, rate):
-    from ml.retrain_settings import RetrainSettings, recipe_of
+    from ml.training.retrain_settings import RetrainSettings, recipe_of
 
     settings = RetrainSettings(method="finetune", name="net", version="1", weights=weights)
     recipe = recipe_of(settings, None, images=100)
@@ -153,7 +153,7 @@ def test_a_web_process_which_has_neither_scipy_nor_a_framework_can_plan_and_ask(
     code = (
         "import sys; sys.modules |= dict.fromkeys(['scipy', 'keras', 'openvino', 'sklearn', 'psutil'])\n"
         "import django; django.setup()\n"
-        "import inference.learning.training, inference.learning.comparing, inference.learning.gate, inference.tasks\n"
+        "import learning.training.request, learning.comparison.requests, learning.comparison.gate, inference.tasks\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=django_settings.BASE_DIR, check=True)
 
@@ -212,7 +212,7 @@ def test_one_run_at_a_time_and_the_refusal_names_it(champion, dataset, max, sue,
 
 
 def test_the_database_keeps_the_second_run_out_when_two_ask_at_once(champion, dataset, monkeypatch):
-    from inference.learning import training
+    from learning.training import request as training
 
     run = start(dataset, champion)
     calm: Iterator[list[str]] = iter([[]])

@@ -17,16 +17,19 @@ from django.conf import settings as django_settings
 from django.db import OperationalError
 from django.utils import timezone
 
+from accounts.models import Action, Event
 from cases.errors import WrongState
-from ctportal.accounts.models import Action, Event
-from inference.errors import PassingTrouble
-from inference.learning import leases, pulse, running, subprocesses
-from inference.learning.folders import FolderTaken, alone_in, clear_ended
-from inference.learning.running import train_next, work_through
-from inference.learning.subprocesses import Child
-from inference.learning.sweeping import sweep
-from inference.learning.training import cancel_training, request_training
-from inference.models import BaseImage, ComparisonRequest, ModelVersion, TrainingRun, TrainingStatus
+from inference.errors import RetriableError
+from inference.models import ModelVersion
+from learning.models import BaseImage, ComparisonRequest, TrainingRun, TrainingStatus
+from learning.sweep import sweep
+from learning.training import heartbeat as pulse
+from learning.training import leases, subprocesses
+from learning.training import run as running
+from learning.training.folders import FolderTaken, alone_in, clear_ended
+from learning.training.request import cancel_training, request_training
+from learning.training.run import train_next, work_through
+from learning.training.subprocesses import Child
 from tests.learning.training_cast import freeze, registered, stand_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -151,7 +154,7 @@ def test_a_program_that_hangs_is_ended_and_one_that_speaks_is_not(settings, tmp_
     settings.TRAINING_SILENCE_SECONDS = 1
     hung = "import time; print('reading', flush=True); time.sleep(60)"
     with (
-        pytest.raises(PassingTrouble, match=r"hung.*1 seconds.*reading"),
+        pytest.raises(RetriableError, match=r"hung.*1 seconds.*reading"),
         Child([sys.executable, "-c", hung], log=tmp_path / "log") as child,
     ):
         child.wait(lambda: None)
@@ -380,7 +383,7 @@ def test_the_subprocess_dies_with_a_worker_that_is_killed(tmp_path):
     code = (
         "import django; django.setup()\n"
         "from pathlib import Path\n"
-        "from inference.learning.subprocesses import Child\n"
+        "from learning.training.subprocesses import Child\n"
         "from tests.learning.training_cast import program\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "Child(program('wait', folder), log=folder / 'log').wait(lambda: None)\n"
@@ -400,7 +403,7 @@ def test_the_training_worker_loads_no_framework():
     code = (
         "import django; django.setup()\n"
         "import json, sys\n"
-        "import inference.tasks, inference.learning.running, inference.learning.sweeping\n"
+        "import inference.tasks, learning.training.run, learning.sweep\n"
         "print(json.dumps([m for m in ('keras', 'tensorflow', 'openvino', 'sklearn') if m in sys.modules]))\n"
     )
     done = subprocess.run(

@@ -6,13 +6,15 @@ import pytest
 from celery.signals import worker_ready, worker_shutting_down
 from django.core.cache import cache
 from django.db import OperationalError
+from learning.wake import TRAINING_PENDING, wake_trainers
 
 from ctportal.celery import app
 from inference import tasks
-from inference.learning import running, sweeping
-from inference.learning.training import cancel_training, request_training
-from inference.models import TrainingRun
-from inference.wake import TRAINING_PENDING, note_wake_up, wake_trainers
+from inference.wake import note_wake_up
+from learning import sweep as sweeping
+from learning.models import TrainingRun
+from learning.training import run as running
+from learning.training.request import cancel_training, request_training
 from tests.inference.test_tasks import away, messages
 from tests.learning.training_cast import freeze, registered, stand_in
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 from django.core.files.base import ContentFile
+from learning.service.activation import activate_model
 from PIL import Image
 
+from accounts.models import Site
 from cases.models import Scan
-from ctportal.accounts.models import Site
-from inference.catalogue import activate_model, register_model
-from inference.models import BaseImage, BaseSet, Dataset, DatasetScan, ModelVersion, PatientSplit, TrainingRun
-from ml.images import view_digest
+from inference.catalogue import register_model
+from inference.models import ModelVersion
+from learning.models import BaseImage, BaseSet, Dataset, DatasetScan, PatientSplit, TrainingRun
+from ml.images.decoding import view_digest
 from tests.cast import phantom_png
 from tests.learning.programs.model_folder import write_model
 
@@ -115,6 +117,6 @@ def program(name: str, *arguments: object) -> list[str]:
 
 def stand_in(name: str, *arguments: object) -> Callable[[TrainingRun], list[str]]:
     """In the place of `running.retrain_command`: gets the run's folder, and the model's name and version."""
-    from inference.learning.running import model_name
+    from learning.training.run import model_name
 
     return lambda run: program(name, run.folder, *model_name(run), *arguments)

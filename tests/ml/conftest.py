@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.artifact import Artifact
-from ml.data import Collection, read_collection
-from ml.images import lung_window
-from ml.metrics import bootstrap_intervals as intervals
-from ml.phantom import phantom_series
-from ml.preprocess import Preprocessing
-from ml.recipe import Finetuning, Recipe
-from ml.topology import BLOCKS, Topology
+from ml.evaluation.metrics import bootstrap_intervals as intervals
+from ml.images.data import Collection, read_collection
+from ml.images.decoding import lung_window
+from ml.images.phantom import phantom_series
+from ml.images.preprocess import Preprocessing
+from ml.model.artifact import Artifact
+from ml.model.topology import BLOCKS, Topology
+from ml.training.recipe import Finetuning, Recipe
 
 TINY = Recipe(
     topology=Topology("resnet18", 3, ("3", "4", "3:spread", "4:spread"), width=8),
@@ -93,7 +93,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _few_draws() -> Iterator[None]:
     """Draw bootstrap intervals from 50 samples: tables are tested here, and the intervals apart, on their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ml.evaluate.bootstrap_intervals", lambda *a, repeats, **k: intervals(*a, repeats=50, **k))
+        patch.setattr(
+            "ml.evaluation.evaluate.bootstrap_intervals", lambda *a, repeats, **k: intervals(*a, repeats=50, **k)
+        )
         yield
 
 
@@ -116,8 +118,8 @@ def phantoms(phantom_folder: Path) -> Collection:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of the tiny network, as a file, so that tests after the first need no Keras."""
-    from ml.artifact import write_weights
-    from ml.resnet import build_resnet, read_model_weights
+    from ml.model.artifact import write_weights
+    from ml.model.resnet import build_resnet, read_model_weights
 
     path = tmp_path_factory.mktemp("weights") / "tiny.npz"
     settings = TINY.preprocessing
@@ -133,7 +135,7 @@ def tiny_recipe(tiny_weights: Path) -> Recipe:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_recipe: Recipe, phantoms: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny recipe."""
-    from ml.runs import train_run
+    from ml.training.runs import train_run
 
     folder = tmp_path_factory.mktemp("run")
     train_run(tiny_recipe, phantoms, folder, split="blocks", fold=1, name="tiny", quiet=True)
@@ -142,14 +144,14 @@ def tiny_run(tiny_recipe: Recipe, phantoms: Collection, tmp_path_factory: pytest
 
 @pytest.fixture(scope="session")
 def tiny_artifact(tiny_run: Path) -> Artifact:
-    from ml.artifact import load_artifact
+    from ml.model.artifact import load_artifact
 
     return load_artifact(tiny_run / "model")
 
 
 @pytest.fixture(scope="session")
 def shipped_artifact() -> Artifact:
-    from ml.artifact import load_artifact
+    from ml.model.artifact import load_artifact
 
     folders = [path.parent for path in SHIPPED.glob("*/artifact.json")]
     assert folders, "ml/pretrained/ holds no model"

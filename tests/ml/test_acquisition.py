@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ml.acquisition import STATISTICS, acquisition
-from ml.perturb import blurred, jpeg
-from ml.preprocess import Preprocessing, prepare
+from ml.images.acquisition import STATISTICS, acquisition
+from ml.images.perturb import blurred, jpeg
+from ml.images.preprocess import Preprocessing, prepare
 from tests.ml.conftest import phantom_view
 
 LEVELS, BANDS, BLOCKS = slice(0, 32), slice(32, 49), slice(49, 51)
@@ -61,8 +61,8 @@ def test_the_statistics_are_those_of_the_view_as_it_came(draw: Callable[..., np.
 
 
 def test_a_backbone_keeps_them_beside_its_features(tiny_recipe, phantoms, tmp_path) -> None:
-    from ml.features import read_view
-    from ml.fit import make_backbone
+    from ml.model.features import read_view
+    from ml.training.fit import make_backbone
 
     images = phantoms.images[:3]
     first = make_backbone(tiny_recipe, store=tmp_path).describe(images, quiet=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import artifact as artifact_module
-from ml.artifact import DESCRIPTION, WEIGHTS, Artifact, ArtifactError, load_artifact, save_artifact
+from ml.model import artifact as artifact_module
+from ml.model.artifact import DESCRIPTION, WEIGHTS, Artifact, ArtifactError, load_artifact, save_artifact
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_pickled_weights_are_never_run(copied: Path, tmp_path: Path) -> None:
 
 def test_metadata_loads_without_a_framework(tiny_artifact: Artifact) -> None:
     code = (
-        "import sys; from ml.artifact import load_artifact; load_artifact(sys.argv[1]);"
+        "import sys; from ml.model.artifact import load_artifact; load_artifact(sys.argv[1]);"
         "print([m for m in ('keras', 'tensorflow', 'openvino', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 
 from ml.__main__ import main
-from ml.artifact import load_artifact
-from ml.branches import Branch, BranchTrainer, fit_branches
-from ml.data import Collection, read_collection
-from ml.engine import load_engine
-from ml.features import Backbone, read_view
-from ml.fit import HeadFit, make_backbone
-from ml.gate import TreeGate
-from ml.head import LinearHead
-from ml.metrics import auc
-from ml.preprocess import prepare
-from ml.recipe import Branching, Recipe
-from ml.retrain import retrain
-from ml.retrain_settings import RetrainSettings
-from ml.runs import export_fit, frozen_fit
-from ml.topology import Topology, branch_prefix
-from ml.trunk import PLAIN, Trunk
+from ml.evaluation.metrics import auc
+from ml.images.data import Collection, read_collection
+from ml.images.preprocess import prepare
+from ml.model.artifact import load_artifact
+from ml.model.engine import load_engine
+from ml.model.features import Backbone, read_view
+from ml.model.head import LinearHead
+from ml.model.source_router import TreeGate
+from ml.model.topology import Topology, branch_prefix
+from ml.training.branches import Branch, BranchTrainer, fit_branches
+from ml.training.fit import HeadFit, make_backbone
+from ml.training.recipe import Branching, Recipe
+from ml.training.retrain import retrain
+from ml.training.retrain_settings import RetrainSettings
+from ml.training.runs import export_fit, frozen_fit
+from ml.training.trunk import PLAIN, Trunk
 
 TAPS = ("3", "3:spread", "4:spread")
 FEW = Branching(steps=3, batch=8, rate=1e-2, copies=1, average=0.5)
@@ -57,7 +57,7 @@ def two_sets(phantoms: Collection) -> Iterator[Collection]:
     number = np.unique(phantoms.groups, return_inverse=True)[1]
     images = [replace(image, source="ab"[k % 4 // 2]) for image, k in zip(phantoms.images, number, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ml.fit.EXPERT_GROUPS", 2)
+        patch.setattr("ml.training.fit.EXPERT_GROUPS", 2)
         yield Collection("both", tuple(images))
 
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ml.__main__ import main
-from ml.artifact import load_artifact
-from ml.phantom import phantom_dicom
+from ml.images.phantom import phantom_dicom
+from ml.model.artifact import load_artifact
 from tests.ml.conftest import phantom_view, write_phantoms
 
 REQUIRED = {
@@ -140,13 +140,13 @@ def test_a_file_that_is_no_image_is_a_clear_error(tiny_run: Path, tmp_path: Path
 def test_the_shipped_model_is_built_step_by_step_and_goes_on_after_a_kill(
     tiny_recipe, phantom_folder, tmp_path, monkeypatch
 ) -> None:
-    from ml import shipped
-    from ml.baselines import FROZEN, HISTOGRAM
-    from ml.crossval import PREPROCESSED_HISTOGRAM
+    from ml.evaluation.baselines import FROZEN, HISTOGRAM
+    from ml.training import shipped
+    from ml.training.crossval import PREPROCESSED_HISTOGRAM
 
     names = ("auc", "sensitivity_at_90_specificity", "groups_auc", "accuracy")
     none = {baseline: dict.fromkeys(names, 0.5) for baseline in (HISTOGRAM, PREPROCESSED_HISTOGRAM, FROZEN)}
-    monkeypatch.setattr("ml.crossval.baselines", lambda *_, **__: none)
+    monkeypatch.setattr("ml.training.crossval.baselines", lambda *_, **__: none)
     monkeypatch.setattr(shipped, "baselines", lambda *_, **__: none)
     monkeypatch.setattr(shipped, "RANDOM_SEEDS", 2)
     other = write_phantoms(tmp_path / "other", first_seed=40)

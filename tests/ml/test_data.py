@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ml.data import SPLITS, Collection, DataError, Image, folds, read_collection, read_collections, scans_of
-from ml.fit import inner_folds
+from ml.images.data import SPLITS, Collection, DataError, Image, folds, read_collection, read_collections, scans_of
+from ml.training.fit import inner_folds
 
 
 def _rewrite(folder: Path, change) -> None:

@@ -21,9 +21,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ml.codestream import read_codestream
-from ml.dicom import dicom_views, hounsfield_frames, read_dicom, to_views
-from ml.images import ImageError, lung_window
+from ml.images.codestream import read_codestream
+from ml.images.decoding import ImageError, lung_window
+from ml.images.dicom import dicom_views, hounsfield_frames, read_dicom, to_views
 from tests.ct_files import (
     as_jpeg_baseline,
     as_jpeg_lossless,
@@ -408,7 +408,7 @@ def test_an_rle_frame_that_unpacks_to_more_than_its_picture_is_refused():
 
 
 def test_a_deflated_file_that_never_stops_unpacking_is_refused(monkeypatch):
-    monkeypatch.setattr("ml.dicom.MAX_INFLATED_BYTES", 1 << 20)
+    monkeypatch.setattr("ml.images.dicom.MAX_INFLATED_BYTES", 1 << 20)
     ds = ct_slice()
     ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     set_stored(ds, np.zeros((1024, 1024), dtype=np.uint16))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.artifact import Artifact
-from ml.engine import Engine, ScanAnswer, ScanFailure, load_engine
-from ml.foreign import foreign_views
-from ml.images import lung_window
-from ml.phantom import phantom_series, plant_lesion
+from ml.images.decoding import lung_window
+from ml.images.non_ct_images import foreign_views
+from ml.images.phantom import phantom_series, plant_lesion
+from ml.model.artifact import Artifact
+from ml.model.engine import Engine, ScanAnswer, ScanFailure, load_engine
 from tests.ml.conftest import phantom_view
 
 
@@ -102,7 +102,7 @@ def test_the_shipped_model_is_small_enough_to_ship(shipped_artifact: Artifact) -
 
 def test_openvino_serves_without_loading_a_training_framework(tiny_artifact: Artifact) -> None:
     code = (
-        "import sys, numpy as np; from ml.artifact import load_artifact; from ml.engine import load_engine;"
+        "import sys, numpy as np; from ml.model.artifact import load_artifact; from ml.model.engine import load_engine;"
         "e = load_engine(load_artifact(sys.argv[1]), device='auto');"
         "e.predict([[np.zeros((64, 64), np.uint8)]]);"
         "print(e.name, [m for m in ('keras', 'tensorflow', 'sklearn', 'matplotlib') if m in sys.modules])"

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.data import Collection
-from ml.experts import Experts, fit_related
-from ml.fit import expert_sets, fit_head, make_backbone
-from ml.gate import LinearGate, TreeGate, fit_gate
-from ml.head import LinearHead, fit_ridge
-from ml.metrics import auc
-from ml.recipe import Recipe
-from ml.suitability import Suitability, fit_suitability, set_limits
+from ml.evaluation.metrics import auc
+from ml.images.data import Collection
+from ml.model.experts import Experts, fit_related
+from ml.model.head import LinearHead, fit_ridge
+from ml.model.source_router import LinearGate, TreeGate, fit_gate
+from ml.model.suitability import Suitability, fit_suitability, set_limits
+from ml.training.fit import expert_sets, fit_head, make_backbone
+from ml.training.recipe import Recipe
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_only_large_sets_get_a_head_each(
         "both", tuple(replace(image, source=names[k % 4 // 2], block="") for k, image in enumerate(_by_group(phantoms)))
     )
     assert set(expert_sets(mixed)) == {"all"}
-    monkeypatch.setattr("ml.fit.EXPERT_GROUPS", 2)
+    monkeypatch.setattr("ml.training.fit.EXPERT_GROUPS", 2)
     assert set(expert_sets(mixed)) == {"a", "b"}
     fitted = fit_head(tiny_recipe, make_backbone(tiny_recipe), mixed, quiet=True)
     assert fitted.weights()["head/kernel"].shape == (tiny_recipe.topology.features, 2)

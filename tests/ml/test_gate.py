@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import sklearn.ensemble
 
-from ml.artifact import read_weights, write_weights
-from ml.experts import Experts, gate_shares
-from ml.gate import LinearGate, TreeGate, fit_gate, gate_from_arrays
-from ml.head import LinearHead
+from ml.model.artifact import read_weights, write_weights
+from ml.model.experts import Experts, gate_shares
+from ml.model.head import LinearHead
+from ml.model.source_router import LinearGate, TreeGate, fit_gate, gate_from_arrays
 
 WIDTH, STATISTICS = 30, 6
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

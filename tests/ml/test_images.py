@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ml.images import ImageError, decode_raster, lung_window, raster_orientation
+from ml.images.decoding import ImageError, decode_raster, lung_window, raster_orientation
 from tests.ct_files import grey_picture, image_file
 
 

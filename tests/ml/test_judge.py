@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ml.__main__ import main
-from ml.judge import Side, judge, paired_figures, sides_of
-from ml.retrain import retrain
-from ml.retrain_settings import RetrainSettings
+from ml.evaluation.judge import Side, judge, paired_figures, sides_of
+from ml.training.retrain import retrain
+from ml.training.retrain_settings import RetrainSettings
 from tests.ml.conftest import write_sides
 
 COUNTS = {"covid", "non_covid", "uncertain", "unsuitable"}
@@ -89,7 +89,7 @@ def test_judging_twice_writes_the_same_file(models, tmp_path: Path) -> None:
 
 
 def test_a_scan_that_cannot_be_read_counts_for_neither(models, tmp_path: Path, monkeypatch) -> None:
-    from ml.engine import Engine, ScanFailure
+    from ml.model.engine import Engine, ScanFailure
 
     right, flipped, data = models
     original = Engine.predict
@@ -98,8 +98,8 @@ def test_a_scan_that_cannot_be_read_counts_for_neither(models, tmp_path: Path, m
         bad = self.artifact.name == "flipped" and scans[0][0].tobytes() == spoiled
         return [ScanFailure("Slice 1 cannot be read.")] if bad else original(self, scans)
 
-    from ml.data import read_collection
-    from ml.features import read_view
+    from ml.images.data import read_collection
+    from ml.model.features import read_view
 
     spoiled = read_view(read_collection(data).side("test").images[0]).tobytes()
     monkeypatch.setattr(Engine, "predict", predict)

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from ml.calibrate import abstention_band, fit_calibration, fit_rules, fit_temperature
-from ml.data import Collection, Image
-from ml.decision import Aggregation, Calibration, Rules
-from ml.evaluate import summarise_logits
-from ml.metrics import (
+from ml.evaluation.calibrate import abstention_band, fit_calibration, fit_rules, fit_temperature
+from ml.evaluation.evaluate import summarise_logits
+from ml.evaluation.metrics import (
     auc,
     average_precision,
     bootstrap_intervals,
@@ -19,6 +17,8 @@ from ml.metrics import (
     expected_calibration_error,
     sensitivity_at,
 )
+from ml.images.data import Collection, Image
+from ml.model.decision import Aggregation, Calibration, Rules
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import openvino as ov
 import pytest
+from ml.images.grey import IMAGENET_MEANS, NEUTRAL
 
-from ml.artifact import ArtifactError
-from ml.graph import build_graph
-from ml.resnet import build_resnet, load_weights, read_model_weights
-from ml.topology import IMAGENET_MEANS, NEUTRAL, Topology, fold_grey, is_backbone
+from ml.model.artifact import ArtifactError
+from ml.model.graph import build_graph
+from ml.model.resnet import build_resnet, load_weights, read_model_weights
+from ml.model.topology import Topology, fold_grey, is_backbone
 
 SHAPES = [
     Topology("resnet18", 3, ("4",), width=8),

@@ -6,10 +6,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from ml.dicom import hounsfield_frames
-from ml.images import lung_window
-from ml.lungs import find_lungs
-from ml.phantom import phantom_dicom, phantom_series, plant_lesion
+from ml.images.decoding import lung_window
+from ml.images.dicom import hounsfield_frames
+from ml.images.lungs import find_lungs
+from ml.images.phantom import phantom_dicom, phantom_series, plant_lesion
 
 
 def test_a_series_is_in_hounsfield_units_and_looks_like_a_thorax() -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.dicom import to_views
-from ml.images import lung_window
-from ml.perturb import framed, overlaid, windowed
-from ml.phantom import phantom_dicom, phantom_series
-from ml.preprocess import Framing, Preprocessing, attention, prepare, register
+from ml.images.decoding import lung_window
+from ml.images.dicom import to_views
+from ml.images.perturb import framed, overlaid, windowed
+from ml.images.phantom import phantom_dicom, phantom_series
+from ml.images.preprocess import Framing, Preprocessing, attention, prepare, register
 from tests.ml.conftest import phantom_view
 
 SETTINGS = Preprocessing(height=96, width=128)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.artifact import Artifact
-from ml.data import folds, read_collection
-from ml.dicom import to_views
-from ml.engine import Engine, ScanAnswer, load_engine
-from ml.features import read_view
-from ml.metrics import auc
+from ml.evaluation.metrics import auc
+from ml.images.data import folds, read_collection
+from ml.images.dicom import to_views
+from ml.model.artifact import Artifact
+from ml.model.engine import Engine, ScanAnswer, load_engine
+from ml.model.features import read_view
 
 DATA = os.environ.get("CTPORTAL_DATA_DIR")
 pytestmark = [

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from cases.intake import raster
-from ml.artifact import Artifact, load_artifact, save_artifact
-from ml.images import view_digest, view_id
-from ml.reference import FEATURES, describe_view, mean_description, population_stability_index, reference_of
+from ml.images.decoding import view_digest, view_id
+from ml.model.artifact import Artifact, load_artifact, save_artifact
+from ml.model.drift_reference import FEATURES, describe_view, mean_description, population_stability_index, reference_of
 from tests.ml.conftest import phantom_view
 
 
@@ -115,6 +115,6 @@ def test_a_view_is_remembered_by_its_key_in_the_portal() -> None:
 
 def test_a_web_process_can_import_what_it_needs() -> None:
     heavy = {"keras", "tensorflow", "openvino", "sklearn", "scipy"}
-    code = f"import sys, ml.judge, ml.reference; print({heavy!r} & set(sys.modules))"
+    code = f"import sys, ml.evaluation.judge, ml.model.drift_reference; print({heavy!r} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

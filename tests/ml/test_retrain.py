@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from ml.__main__ import main
-from ml.artifact import Artifact, load_artifact
-from ml.data import DataError, read_collection
-from ml.features import read_view
-from ml.images import view_digest, view_id
-from ml.metrics import auc
-from ml.retrain import retrain
-from ml.retrain_settings import RetrainSettings, recipe_of
-from ml.watch import HISTORY_KEYS, ProgressFile, read_progress
+from ml.evaluation.metrics import auc
+from ml.images.data import DataError, read_collection
+from ml.images.decoding import view_digest, view_id
+from ml.model.artifact import Artifact, load_artifact
+from ml.model.features import read_view
+from ml.training.progress_file import HISTORY_KEYS, ProgressFile, read_progress
+from ml.training.retrain import retrain
+from ml.training.retrain_settings import RetrainSettings, recipe_of
 from tests.ml.conftest import write_sides
 
 ROOT = Path(__file__).parents[2]
@@ -146,8 +146,8 @@ def test_a_network_goes_on_from_its_parent(run: Path, sides: Path, tmp_path: Pat
 
 
 def test_fine_tuning_starts_from_a_head_that_knows_only_the_training_side(tiny_artifact: Artifact, sides: Path) -> None:
-    from ml.fit import make_backbone
-    from ml.starting_head import starting_head
+    from ml.training.fit import make_backbone
+    from ml.training.starting_head import starting_head
 
     settings = RetrainSettings("finetune", "m", "1", parent=tiny_artifact.folder)
     train = read_collection(sides).side("train")
@@ -171,7 +171,7 @@ def test_a_head_is_fitted_on_its_parents_network(run: Path, sides: Path, tmp_pat
 def test_a_head_takes_up_its_features_where_it_was_stopped(
     tiny_weights: Path, sides: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    from ml.features import Backbone
+    from ml.model.features import Backbone
 
     alone = retrain(sides, tmp_path / "alone", settings=_tiny_head(tiny_weights), quiet=True)
     original = Backbone.of_views
@@ -194,7 +194,7 @@ def test_a_head_takes_up_its_features_where_it_was_stopped(
         return original(self, views)
 
     monkeypatch.setattr(Backbone, "of_views", counted)
-    monkeypatch.setattr("ml.known_views.read_view", None)  # what was read before is kept
+    monkeypatch.setattr("ml.training.known_views.read_view", None)  # what was read before is kept
     resumed = retrain(sides, tmp_path / "run", settings=_tiny_head(tiny_weights), quiet=True)
     assert sum(extracted) == 28
     assert _same_weights(alone, resumed)
@@ -203,7 +203,7 @@ def test_a_head_takes_up_its_features_where_it_was_stopped(
 def test_features_kept_between_runs_are_not_extracted_again(
     tiny_weights: Path, sides: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    from ml.features import Backbone
+    from ml.model.features import Backbone
 
     settings = _tiny_head(tiny_weights, store=tmp_path / "store")
     first = retrain(sides, tmp_path / "one", settings=settings, quiet=True)
@@ -295,7 +295,7 @@ def test_a_child_is_made_by_its_parents_recipe(tiny_artifact: Artifact) -> None:
 
 def test_time_left_follows_from_the_measured_rate(tmp_path: Path, monkeypatch) -> None:
     clock = iter(range(0, 1000, 2))
-    monkeypatch.setattr("ml.watch.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("ml.training.progress_file.time.monotonic", lambda: float(next(clock)))
     progress = ProgressFile(tmp_path / "progress.json", quiet=True)
     progress.stage("features", 100, done=40)
     assert read_progress(tmp_path / "progress.json")["seconds_left"] is None

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.artifact import load_artifact
-from ml.data import Collection, DataError
-from ml.features import Backbone
-from ml.fit import make_backbone
-from ml.head import fit_ridge, sample_weights
-from ml.recipe import Finetuning, Recipe
-from ml.report import plot_history
-from ml.runs import crossval_run, train_run
+from ml.evaluation.report import plot_history
+from ml.images.data import Collection, DataError
+from ml.model.artifact import load_artifact
+from ml.model.features import Backbone
+from ml.model.head import fit_ridge, sample_weights
+from ml.training.fit import make_backbone
+from ml.training.recipe import Finetuning, Recipe
+from ml.training.runs import crossval_run, train_run
 from tests.ml.conftest import TINY
 
 
@@ -115,7 +115,7 @@ def test_cross_validation_keeps_finished_folds(tiny_recipe: Recipe, phantoms: Co
 
 def _bright_squares(count: int = 24, side: int = 64):
     """Images whose label is a bright square: what any network must be able to learn."""
-    from ml.train import Inputs
+    from ml.training.train import Inputs
 
     rng = np.random.default_rng(0)
     pixels = rng.integers(40, 90, (count, side, side)).astype(np.uint8)
@@ -139,7 +139,7 @@ def _small(**changes: object) -> Recipe:
 
 @pytest.mark.usefixtures("shallow")
 def test_a_tiny_set_is_learned_by_heart(tmp_path: Path) -> None:
-    from ml.train import Trainer
+    from ml.training.train import Trainer
 
     inputs = _bright_squares()
     recipe = _small(epochs=8, strength=0.0, dropout=0.0, patience=8, rate=1e-2)
@@ -152,7 +152,7 @@ def test_a_tiny_set_is_learned_by_heart(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("shallow")
 def test_an_epoch_without_a_finite_loss_is_kept_and_drawn(tmp_path: Path) -> None:
-    from ml.train import Trainer, _State
+    from ml.training.train import Trainer, _State
 
     trainer = Trainer(_small(epochs=1), tmp_path, quiet=True)
     row = {"epoch": 1, "loss": float("nan"), "val_accuracy": 0.5, "val_auc": 0.5, "val_sensitivity": 0.0}
@@ -164,7 +164,7 @@ def test_an_epoch_without_a_finite_loss_is_kept_and_drawn(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("shallow")
 def test_a_run_resumed_after_a_kill_equals_one_left_alone(tmp_path: Path) -> None:
-    from ml.train import Trainer
+    from ml.training.train import Trainer
 
     class Copied(Trainer):
         """Leaves aside what a kill after the first epoch would leave behind."""
@@ -193,7 +193,7 @@ def _state(trainer) -> list[np.ndarray]:
 
 
 def test_augmentation_keeps_shape_and_range_and_repeats_by_seed() -> None:
-    from ml.augment import Augmentation
+    from ml.training.augment import Augmentation
 
     layer = Augmentation(strength=1.0, mixup=0.4, seed=3)
     image = np.random.default_rng(0).uniform(0, 255, (4, 64, 96, 1)).astype(np.float32)

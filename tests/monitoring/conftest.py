@@ -12,8 +12,8 @@ import pytest
 from pytest_django import Settings
 
 if TYPE_CHECKING:
+    from accounts.models import Site, User
     from cases.models import Patient, Scan
-    from ctportal.accounts.models import Site, User
     from inference.models import ModelVersion, Prediction
 
 _numbers = itertools.count(1)
@@ -90,7 +90,7 @@ def sent_to_south(jonas: Patient, otto: User, now: datetime) -> Callable[..., Sc
 @pytest.fixture
 def figures(north: Site, max: User, now: datetime) -> Callable[..., Any]:
     """figures(user=max, site=None, days=6): the last week of March's eleventh, seven days."""
-    from inference.monitoring.figures import monitor
+    from monitoring.figures import monitor
 
     def ask(user: User = max, site: Site | None = None, days: int = 6) -> Any:
         return monitor(user, site=site, start=now.date() - timedelta(days=days), end=now.date())

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from accounts.models import User
 from cases.models import Review, Scan
-from ctportal.accounts.models import User
 from inference.models import ModelVersion
-from inference.monitoring.agreement import cohens_kappa, kappa_interval, words_for_kappa
+from monitoring.agreement import cohens_kappa, kappa_interval, words_for_kappa
 from tests.monitoring.conftest import row_answer
 
 YES, NO, UNSURE = "covid", "non_covid", "cannot_tell"

@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.models import User
 from cases.models import Scan
-from ctportal.accounts.models import User
 from inference.models import ModelVersion, Prediction
-from inference.monitoring.alarms import RULES, alarms_of
-from inference.monitoring.figures import monitor
-from inference.monitoring.shapes import (
+from monitoring.alarms import RULES, alarms_of
+from monitoring.figures import monitor
+from monitoring.results import (
     Alarm,
     Counts,
     Drift,

@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from cases.models import Scan
 from inference.models import ModelVersion
-from inference.monitoring.drift import _read_reference, drift_of, psi_by_chance
-from inference.monitoring.shapes import Drift, ShiftState
-from ml.artifact import load_artifact, save_artifact
-from ml.reference import FEATURES, population_stability_index, reference_of
+from ml.model.artifact import load_artifact, save_artifact
+from ml.model.drift_reference import FEATURES, population_stability_index, reference_of
+from monitoring.drift import _read_reference, drift_of, psi_by_chance
+from monitoring.results import Drift, ShiftState
 from tests.inference.cast import write_artifact
 from tests.monitoring.conftest import row_answer
 
@@ -135,7 +135,7 @@ def test_a_model_whose_files_are_gone_says_so(figures: Callable[..., Any], sent:
 def test_of_very_many_scans_a_part_is_read(
     figures: Callable[..., Any], sent: Sent, model: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.monitoring.drift.MOST_VALUES", 30)
+    monkeypatch.setattr("monitoring.drift.MOST_VALUES", 30)
     fill(model, sent, RANDOM.uniform(size=60))
     assert shown(figures).score.n == 30
 

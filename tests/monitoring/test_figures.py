@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from accounts.models import Membership, Site, User
 from cases.errors import WrongState
 from cases.models import Case, Review, Scan
-from ctportal.accounts.models import Membership, Site, User
-from inference.models import ModelVersion, Prediction, ServicePeriod, Urgency
-from inference.monitoring.figures import monitor
-from inference.monitoring.period import usual_period
-from inference.monitoring.shapes import Step
+from inference.models import ModelVersion, Prediction, Urgency
+from learning.models import ServicePeriod
+from monitoring.figures import monitor
+from monitoring.period import usual_period
+from monitoring.results import Step
 from tests.cast import make_person
 from tests.monitoring.conftest import make_model, row_answer
 

@@ -8,11 +8,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from accounts.models import Site, User
 from cases.models import Review, Scan
-from ctportal.accounts.models import Site, User
-from inference.learning.datasets import build_dataset
-from inference.models import Comparison, Dataset, ModelVersion, Prediction, ServicePeriod, TrainingRun
-from inference.monitoring.lineage import (
+from inference.models import ModelVersion, Prediction
+from learning.datasets.build import build_dataset
+from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
+from monitoring.lineage.queries import (
     lineage_of_dataset,
     lineage_of_model,
     lineage_of_prediction,

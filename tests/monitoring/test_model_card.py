@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ctportal.accounts.models import Site, User
-from inference.model_card import ModelCard, as_markdown, model_card
-from inference.models import BaseSet, Comparison, Dataset, ModelVersion, ServicePeriod, TrainingRun
+from accounts.models import Site, User
+from inference.models import ModelVersion
+from learning.models import BaseSet, Comparison, Dataset, ServicePeriod, TrainingRun
+from monitoring.card.model_card import ModelCard, as_markdown, model_card
 from tests.monitoring.conftest import make_model
 
 CALIBRATION = {"slope": 1.0, "offset": 0.0, "operating_point": 0.5, "low": 0.3, "high": 0.6}

@@ -7,10 +7,10 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from accounts.models import User
 from cases.models import Review, Scan
-from ctportal.accounts.models import User
 from inference.models import ModelVersion
-from inference.monitoring.tables import Table, as_csv, tables
+from monitoring.tables import Table, as_csv, tables
 from tests.monitoring.conftest import row_answer
 
 

@@ -10,21 +10,13 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from ctportal.accounts.models import Site, User
+from accounts.models import Site, User
 from inference.catalogue import register_model
-from inference.learning.datasets import build_dataset
-from inference.learning.judging import figures_of_comparison, group_of
-from inference.models import (
-    BaseImage,
-    BaseSet,
-    ComparedScan,
-    Comparison,
-    Dataset,
-    ModelVersion,
-    Split,
-    TrainingRun,
-)
-from ml.judge import paired_figures, sides_of
+from inference.models import ModelVersion
+from learning.comparison.judge import figures_of_comparison, group_of
+from learning.datasets.build import build_dataset
+from learning.models import BaseImage, BaseSet, ComparedScan, Comparison, Dataset, Split, TrainingRun
+from ml.evaluation.judge import paired_figures, sides_of
 from tests.inference.cast import write_artifact
 
 POINT = 0.5

@@ -1,7 +1,7 @@
 """A data set of one scan, without the work of building one."""
 
 from cases.models import Scan
-from inference.models import Dataset, DatasetScan, PatientSplit
+from learning.models import Dataset, DatasetScan, PatientSplit
 
 
 def freeze(scan: Scan, *, split: str = "train", content: str = "1") -> Dataset:

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
-from ctportal.pages.refusals import RefusalMiddleware, bad_request
+from ctportal.pages.shared.refusals import RefusalMiddleware, bad_request
 
 pytestmark = pytest.mark.django_db
 
@@ -121,7 +121,7 @@ class TestErrorPages:
         def fail(*args, **kwargs):
             raise RuntimeError("secret words")
 
-        monkeypatch.setattr("ctportal.pages.views.worklist.case_rows", fail)
+        monkeypatch.setattr("ctportal.pages.casework.views.worklist.case_rows", fail)
         client = Client(raise_request_exception=False)
         client.force_login(cara)
         response = client.get("/")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from ml.phantom import phantom_dicom
+from ml.images.phantom import phantom_dicom
 from tests.cast import PASSWORD, answer, make_case, make_scan, phantom_png
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from inference.learning.overrides import request_override
-from inference.models import ComparisonRequest, GateOverride, ModelVersion, PatientSplit
+from inference.models import ModelVersion
+from learning.models import ComparisonRequest, GateOverride, PatientSplit
+from learning.service.overrides import request_override
 from tests.cast import make_case, make_patient, make_person, make_scan
 from tests.pages.learning_cast import make_comparison, make_dataset, make_model, make_run
 

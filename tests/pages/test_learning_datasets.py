@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from django.urls import reverse
 
-from inference.models import Dataset, DatasetScan
+from learning.models import Dataset, DatasetScan
 from tests.cast import make_case, make_person, make_scan
 from tests.pages.learning_cast import make_base_set, make_dataset, make_run
 

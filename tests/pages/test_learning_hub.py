@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from inference.learning.overrides import request_override
-from inference.learning.promotion import refuse_model
-from inference.models import ServicePeriod, TrainingRun
+from learning.models import ServicePeriod, TrainingRun
+from learning.service.overrides import request_override
+from learning.service.promotion import refuse_model
 from tests.cast import make_person
 from tests.pages.learning_cast import make_base_set, make_comparison, make_dataset, make_model, make_run
 
@@ -106,8 +106,9 @@ def test_who_may_decide_is_asked_as_second_person_and_who_asked_is_not(hub, max,
 
 
 def test_scans_with_an_earlier_models_answer_are_offered_for_reading_again(hub, max, answered, model, candidate):
-    from inference.catalogue import put_into_service
-    from inference.models import Entry
+    from learning.service.activation import put_into_service
+
+    from learning.models import Entry
 
     put_into_service(candidate, user=max, entry=Entry.COMMAND)
     page = hub(max)

@@ -2,10 +2,11 @@
 
 import pytest
 from django.urls import reverse
+from inference.service import active_model
+from learning.service.activation import put_into_service
 
-from inference.catalogue import put_into_service
-from inference.models import Entry, GateOverride, ModelVersion, Prediction
-from inference.queue import active_model
+from inference.models import ModelVersion, Prediction
+from learning.models import Entry, GateOverride
 from tests.cast import answer, make_person, make_scan
 from tests.pages.learning_cast import make_comparison, make_dataset, make_model
 
@@ -196,7 +197,7 @@ def test_readers_and_strangers_may_do_none_of_it(client, login, rita, otto, bett
 
 
 def test_another_sites_override_is_not_there(login, max, otto, worse):
-    from inference.learning.overrides import request_override
+    from learning.service.overrides import request_override
 
     override = request_override(comparison=worse, user=make_person("root", is_superuser=True), reason="Because.")
     assert login(otto).post(reverse("override-decide", args=[override.pk])).status_code == 404

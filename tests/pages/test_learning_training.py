@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 
 from ctportal.pages.learning.settings import SETTING_WORDS
-from inference.learning.comparing import request_comparison
-from inference.learning.recipes import options_of
-from inference.models import Method, TrainingRun
+from learning.comparison.requests import request_comparison
+from learning.models import Method, TrainingRun
+from learning.training.recipes import options_of
 from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run
 
 CAREFUL = {"start": "service", "method": "head", "replay": "on"}

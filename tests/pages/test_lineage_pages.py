@@ -4,9 +4,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Action, Event
 from cases.models import Label, Scan
-from ctportal.accounts.models import Action, Event
-from inference.models import ModelVersion, Prediction, TrainingRun
+from inference.models import ModelVersion, Prediction
+from learning.models import TrainingRun
 from tests.cast import answer, make_case, make_person, make_scan
 from tests.pages.lineage_cast import freeze
 

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from inference.models import Comparison, Dataset, ModelVersion, ServicePeriod, TrainingRun
+from inference.models import ModelVersion
+from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
 
 pytestmark = pytest.mark.django_db
 

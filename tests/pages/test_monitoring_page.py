@@ -9,8 +9,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Membership
 from cases.models import Label, Scan
-from ctportal.accounts.models import Membership
 from inference.models import Prediction
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from accounts.models import Action, Event
 from cases.models import Patient
-from ctportal.accounts.models import Action, Event
 from tests.cast import make_case, make_patient
 
 pytestmark = pytest.mark.django_db

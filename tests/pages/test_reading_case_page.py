@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
+from accounts.models import Action, Event
 from cases.models import CaseStatus
-from ctportal.accounts.models import Action, Event
 from tests.cast import answer, make_person, make_scan
 
 MOST_QUERIES = 15

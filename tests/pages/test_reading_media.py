@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from PIL import Image
 
-from ctportal.accounts.models import Action, Event
+from accounts.models import Action, Event
 from tests.cast import answer, make_case, make_scan
 
 KINDS = ["slice-view", "slice-original", "slice-map"]

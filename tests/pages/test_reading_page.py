@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 from django.urls import reverse
 
+from accounts.models import Action, Event
 from cases.models import Review
 from cases.reading import next_case_to_read
-from ctportal.accounts.models import Action, Event
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 MOST_QUERIES = 15

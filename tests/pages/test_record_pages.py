@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Action, ApiToken, Event, Membership
 from cases.models import Scan
-from ctportal.accounts.models import Action, ApiToken, Event, Membership
-from inference.model_figures import card_lines, figure_lines
+from monitoring.card.figures import card_lines, figure_lines
 from tests.cast import answer, make_case, make_person, make_scan
 
 MOST_QUERIES = 15

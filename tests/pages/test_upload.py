@@ -7,10 +7,10 @@ import zipfile
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from accounts.models import Action, Event
 from cases.casework import close_case
 from cases.models import Scan
-from ctportal.accounts.models import Action, Event
-from ml.phantom import phantom_dicom
+from ml.images.phantom import phantom_dicom
 from tests.cast import phantom_png
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cases.casework import close_case
-from cases.worklist import MOST_WORDS, Wanted, worklist
+from cases.worklist import MOST_WORDS, WorklistFilter, worklist
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 pytestmark = pytest.mark.django_db
@@ -94,11 +94,11 @@ def test_a_null_character_in_an_address_breaks_nothing(login, cara, address):
 
 
 def test_only_the_first_words_of_a_long_search_count(cara, case):
-    assert worklist(cara, Wanted(search="anna " * MOST_WORDS + "nobody")).get() == case
+    assert worklist(cara, WorklistFilter(search="anna " * MOST_WORDS + "nobody")).get() == case
 
 
 def test_the_last_day_there_is_can_be_the_last(cara, case):
-    assert worklist(cara, Wanted(opened_to=date.max)).get() == case
+    assert worklist(cara, WorklistFilter(opened_to=date.max)).get() == case
 
 
 def test_the_day_of_opening_is_a_day_in_the_users_zone(login, cara, anna):
@@ -189,7 +189,7 @@ class TestBlindedSite:
         review(likely.scans.get(), otto)
         response = login(otto).get("/?decision=covid")
         assert shown(response) == [likely.pk]
-        assert [case.pk for case in worklist(otto, Wanted(needs_review=True))] == [unlikely.pk]
+        assert [case.pk for case in worklist(otto, WorklistFilter(needs_review=True))] == [unlikely.pk]
 
     def test_whoever_does_not_read_there_sees_it(self, login, south, cases):
         manager = make_person("mia", (south, "manager"))

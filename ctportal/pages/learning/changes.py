@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from accounts.models import User
 from cases.models import Decision, Label, Scan
 from cases.reviews import hidden_scan_ids
-from ctportal.accounts.models import User
 from ctportal.pages.learning.figures import Side, sides_of
-from inference.answers import percent
-from inference.models import ComparedScan, Comparison, DatasetScan
+from inference.answer_text import percent
+from learning.models import ComparedScan, Comparison, DatasetScan
 
 ROWS = 50
 FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", "other"

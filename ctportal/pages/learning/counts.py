@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from inference.models import Dataset, Exclusion, Split
+from learning.models import Dataset, Exclusion, Split
 
 SPLIT_WORDS = {
     Split.TRAIN: "the model learns from these",

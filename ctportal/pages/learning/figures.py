@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ctportal.pages.learning.words import NONE, in_hundred, is_number, points, share, signed
-from inference.models import Comparison, ModelVersion
+from ctportal.pages.learning.formatting import NONE, in_hundred, is_number, points, share, signed
+from inference.models import ModelVersion
+from learning.models import Comparison
 
 # figure, what it is called for people, what it means
 COMPARED = [

@@ -4,27 +4,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from inference.service import active_model, shadow_model
 
-from ctportal.accounts.models import User
-from ctportal.accounts.rights import Right, sites_with
-from inference.learning.history import previous_model
-from inference.learning.promotion import Promotable, may_promote, promotable
-from inference.learning.rereading import Offer, offer_rereading
-from inference.learning.suggestion import Suggestion, count_new_labels, training_suggestion
-from inference.models import (
+from accounts.models import User
+from accounts.rights import Right, sites_with
+from inference.models import ModelStatus, ModelVersion
+from learning.datasets.suggestion import Suggestion, count_new_labels, training_suggestion
+from learning.models import (
     BaseSet,
     Comparison,
     ComparisonRequest,
     Dataset,
     GateOverride,
-    ModelStatus,
-    ModelVersion,
     OverrideStatus,
     ServicePeriod,
     TrainingRun,
     TrainingStatus,
 )
-from inference.queue import active_model, shadow_model
+from learning.service.history import previous_model
+from learning.service.promotion import PromotionCheck, check_promotion, may_promote
+from learning.service.rereading import RereadOffer, offer_rereading
 
 CANDIDATES_LOOKED_AT = 5
 
@@ -40,13 +39,13 @@ class Loop:
     comparing: ComparisonRequest | None
     comparison_failed: ComparisonRequest | None
     comparison: Comparison | None
-    found: Promotable | None
+    found: PromotionCheck | None
     override: GateOverride | None
     serving: ModelVersion | None
     period: ServicePeriod | None
     previous: ModelVersion | None
     shadow: ModelVersion | None
-    offer: Offer
+    offer: RereadOffer
     may_promote: bool
 
     @property
@@ -87,7 +86,7 @@ def _training(user: User) -> dict[str, Any]:
         "comparing": requests.unfinished().first(),
         "comparison_failed": _failed(run, requests),
         "comparison": comparison,
-        "found": promotable(comparison) if comparison else None,
+        "found": check_promotion(comparison) if comparison else None,
         "override": _waiting_override(user),
     }
 
@@ -107,7 +106,7 @@ def _of_candidates(user: User) -> Comparison | None:
     """Of those whose challenger waits for a decision: the newest that may serve, else the newest."""
     waiting = Comparison.objects.visible_to(user).filter(challenger__status=ModelStatus.CANDIDATE)
     newest = list(waiting.select_related("dataset", "champion", "challenger")[:CANDIDATES_LOOKED_AT])
-    return next((comparison for comparison in newest if promotable(comparison).is_open), next(iter(newest), None))
+    return next((comparison for comparison in newest if check_promotion(comparison).is_open), next(iter(newest), None))
 
 
 def _failed(run: TrainingRun | None, requests: QuerySet[ComparisonRequest]) -> ComparisonRequest | None:
@@ -123,4 +122,4 @@ def _waiting_override(user: User) -> GateOverride | None:
     newest = mine.select_related("requested_by", "comparison__challenger", "comparison__champion")[
         :CANDIDATES_LOOKED_AT
     ]
-    return next((override for override in newest if promotable(override.comparison).by_gate), None)
+    return next((override for override in newest if check_promotion(override.comparison).by_gate), None)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.loop import Loop
-from ctportal.pages.learning.words import counted
-from inference.models import TrainingStatus
+from learning.models import TrainingStatus
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from ctportal.pages.learning.words import about, is_number
-from inference.models import Method, TrainingRun, TrainingStatus
+from ctportal.pages.learning.formatting import about, is_number
+from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {
     "collecting": "Collecting the images",

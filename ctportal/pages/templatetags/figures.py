@@ -6,10 +6,11 @@ from django import template
 
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
 from ctportal.pages.templatetags.learning import MODEL_LOOKS
-from inference.answers import words_for_duration
-from inference.model_card import CardTable
-from inference.models import ModelStatus, Split
-from inference.monitoring.shapes import ShiftState
+from inference.answer_text import words_for_duration
+from inference.models import ModelStatus
+from learning.models import Split
+from monitoring.card.model_card import CardTable
+from monitoring.results import ShiftState
 
 register = template.Library()
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from django import template
 
-from ctportal.pages.learning import words
+from ctportal.pages.learning import formatting as words
 from ctportal.pages.learning.progress import STATUS_LOOKS
-from inference.answers import percent as answer_percent
-from inference.models import Comparison, ModelStatus, ModelVersion, TrainingRun, TrainingStatus
+from inference.answer_text import percent as answer_percent
+from inference.models import ModelStatus, ModelVersion
+from learning.models import Comparison, TrainingRun, TrainingStatus
 
 register = template.Library()
 

@@ -9,12 +9,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.models import User
+from accounts.rights import Right, rights_at
 from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
-from ctportal.accounts.models import User
-from ctportal.accounts.rights import Right, rights_at
-from ctportal.pages.forms.case import AssignForm
+from ctportal.pages.casework.forms.case import AssignForm
 
 register = template.Library()
 

@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import Site
 from cases.errors import WrongState
 from cases.models import Case
-from ctportal.accounts.models import Site
 from inference.rerun import rerun_predictions, scans_of
 
 

@@ -17,8 +17,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless
 
 from cases.intake.deidentify import METHOD, deidentify, keyed_uids, written
-from ml.dicom import hounsfield_frames, read_dicom
-from ml.images import ImageError
+from ml.images.decoding import ImageError
+from ml.images.dicom import hounsfield_frames, read_dicom
 from tests.ct_files import (
     PATIENT,
     as_jpeg_baseline,

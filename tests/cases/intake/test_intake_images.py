@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from cases.intake import IncomingSlice, Intake, Limits, SentFile, read_upload
-from ml.images import decode_raster
+from ml.images.decoding import decode_raster
 from tests.ct_files import PATIENT, grey_picture, image_file, opener, png
 
 KEY = b"a secret of the installation"

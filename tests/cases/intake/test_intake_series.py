@@ -23,8 +23,8 @@ from pydicom.uid import (
 )
 
 from cases.intake import IncomingScan, Intake, SentFile, read_upload
-from ml.dicom import hounsfield_frames
-from ml.images import lung_window
+from ml.images.decoding import lung_window
+from ml.images.dicom import hounsfield_frames
 from tests.ct_files import (
     PATIENT,
     as_jpeg_lossless,

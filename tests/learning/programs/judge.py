@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from ml.judge import paired_figures, sides_of
+from ml.evaluation.judge import paired_figures, sides_of
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 with (folder / "manifest.csv").open(newline="") as file:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.artifact import save_artifact
+from ml.model.artifact import save_artifact
 
 CALIBRATION = {"slope": 1.0, "offset": 0.0, "operating_point": 0.5, "low": 0.3, "high": 0.6}
 

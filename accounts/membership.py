@@ -1,0 +1,59 @@
+"""Who belongs to a site, and how the site reads. Each change is an event."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.events import record_event
+from accounts.models import Action, Membership, Role, Site, User
+from accounts.rights import Right, require
+
+
+def add_member(*, site: Site, user: User, username: str, role: Role | str) -> Membership:
+    """Gives a role to somebody who has an account already; the user names are the portal's own."""
+    require(user, site, Right.MANAGE)
+    role = Role(role)
+    member = User.objects.filter(username=username.strip(), is_active=True).first()
+    if member is None:
+        raise ValidationError("Nobody with this user name has an active account; ask the administrator to make one.")
+    try:
+        with transaction.atomic():
+            membership = Membership.objects.create(user=member, site=site, role=role)
+            note_membership(membership, user, change="added")
+    except IntegrityError:
+        raise ValidationError(f"{member.username} is a {role.label.lower()} of {site} already.") from None
+    return membership
+
+
+def remove_member(*, membership: Membership, user: User) -> None:
+    """Takes one role away. A site never loses its last manager, or nobody could let people in again."""
+    site = membership.site
+    require(user, site, Right.MANAGE)
+    with transaction.atomic():
+        Site.objects.select_for_update().get(pk=site.pk)
+        managers = Membership.objects.filter(site=site, role=Role.MANAGER)
+        if membership.role == Role.MANAGER and managers.count() < 2:
+            raise ValidationError(f"{site} has only this manager; give the role to somebody else first.")
+        note_membership(membership, user, change="removed")
+        membership.delete()
+
+
+def set_blinded_reads(*, site: Site, user: User, blinded: bool) -> None:
+    require(user, site, Right.MANAGE)
+    with transaction.atomic():
+        changed = Site.objects.filter(pk=site.pk).exclude(blinded_reads=blinded).update(blinded_reads=blinded)
+        if changed:
+            record_event(Action.SITE_CHANGED, actor=user, site=site, subject=site, blinded_reads=blinded)
+    site.refresh_from_db()
+
+
+def note_membership(membership: Membership, user: User | AnonymousUser, *, change: str) -> None:
+    record_event(
+        Action.MEMBERSHIP_CHANGED,
+        actor=user,
+        site=membership.site,
+        subject=membership.user,
+        change=change,
+        role=membership.role,
+        member=membership.user.username,
+    )

@@ -1,0 +1,116 @@
+"""What a role allows. One table, asked by pages, API and commands alike."""
+
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from accounts.models import Membership, Role, Site, SiteScopedQuerySet, User
+
+
+class Right(StrEnum):
+    VIEW = "view"
+    UPLOAD = "upload"
+    REVIEW = "review"
+    CLOSE = "close"
+    MANAGE = "manage"
+
+
+ROLE_RIGHTS: dict[str, frozenset[Right]] = {
+    Role.CLINICIAN: frozenset({Right.VIEW, Right.UPLOAD}),
+    Role.READER: frozenset({Right.VIEW, Right.REVIEW, Right.CLOSE}),
+    Role.MANAGER: frozenset({Right.VIEW, Right.CLOSE, Right.MANAGE}),
+}
+SUPERUSER_RIGHTS = frozenset({Right.VIEW, Right.MANAGE})
+
+REFUSALS = {
+    Right.VIEW: "You are not a member of this site.",
+    Right.UPLOAD: "Only a clinician of this site can register patients, open cases and upload.",
+    Right.REVIEW: "Only a reader of this site can review scans.",
+    Right.CLOSE: "Only a reader or manager of this site can close or reopen a case.",
+    Right.MANAGE: "Only a manager of this site can do this.",
+}
+
+
+class HasSite(Protocol):
+    @property
+    def site(self) -> Site: ...
+
+
+M = TypeVar("M", bound=models.Model)
+
+
+def rights_at(user: User | AnonymousUser, site: Site) -> frozenset[Right]:
+    if not isinstance(user, User) or not user.is_active:
+        return frozenset()
+    granted = set(SUPERUSER_RIGHTS) if user.is_superuser else set()
+    for role in _roles_by_site(user).get(site.pk, ()):
+        granted |= ROLE_RIGHTS[role]
+    return frozenset(granted)
+
+
+def rights_anywhere(user: User) -> frozenset[Right]:
+    """What the user may do at one site at least: enough to offer a way, not to go it."""
+    if not user.is_active:
+        return frozenset()
+    granted = set(SUPERUSER_RIGHTS) if user.is_superuser else set()
+    for roles in _roles_by_site(user).values():
+        for role in roles:
+            granted |= ROLE_RIGHTS[role]
+    return frozenset(granted)
+
+
+def _roles_by_site(user: User) -> dict[int, set[str]]:
+    """The memberships, read once for each request's user object, not once for each question."""
+    if "_roles_by_site" not in user.__dict__:
+        roles: dict[int, set[str]] = {}
+        for site_id, role in user.memberships.values_list("site_id", "role"):
+            roles.setdefault(site_id, set()).add(role)
+        user.__dict__["_roles_by_site"] = roles
+    return user.__dict__["_roles_by_site"]
+
+
+def require(user: User | AnonymousUser, site: Site, right: Right) -> None:
+    if right not in rights_at(user, site):
+        raise PermissionDenied(REFUSALS[right])
+
+
+def require_somewhere(user: User, right: Right) -> None:
+    """At one site at least; which objects the user may see is their `visible_to`'s business."""
+    if right not in rights_anywhere(user):
+        raise PermissionDenied(REFUSALS[right])
+
+
+def fetch(
+    queryset: SiteScopedQuerySet,
+    *,
+    user: User | AnonymousUser,
+    right: Right = Right.VIEW,
+    **lookup: Any,
+) -> Any:
+    """The object if the user may see it (else 404) and may do this to it (else 403)."""
+    found = get_object_or_404(queryset.visible_to(user), **lookup)
+    require(user, found if isinstance(found, Site) else found.site, right)
+    return found
+
+
+def sites_with(user: User | AnonymousUser, right: Right) -> "QuerySet[Site]":
+    """The sites in which the user has the right."""
+    if not user.is_authenticated or not user.is_active:
+        return Site.objects.none()
+    if user.is_superuser and right in SUPERUSER_RIGHTS:
+        return Site.objects.all()
+    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
+    mine = Membership.objects.filter(user=user, role__in=roles).values("site")
+    return Site.objects.filter(pk__in=mine)
+
+
+def people_with(site: Site, right: Right) -> "QuerySet[User]":
+    """Who has the right at this site through a role there, by name."""
+    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
+    members = Membership.objects.filter(site=site, role__in=roles).values("user")
+    return User.objects.filter(pk__in=members, is_active=True).order_by("last_name", "first_name", "username")

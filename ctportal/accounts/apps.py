@@ -1,9 +1,0 @@
-from django.apps import AppConfig
-
-
-class AccountsConfig(AppConfig):
-    name = "ctportal.accounts"
-    label = "accounts"
-
-    def ready(self) -> None:
-        from ctportal.accounts import signals  # noqa: F401

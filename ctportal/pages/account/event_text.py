@@ -1,0 +1,111 @@
+"""Events in words."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import Action, Event, Role
+from cases.models import Label
+
+LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.FILE_DOWNLOADED)
+FIELD_WORDS = {
+    "assigned_reader": "reader",
+    "accession_number": "accession number",
+    "record_number": "record number",
+    "birth_date": "date of birth",
+    "reason": "reason",
+    "priority": "priority",
+    "name": "name",
+    "sex": "sex",
+}
+
+
+@dataclass(frozen=True)
+class ToldEvent:
+    event: Event
+    words: str
+    details: str
+
+
+def tell_event(event: Event, *, hidden_scans: Container[int] = ()) -> ToldEvent:
+    return ToldEvent(event, event.get_action_display(), tell_details(event, hidden_scans=hidden_scans))
+
+
+def tell_details(event: Event, *, hidden_scans: Container[int] = ()) -> str:
+    """What the details add to the action, in one short phrase; nothing where they add nothing."""
+    if event.action == Action.REVIEW_RECORDED and event.details.get("scan") in hidden_scans:
+        return f"Scan {event.details['scan']}: hidden until you decide"
+    say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
+    return say(event, event.details) if say else ""
+
+
+def _counted(number: Any, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def _fields(event: Event, details: dict[str, Any]) -> str:
+    return ", ".join(FIELD_WORDS.get(name, name) for name in details.get("fields", []))
+
+
+def _review(event: Event, details: dict[str, Any]) -> str:
+    label = details.get("label", "")
+    return f"Scan {details.get('scan')}: {Label(label).label if label in Label.values else label}"
+
+
+def _membership(event: Event, details: dict[str, Any]) -> str:
+    role = Role(details["role"]).label.lower() if details.get("role") in Role.values else ""
+    return f"{details.get('member', '')}: {role} {details.get('change', '')}".strip()
+
+
+def _dataset(event: Event, details: dict[str, Any]) -> str:
+    return f"Data set {event.subject_id}: {_counted(details.get('scans', 0), 'scan')}"
+
+
+def _run(event: Event, details: dict[str, Any]) -> str:
+    ended = {"done": ": a new candidate", "failed": ": failed"}.get(details.get("status", ""), "")
+    return f"Training run {event.subject_id}{ended}"
+
+
+def _model(event: Event, details: dict[str, Any]) -> str:
+    return f"Model {event.subject_id}: {details['reason']}" if details.get("reason") else f"Model {event.subject_id}"
+
+
+def _override(event: Event, details: dict[str, Any]) -> str:
+    said = {True: "approved", False: "refused"}.get(details.get("approved"), "")  # type: ignore[arg-type]
+    words = [said, details.get("reason") or details.get("comment") or ""]
+    return f"Comparison {details.get('comparison')}: {'. '.join(filter(None, words))}".strip(": ")
+
+
+_SAYINGS = {
+    Action.CASE_AMENDED: _fields,
+    Action.PATIENT_AMENDED: _fields,
+    Action.CASE_REOPENED: lambda event, details: details.get("reason", ""),
+    Action.SCAN_WITHDRAWN: lambda event, details: f"Scan {event.subject_id}: {details.get('reason', '')}",
+    Action.SCAN_UPLOADED: lambda event, details: (
+        f"Scan {event.subject_id}: {_counted(details.get('slices', 0), 'slice')}"
+    ),
+    Action.UPLOAD_REFUSED: lambda event, details: _counted(len(details.get("codes", [])), "file"),
+    Action.REVIEW_RECORDED: _review,
+    Action.CASE_VIEWED: lambda event, details: "On the reading page" if details.get("reading") else "",
+    Action.FILE_DOWNLOADED: lambda event, details: f"Scan {details['scan']}" if "scan" in details else "",
+    Action.LABELS_EXPORTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
+    Action.MEMBERSHIP_CHANGED: _membership,
+    Action.SITE_CHANGED: lambda event, details: (
+        "Blinded reads " + ("on" if details.get("blinded_reads") else "off") if "blinded_reads" in details else ""
+    ),
+    Action.BASE_IMPORTED: lambda event, details: _counted(details.get("imported", 0), "image"),
+    Action.DATASET_BUILT: _dataset,
+    Action.DATASET_EXPORTED: _dataset,
+    Action.TRAINING_REQUESTED: _run,
+    Action.TRAINING_CANCELLED: _run,
+    Action.TRAINING_ENDED: _run,
+    Action.MODEL_PROMOTED: _model,
+    Action.MODEL_REFUSED: _model,
+    Action.MODEL_ROLLED_BACK: _model,
+    Action.SHADOW_STARTED: _model,
+    Action.SHADOW_STOPPED: _model,
+    Action.OVERRIDE_REQUESTED: _override,
+    Action.OVERRIDE_DECIDED: _override,
+    Action.REREAD_REQUESTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
+    Action.TOKEN_ISSUED: lambda event, details: ", ".join(details.get("scopes", [])),
+}

@@ -1,0 +1,134 @@
+"""The case page: who, why, what was sent, what was said of it, and what has happened."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Event, User
+from accounts.rights import Right, fetch, rights_at
+from cases.casework import close_case, reopen_case, withdraw_scan
+from cases.models import Case, Scan, Slice
+from cases.reading import note_view
+from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
+from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
+from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
+from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answers
+from ctportal.pages.shared.requests import PersonRequest
+
+HISTORY_LENGTH = 60
+
+
+@login_required
+@require_GET
+def show_case(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk)
+    note_view(case, request.user)
+    rights = rights_at(request.user, case.site)
+    context = scans_context(request.user, case)
+    context |= {
+        "rights": {right.value: True for right in rights},
+        "history": _history(case, request.user, context["entries"]),
+        "can_assign": not case.is_closed and bool(rights & {Right.UPLOAD, Right.REVIEW}),
+        "can_read": Right.REVIEW in rights and not case.is_closed,
+    }
+    return render(request, "cases/case.html", context)
+
+
+@login_required
+@require_GET
+def show_scans(request: PersonRequest, pk: int) -> HttpResponse:
+    """Polled while an answer is awaited; says nothing until something has changed."""
+    case = _fetch_case(request, pk)
+    context = scans_context(request.user, case)
+    if request.GET.get("seen") == context["fingerprint"]:
+        return HttpResponse(status=204)
+    note_view(case, request.user)
+    context["rights"] = {right.value: True for right in rights_at(request.user, case.site)}
+    return render(request, "cases/_scans.html", context)
+
+
+@login_required
+@require_POST
+def close(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk)
+    close_case(case=case, user=request.user)
+    messages.success(request, f"Case #{case.pk} is closed.")
+    return redirect("case-detail", pk=pk)
+
+
+@login_required
+@require_POST
+def reopen(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk)
+    reopen_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
+    messages.success(request, f"Case #{case.pk} is open again.")
+    return redirect("case-detail", pk=pk)
+
+
+@login_required
+@require_POST
+def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
+    scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
+    withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
+    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record and counts no more.")
+    return redirect("case-detail", pk=scan.case_id)
+
+
+def scans_context(user: User, case: Case) -> dict[str, Any]:
+    scans = list(_with_thumbnails(case.scans.select_related("uploaded_by")))
+    for scan in scans:
+        scan.case = case
+    answers, reviews, uses = shown_answers(user, scans), reviews_by_scan(scans), uses_by_scan(user, scans)
+    entries = [_entry(scan, answers[scan.pk], reviews[scan.pk], uses.get(scan.pk)) for scan in scans]
+    return {
+        "case": case,
+        "patient": case.patient,
+        "entries": entries,
+        "has_pending": any(entry["answer"].is_awaited for entry in entries),
+        "fingerprint": _fingerprint(entries),
+        "hides_answers": any(entry["answer"].is_hidden for entry in entries),
+    }
+
+
+def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: ToldUse | None) -> dict[str, Any]:
+    """What colleagues decided stays hidden with the model's answer: it would give the answer away.
+
+    So does the scan's use: only what readers agree on is used.
+    """
+    return {
+        "scan": scan,
+        "answer": answer,
+        "reviews": [] if answer.is_hidden else reviews,
+        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "use": None if answer.is_hidden else use,
+    }
+
+
+def _with_thumbnails(scans: QuerySet[Scan]) -> QuerySet[Scan]:
+    """A slice of each scan that shows most of the lungs: the middle one."""
+    middle = Slice.objects.filter(scan=OuterRef("pk"), position=OuterRef("slice_count") / 2)
+    return scans.annotate(thumbnail=Subquery(middle.values("pk")[:1]))
+
+
+def _fingerprint(entries: list[dict[str, Any]]) -> str:
+    """Changes when something that the polled part shows has changed."""
+    return ".".join(f"{entry['scan'].pk}-{entry['answer'].fingerprint}" for entry in entries)
+
+
+def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ToldEvent]:
+    """Acts are for everyone who sees the case; who merely looked is for the managers."""
+    events = Event.objects.filter(case_id=case.pk).select_related("actor")
+    if Right.MANAGE not in rights_at(user, case.site):
+        events = events.exclude(action__in=LOOKING)
+    hidden = {entry["scan"].pk for entry in entries if entry["answer"].is_hidden}
+    return [tell_event(event, hidden_scans=hidden) for event in events[:HISTORY_LENGTH]]
+
+
+def _fetch_case(request: PersonRequest, pk: int) -> Case:
+    cases = Case.objects.select_related("patient__site", "assigned_reader", "created_by")
+    return fetch(cases, user=request.user, pk=pk)

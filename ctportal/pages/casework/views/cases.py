@@ -1,0 +1,100 @@
+"""Cases: open one in two steps, amend it, pass on its reading."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.rights import Right, fetch, sites_with
+from cases.casework import amend_case, open_case
+from cases.models import Case, Patient
+from cases.worklist import patients_found
+from ctportal.pages.casework.forms.case import AssignForm, CaseForm
+from ctportal.pages.casework.forms.patient import NewPatientForm
+from ctportal.pages.casework.views.patients import register
+from ctportal.pages.shared.frame import require_somewhere, safe_next
+from ctportal.pages.shared.requests import PersonRequest
+
+SHOWN_MATCHES = 8
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create_case(request: PersonRequest) -> HttpResponse:
+    """First the patient, found or registered; then, with `?patient=`, the case."""
+    require_somewhere(request, Right.UPLOAD)
+    chosen = request.GET.get("patient", "")
+    if not chosen.isdecimal():
+        return choose_patient(request)
+    patients = Patient.objects.select_related("site")
+    patient = fetch(patients, user=request.user, right=Right.UPLOAD, pk=min(int(chosen), 2**63 - 1))
+    form = CaseForm(request.POST or None, site=patient.site)
+    if form.is_bound and form.is_valid():
+        case = open_case(patient=patient, user=request.user, **form.facts())
+        messages.success(request, f"Case #{case.pk} is open. Now add the scan.")
+        return redirect(reverse("case-detail", args=[case.pk]) + "#upload")
+    earlier = patient.cases.count()
+    return render(request, "cases/new.html", {"form": form, "patient": patient, "earlier": earlier})
+
+
+def choose_patient(request: PersonRequest) -> HttpResponse:
+    user = request.user
+    search = request.GET.get("q", "").strip()[:200]
+    form = NewPatientForm(request.POST or None, user=user, initial=_guess(search))
+    patient = register(request, form)
+    if patient is not None:
+        return redirect(f"{reverse('case-create')}?patient={patient.pk}")
+    found = (
+        patients_found(user, search).filter(site__in=sites_with(user, Right.UPLOAD))
+        if search
+        else Patient.objects.none()
+    )
+    matches = list(found[: SHOWN_MATCHES + 1])
+    context = {
+        "form": form,
+        "search": search,
+        "matches": matches[:SHOWN_MATCHES],
+        "has_more": len(matches) > SHOWN_MATCHES,
+    }
+    return render(request, "cases/choose_patient.html", context)
+
+
+def _guess(search: str) -> dict[str, str]:
+    """What was searched in vain fills the form: a number is the record number, words are the name."""
+    field = "record_number" if any(character.isdigit() for character in search) else "name"
+    return {field: search} if search else {}
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit_case(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk, Right.UPLOAD)
+    case.require_not_closed()
+    form = CaseForm(request.POST or None, site=case.site, case=case)
+    if form.is_bound and form.is_valid():
+        amend_case(case=case, user=request.user, **form.facts())
+        messages.success(request, f"Case #{case.pk} is saved.")
+        return redirect("case-detail", pk=case.pk)
+    return render(request, "cases/edit.html", {"form": form, "case": case, "patient": case.patient})
+
+
+@login_required
+@require_POST
+def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk, Right.VIEW)
+    form = AssignForm(request.POST, site=case.site)
+    if not form.is_valid():
+        messages.error(request, "That person does not read at this site; choose another reader.")
+    else:
+        amend_case(case=case, user=request.user, assigned_reader=form.reader())
+        reader = form.reader()
+        words = f"{reader.display_name} is to read it." if reader else "Any reader may take it."
+        messages.success(request, f"Case #{case.pk}: {words}")
+    return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
+
+
+def _fetch_case(request: PersonRequest, pk: int, right: Right) -> Case:
+    cases = Case.objects.select_related("patient__site", "assigned_reader")
+    return fetch(cases, user=request.user, right=right, pk=pk)

@@ -1,0 +1,93 @@
+"""Patients: find, register, amend, and see all their cases."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Max
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.events import record_event
+from accounts.models import Action
+from accounts.rights import Right, fetch, rights_at
+from cases.casework import amend_patient, register_patient
+from cases.errors import DuplicateRecordNumber
+from cases.models import Patient
+from cases.worklist import WorklistFilter, patients_found, worklist
+from ctportal.pages.casework.case_rows import case_rows
+from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm
+from ctportal.pages.shared.frame import require_somewhere
+from ctportal.pages.shared.requests import PersonRequest
+
+PAGE_SIZE = 50
+
+
+@login_required
+@require_GET
+def list_patients(request: PersonRequest) -> HttpResponse:
+    user = request.user
+    search = request.GET.get("q", "")[:200]
+    found = patients_found(user, search).annotate(case_count=Count("cases"), last_case=Max("cases__created_at"))
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "patients/list.html", {"page": page, "search": search})
+
+
+@login_required
+@require_GET
+def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
+    user = request.user
+    patient = fetch(Patient.objects.select_related("site"), user=user, pk=pk)
+    record_event(Action.PATIENT_VIEWED, actor=user, site=patient.site, subject=patient)
+    context = {
+        "patient": patient,
+        "rows": case_rows(worklist(user, WorklistFilter(patient=patient), order="newest")),
+        "can_upload": Right.UPLOAD in rights_at(user, patient.site),
+    }
+    return render(request, "patients/detail.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create_patient(request: PersonRequest) -> HttpResponse:
+    require_somewhere(request, Right.UPLOAD)
+    form = NewPatientForm(request.POST or None, user=request.user)
+    patient = register(request, form)
+    return (
+        redirect("patient-detail", pk=patient.pk) if patient else render(request, "patients/new.html", {"form": form})
+    )
+
+
+def register(request: PersonRequest, form: NewPatientForm) -> Patient | None:
+    """The new patient; or none, and the form says why, with the patient who has the number already."""
+    if not (form.is_bound and form.is_valid()):
+        return None
+    try:
+        patient = register_patient(site=form.cleaned_data["site"], user=request.user, **form.facts())
+    except DuplicateRecordNumber as error:
+        refuse_duplicate(form, error)
+        return None
+    messages.success(request, f"{patient.name} is registered.")
+    return patient
+
+
+def refuse_duplicate(form: PatientForm, error: DuplicateRecordNumber) -> None:
+    form.existing = error.existing
+    form.add_error("record_number", str(error))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit_patient(request: PersonRequest, pk: int) -> HttpResponse:
+    patient = fetch(Patient.objects.select_related("site"), user=request.user, right=Right.UPLOAD, pk=pk)
+    form = PatientForm(request.POST or None, patient=patient)
+    if form.is_bound and form.is_valid():
+        try:
+            amend_patient(patient=patient, user=request.user, **form.facts())
+        except DuplicateRecordNumber as error:
+            patient.refresh_from_db()
+            refuse_duplicate(form, error)
+        else:
+            messages.success(request, "The patient's data are saved.")
+            return redirect("patient-detail", pk=patient.pk)
+    return render(request, "patients/edit.html", {"form": form, "patient": patient})

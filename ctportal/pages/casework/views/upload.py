@@ -1,0 +1,94 @@
+"""Files into a case: by the upload script, which asks for JSON, or by a plain form."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST
+
+from accounts.rights import Right, fetch
+from cases.locks import one_of_few_uploads
+from cases.models import Case
+from cases.upload_handlers import files_on_disk, sent_files
+from cases.uploads import Upload, receive_upload
+from ctportal.pages.shared.refusals import refuse, wants_json
+
+
+@csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
+@require_POST
+def upload_to_case(request: HttpRequest, pk: int) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return _ask_to_log_in(request, pk)
+    cases = Case.objects.select_related("patient__site")
+    user: Any = request.user
+    case = fetch(cases, user=user, right=Right.UPLOAD, pk=pk)
+    case.require_not_closed()
+    with one_of_few_uploads(user), files_on_disk(request):
+        return _receive(request, case)
+
+
+def _ask_to_log_in(request: HttpRequest, pk: int) -> HttpResponse:
+    if wants_json(request):
+        return refuse(request, "You were logged out. Log in in another window, then try again.", status=401)
+    return redirect_to_login(reverse("case-detail", args=[pk]))
+
+
+@csrf_protect
+def _receive(request: HttpRequest, case: Case) -> HttpResponse:
+    user: Any = request.user
+    files = sent_files(request, names=_names(request))
+    upload = receive_upload(
+        case=case,
+        user=user,
+        files=files,
+        together="together" in request.POST,
+        accept_any_modality="accept_any_modality" in request.POST,
+    )
+    if wants_json(request):
+        return JsonResponse(_told(upload), status=201 if upload.scans else 422)
+    return _answer_form(request, case, upload, count=len(files))
+
+
+def _names(request: HttpRequest) -> list[str] | None:
+    """The script sends each file's path in its folder, since a form's file has only its last name."""
+    try:
+        names = json.loads(request.POST.get("names", "null"))
+    except (ValueError, RecursionError):
+        return None
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if is_list else None
+
+
+def _told(upload: Upload) -> dict[str, Any]:
+    return {
+        "words": words_for(upload),
+        "scans": [{"id": scan.pk, "slices": scan.slice_count, "notes": scan.notes} for scan in upload.scans],
+        "refusals": [
+            {"file": refusal.file, "code": refusal.code, "problem": refusal.problem, "remedy": refusal.remedy}
+            for refusal in upload.refusals
+        ],
+    }
+
+
+def words_for(upload: Upload) -> str:
+    if not upload.scans:
+        return "Nothing was stored."
+    slices = sum(scan.slice_count for scan in upload.scans)
+    scans = "1 scan" if len(upload.scans) == 1 else f"{len(upload.scans)} scans"
+    return f"Stored: {scans} with {slices} slice{'' if slices == 1 else 's'}."
+
+
+def _answer_form(request: HttpRequest, case: Case, upload: Upload, *, count: int) -> HttpResponse:
+    if not upload.refusals:
+        if count:
+            messages.success(request, words_for(upload))
+        else:
+            messages.error(request, "No file was chosen. Choose the images, a zip or the DICOM files, then upload.")
+        return redirect(reverse("case-detail", args=[case.pk]))
+    context = {"case": case, "upload": upload, "words": words_for(upload)}
+    return render(request, "cases/upload_result.html", context, status=200 if upload.scans else 422)

@@ -1,0 +1,107 @@
+from typing import Any
+
+from django import forms
+
+from accounts.models import Site, User
+from accounts.rights import Right, sites_with
+from cases.models import Label
+from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from learning.datasets.listing import ScanFilters
+from learning.models import BaseSet, Dataset, Exclusion, Split
+
+ANY = [("", "Any")]
+
+
+class DatasetForm(forms.Form):
+    """Which labels are to be frozen. Everything that the manager has is chosen at first."""
+
+    marks_optional = False
+
+    sites = forms.ModelMultipleChoiceField(
+        Site.objects.none(), label="Sites", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    base_sets = forms.ModelMultipleChoiceField(
+        BaseSet.objects.none(), label="Base sets", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    consensus_only = forms.BooleanField(
+        label="Only scans on which two readers or more agree",
+        required=False,
+        help_text="Surer labels, but fewer: scans that one reader decided stay out.",
+    )
+    with_synthetic = forms.BooleanField(
+        label="Synthetic scans too",
+        required=False,
+        help_text="Those that were drawn for demonstration. For trying the portal out, never for patients.",
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["sites"].queryset = sites_with(user, Right.MANAGE)  # type: ignore[attr-defined]
+        self.fields["base_sets"].queryset = BaseSet.objects.all()  # type: ignore[attr-defined]
+        if not self.fields["base_sets"].queryset.exists():  # type: ignore[attr-defined]
+            del self.fields["base_sets"]
+
+    @classmethod
+    def first_choice(cls, user: User) -> dict[str, Any]:
+        """Everything that there is; the rest as it was for the newest data set."""
+        newest = Dataset.objects.visible_to(user).first()
+        return {
+            "sites": list(sites_with(user, Right.MANAGE).values_list("pk", flat=True)),
+            "base_sets": list(BaseSet.objects.values_list("pk", flat=True)),
+            "consensus_only": newest is not None and newest.consensus_only,
+            "with_synthetic": newest is not None and newest.with_synthetic,
+        }
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if not self.errors and not found.get("sites") and not found.get("base_sets"):
+            self.add_error("sites", "Choose a site or a base set.")
+        return found
+
+    def choice(self) -> dict[str, Any]:
+        """What `build_dataset` and `preview_dataset` take."""
+        found = self.cleaned_data
+        return {
+            "sites": list(found["sites"]),
+            "base_sets": list(found.get("base_sets") or []),
+            "consensus_only": found["consensus_only"],
+            "with_synthetic": found["with_synthetic"],
+        }
+
+
+class DatasetScanFilter(forms.Form):
+    marks_optional = False
+
+    name = forms.CharField(
+        label="Name",
+        required=False,
+        max_length=120,
+        widget=forms.SearchInput(attrs={"autocomplete": "off", "data-shortcut": "/", "data-shortcut-words": "Search"}),
+    )
+    split = forms.ChoiceField(label="Side", choices=ANY + Split.choices, required=False)
+    label = forms.ChoiceField(choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")], required=False)
+    source = forms.ChoiceField(label="From", required=False)
+    agreement = forms.ChoiceField(label="Readers", choices=[*ANY, *AGREEMENT_WORDS.items()], required=False)
+
+    def __init__(self, data: Any, *, dataset: Dataset) -> None:
+        super().__init__(data)
+        named = {row["source"]: row.get("title") or row["source"] for row in dataset.counts.get("by_source") or []}
+        self.fields["source"].choices = [*ANY, *named.items()]  # type: ignore[attr-defined]
+
+    def filters(self) -> ScanFilters:
+        """A filter that is no choice of the form chooses nothing away."""
+        self.is_valid()
+        return ScanFilters(**{name: value.replace("\0", "") for name, value in self.cleaned_data.items()})
+
+    @property
+    def tells_labels(self) -> bool:
+        return bool(self.cleaned_data.get("label"))
+
+
+class ExcludedFilter(forms.Form):
+    marks_optional = False
+
+    reason = forms.ChoiceField(label="Why", choices=ANY + Exclusion.choices, required=False)
+
+    def chosen(self) -> str:
+        return self.cleaned_data.get("reason", "") if self.is_valid() else ""

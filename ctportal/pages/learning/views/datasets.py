@@ -1,0 +1,133 @@
+"""Data sets: which there are, what is in each, and freezing a new one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from cases.models import Scan
+from cases.reviews import hidden_scans
+from ctportal.pages.learning.counts import counts_of, read_counts
+from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
+from ctportal.pages.shared.decorators import managers_only
+from ctportal.pages.shared.downloads import zip_download
+from ctportal.pages.shared.requests import PersonRequest
+from learning.datasets.build import build_dataset
+from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
+from learning.datasets.export import export_dataset
+from learning.datasets.listing import excluded_of_dataset, scans_of_dataset
+from learning.datasets.preview import preview_dataset
+from learning.models import BaseSet, Dataset
+
+DATASETS, SCANS, CHANGED = 25, 50, 25
+
+
+@managers_only
+@require_GET
+def list_datasets(request: PersonRequest) -> HttpResponse:
+    datasets = Dataset.objects.visible_to(request.user).select_related("created_by", "previous")
+    page = Paginator(datasets.prefetch_related("sites", "base_sets", "runs"), DATASETS).get_page(
+        request.GET.get("page")
+    )
+    entries = [{"dataset": dataset, "counts": counts_of(dataset)} for dataset in page.object_list]
+    context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.annotate(image_count=Count("images"))}
+    return render(request, "learning/datasets.html", context)
+
+
+@managers_only
+@require_http_methods(["GET", "POST"])
+def build(request: PersonRequest) -> HttpResponse:
+    """GET shows what would be in it; POST freezes it."""
+    if request.method == "POST":
+        form = DatasetForm(request.POST, user=request.user)
+        if form.is_valid():
+            return _built(request, form)
+        return _build_page(request, form, status=422)
+    return _build_page(request, DatasetForm(_chosen(request), user=request.user))
+
+
+def _chosen(request: PersonRequest) -> Any:
+    return request.GET if "look" in request.GET else DatasetForm.first_choice(request.user)
+
+
+def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
+    dataset, is_new = build_dataset(user=request.user, **form.choice())
+    if is_new:
+        messages.success(
+            request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more."
+        )
+    else:
+        messages.info(request, f"Nothing has changed: {dataset} holds just these scans with these labels already.")
+    return redirect("dataset-detail", pk=dataset.pk)
+
+
+def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) -> HttpResponse:
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        preview = preview_dataset(user=request.user, **form.choice())
+        context |= {"preview": preview, "counts": read_counts(preview.counts)}
+    return render(request, "learning/dataset_build.html", context, status=status)
+
+
+@managers_only
+@require_GET
+def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
+    dataset = _dataset(request.user, pk)
+    why = ExcludedFilter(request.GET)
+    changes = changes_since_previous(dataset)
+    left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
+    context = {
+        "dataset": dataset,
+        "counts": counts_of(dataset),
+        "why": why,
+        "left_out": left_out.get_page(request.GET.get("out")),
+        "changes": changes,
+        "changed": _changed(request.user, changes),
+        "runs": dataset.runs.select_related("model", "requested_by"),
+    }
+    return render(request, "learning/dataset.html", context | _scans(request, dataset))
+
+
+def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
+    """One page of its scans; which of them are hidden from a blinded reader, whom no filter may tell a label."""
+    form = DatasetScanFilter(request.GET, dataset=dataset)
+    scans = scans_of_dataset(dataset, request.user, form.filters())
+    hidden = hidden_scans(request.user)
+    if form.tells_labels:
+        scans = scans.exclude(scan__in=hidden)
+    page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
+    titles = {line.source: line.title for line in counts_of(dataset).sources}
+    for row in page.object_list:
+        row.source_title = titles.get(row.source, row.source)
+    on_page = hidden.filter(pk__in=[row.scan_id for row in page.object_list])
+    return {"form": form, "page": page, "hidden": set(on_page.values_list("pk", flat=True))}
+
+
+def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:
+    """The first changes of each kind with their cases, without labels that a blinded reader must not learn."""
+    if changes.previous is None:
+        return []
+    kinds = (changes.relabelled_scans, changes.removed_scans, changes.added_scans)
+    rows = [row for kind in kinds for row in kind[:CHANGED]]
+    ids = [row.scan_id for row in rows if row.scan_id]
+    hidden = set(hidden_scans(user).filter(pk__in=ids).values_list("pk", flat=True))
+    cases = dict(Scan.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "case_id"))
+    return [(row, cases.get(row.scan_id or 0)) for row in rows if row.scan_id not in hidden]
+
+
+@managers_only
+@require_POST
+def export(request: PersonRequest, pk: int) -> HttpResponseBase:
+    archive = export_dataset(dataset=_dataset(request.user, pk), user=request.user)
+    return zip_download(archive, name=f"data-set-{pk}")
+
+
+def _dataset(user: User, pk: int) -> Dataset:
+    datasets = Dataset.objects.visible_to(user).select_related("created_by", "previous")
+    return get_object_or_404(datasets.prefetch_related("sites", "base_sets"), pk=pk)

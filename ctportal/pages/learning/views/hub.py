@@ -1,0 +1,32 @@
+"""Where the loop stands in one look, and the one thing to do next."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from ctportal.pages.learning.counts import counts_of
+from ctportal.pages.learning.figures import sides_of
+from ctportal.pages.learning.loop import loop_of
+from ctportal.pages.learning.next_step import next_step
+from ctportal.pages.learning.progress import progress_of
+from ctportal.pages.shared.decorators import managers_only
+from ctportal.pages.shared.requests import PersonRequest
+from learning.models import ServicePeriod
+
+PERIODS = 10
+
+
+@managers_only
+@require_GET
+def show_hub(request: PersonRequest) -> HttpResponse:
+    loop = loop_of(request.user)
+    periods = ServicePeriod.objects.select_related("model", "started_by", "comparison")[:PERIODS]
+    context = {
+        "loop": loop,
+        "step": next_step(loop),
+        "counts": counts_of(loop.dataset) if loop.dataset else None,
+        "progress": progress_of(loop.run) if loop.run else None,
+        "sides": sides_of(loop.comparison) if loop.comparison else None,
+        "periods": periods,
+    }
+    return render(request, "learning/hub.html", context)

@@ -1,0 +1,46 @@
+"""Shadow mode: a candidate answers new scans in silence, and what came of it."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from ctportal.pages.shared.decorators import managers_only
+from ctportal.pages.shared.requests import PersonRequest
+from inference.models import ModelVersion
+from learning.models import Comparison
+from learning.service.promotion import may_promote
+from learning.service.shadow import shadow_report, start_shadow, stop_shadow
+
+
+@managers_only
+@require_GET
+def show_shadow(request: PersonRequest, pk: int) -> HttpResponse:
+    model = get_object_or_404(ModelVersion, pk=pk)
+    context = {
+        "model": model,
+        "report": shadow_report(model, user=request.user),
+        "may": may_promote(request.user),
+        "comparison": Comparison.objects.visible_to(request.user).filter(challenger=model).first(),
+    }
+    return render(request, "learning/shadow.html", context)
+
+
+@managers_only
+@require_POST
+def start(request: PersonRequest, pk: int) -> HttpResponse:
+    model = get_object_or_404(ModelVersion, pk=pk)
+    start_shadow(model=model, user=request.user)
+    messages.success(
+        request, f"{model} now answers each new scan in silence. Nobody sees its answers but on this page."
+    )
+    return redirect("shadow-report", pk=model.pk)
+
+
+@managers_only
+@require_POST
+def stop(request: PersonRequest, pk: int) -> HttpResponse:
+    model = get_object_or_404(ModelVersion, pk=pk)
+    stop_shadow(model=model, user=request.user)
+    messages.success(request, f"{model} no longer answers in silence. What it has said stays on this page.")
+    return redirect("shadow-report", pk=model.pk)

@@ -1,0 +1,141 @@
+"""Training runs: preparing one, watching it, cancelling it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from inference.service import active_model
+
+from accounts.models import User
+from ctportal.pages.learning.figures import gain_in_words
+from ctportal.pages.learning.forms.training import TrainingForm, choice_of, first_choice
+from ctportal.pages.learning.progress import progress_of
+from ctportal.pages.learning.settings import setting_lines
+from ctportal.pages.shared.decorators import managers_only
+from ctportal.pages.shared.requests import PersonRequest
+from inference.models import ModelVersion
+from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
+from learning.training.request import cancel_training, plan_training, request_training
+
+RUNS = 25
+
+
+@managers_only
+@require_GET
+def list_runs(request: PersonRequest) -> HttpResponse:
+    runs = _visible(request.user).select_related("dataset", "model", "requested_by")
+    return render(request, "learning/runs.html", {"page": Paginator(runs, RUNS).get_page(request.GET.get("page"))})
+
+
+@managers_only
+@require_http_methods(["GET", "POST"])
+def start(request: PersonRequest) -> HttpResponse:
+    """GET shows what a run would use and take; POST starts it."""
+    serving = active_model()
+    newest = Dataset.objects.visible_to(request.user).first()
+    if newest is None:
+        return render(request, "learning/train.html", {"no_dataset": True})
+    if request.method == "GET":
+        return _start_page(request, TrainingForm(_chosen(request, newest, serving), user=request.user, serving=serving))
+    form = TrainingForm(request.POST, user=request.user, serving=serving)
+    if not form.is_valid():
+        return _start_page(request, form, status=422)
+    run = request_training(user=request.user, again="again" in request.POST, **form.choice())
+    messages.success(request, f"{run} waits for a training worker. You may leave this page; it goes on without you.")
+    return redirect("training-run", pk=run.pk)
+
+
+def _chosen(request: PersonRequest, newest: Dataset, serving: ModelVersion | None) -> Any:
+    if "look" in request.GET:
+        return request.GET
+    earlier = _visible(request.user).filter(pk=_number(request.GET.get("run"))).first()
+    if earlier is not None:
+        return choice_of(earlier, serving=serving)
+    wanted = Dataset.objects.visible_to(request.user).filter(pk=_number(request.GET.get("dataset"))).first()
+    return first_choice(dataset=wanted or newest, serving=serving)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -> HttpResponse:
+    plan = plan_training(user=request.user, **form.choice()) if form.is_valid() else None
+    return render(request, "learning/train.html", {"form": form, "plan": plan}, status=status)
+
+
+@managers_only
+@require_GET
+def show_run(request: PersonRequest, pk: int) -> HttpResponse:
+    run = _run(request.user, pk)
+    return render(
+        request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)}
+    )
+
+
+@managers_only
+@require_GET
+def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
+    """Polled while the run is under way; says nothing until something has changed."""
+    context = _standing(request.user, _run(request.user, pk))
+    seen = request.GET.get("seen", "")
+    if seen == context["fingerprint"]:
+        return HttpResponse(status=204)
+    status, epochs, _ = (*seen.split("/"), "", "", "")[:3]
+    now = context["fingerprint"].split("/")
+    if status != now[0]:  # other actions, other parts of the page
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    context |= {"first_epoch": epochs == "0" and now[1] != "0", "new_epoch": epochs != "0" and epochs != now[1]}
+    return render(request, "learning/_run_progress.html", context)
+
+
+def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
+    """Where the run is, and after it the comparison that follows by itself."""
+    progress = progress_of(run)
+    asked = _comparison_asked_for(user, run)
+    comparison = asked.comparison if asked else _newest_comparison(user, run)
+    watching = run.is_unfinished or bool(asked and asked.is_unfinished)
+    return {
+        "run": run,
+        "progress": progress,
+        "asked": asked,
+        "comparison": comparison,
+        "gain": gain_in_words(comparison) if comparison else "",
+        "watching": watching,
+        "serving": active_model(),
+        "fingerprint": f"{run.status}-{asked.status if asked else ''}/{len(progress.epochs)}/{progress.fingerprint}",
+    }
+
+
+def _comparison_asked_for(user: User, run: TrainingRun) -> ComparisonRequest | None:
+    if run.model is None:
+        return None
+    requests = ComparisonRequest.objects.visible_to(user).filter(challenger=run.model).order_by("-pk")
+    return requests.select_related("comparison__champion", "comparison__challenger").first()
+
+
+def _newest_comparison(user: User, run: TrainingRun) -> Comparison | None:
+    known = Comparison.objects.visible_to(user).select_related("champion", "challenger")
+    return known.filter(challenger=run.model_id).first() if run.model_id else None
+
+
+@managers_only
+@require_POST
+def cancel(request: PersonRequest, pk: int) -> HttpResponse:
+    run = _run(request.user, pk)
+    cancel_training(run=run, user=request.user)
+    messages.success(request, f"{run} is cancelled. The data set and the model in service are as they were.")
+    return redirect("training-run", pk=run.pk)
+
+
+def _run(user: User, pk: int) -> TrainingRun:
+    runs = _visible(user).select_related("dataset", "model", "parent", "requested_by")
+    return get_object_or_404(runs, pk=pk)
+
+
+def _visible(user: User) -> QuerySet[TrainingRun]:
+    return TrainingRun.objects.visible_to(user)

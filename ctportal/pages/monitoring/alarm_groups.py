@@ -1,0 +1,24 @@
+"""Alarms as the page tells them: what has one bound and one advice stands together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from monitoring.results import Alarm, AlarmLevel
+
+
+@dataclass(frozen=True)
+class ToldAlarm:
+    level: AlarmLevel
+    found: Sequence[str]
+    threshold: str
+    advice: str
+
+
+def told_alarms(alarms: Iterable[Alarm]) -> list[ToldAlarm]:
+    """In the order in which they came; neighbours that call for the same are one."""
+    groups = groupby(alarms, key=lambda alarm: (alarm.level, alarm.threshold, alarm.advice))
+    return [
+        ToldAlarm(level, [alarm.words for alarm in group], threshold, advice)
+        for (level, threshold, advice), group in groups
+    ]

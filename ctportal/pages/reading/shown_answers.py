@@ -1,0 +1,150 @@
+"""What the pages show of the model's answers: the words for each scan, or nothing where it is hidden from this user."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from inference.current_answer import ScanAnswers, answers_by_scan
+
+from accounts.models import User
+from accounts.rights import Right, rights_at
+from cases.models import Decision, Label, Scan
+from cases.reviews import hidden_scan_ids
+from inference.answer_text import AnswerText, describe, words_for_model
+from inference.models import Prediction, SliceAnswer
+
+PLACES_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class EarlierAnswer:
+    """What another model had said before the answer that stands now."""
+
+    prediction: Prediction
+    text: AnswerText
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """One scan's answer as this user may see it now."""
+
+    scan: Scan
+    prediction: Prediction | None = None
+    text: AnswerText | None = None
+    is_hidden: bool = False
+    can_retry: bool = False
+    slices: Sequence[SliceAnswer] = field(default=(), repr=False)
+    earlier: Sequence["EarlierAnswer"] = field(default=(), repr=False)
+    rereading: Prediction | None = None  # the model in service is asked, and has not answered yet
+
+    @property
+    def is_pending(self) -> bool:
+        return self.prediction is not None and self.prediction.is_pending
+
+    @property
+    def is_done(self) -> bool:
+        return self.prediction is not None and self.prediction.is_done and not self.is_hidden
+
+    @property
+    def is_awaited(self) -> bool:
+        """Something may come by itself: the first answer, or the one of a re-reading."""
+        return self.is_pending or (self.rereading is not None and self.rereading.is_pending)
+
+    @property
+    def rereading_failed(self) -> bool:
+        return self.rereading is not None and self.rereading.is_retriable
+
+    @property
+    def has_failed(self) -> bool:
+        return self.prediction is not None and self.prediction.is_retriable
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when what is shown changes; says nothing of an answer that is hidden."""
+        if self.prediction is None or (self.is_hidden and self.prediction.is_done):
+            return "none"
+        waiting = self.text.explanation if self.text and self.is_pending else ""
+        state = f"{self.prediction.pk} {self.prediction.status} {waiting}"
+        if self.rereading is not None:
+            state += f" {self.rereading.pk} {self.rereading.status}"
+        return hashlib.sha256(state.encode()).hexdigest()[:16]
+
+    @property
+    def decision(self) -> str | None:
+        return self.prediction.decision if self.is_done and self.prediction else None
+
+    @property
+    def in_hundred(self) -> str:
+        """The calibrated probability as a count, and how far that count holds."""
+        if self.decision in (None, Decision.UNSUITABLE) or self.prediction is None:
+            return ""
+        number = round((self.prediction.probability or 0.0) * 100)
+        count = {0: "fewer than one", 100: "more than 99"}.get(number, f"about {number}")
+        return (
+            f"Of 100 scans with such an answer, {count} showed COVID-19, counted on the images on which the model was "
+            "calibrated. Where the disease is rarer or the scanner differs, the count differs too."
+        )
+
+    @property
+    def confirmable(self) -> Label | None:
+        """The label with which a reader would agree; none where the model has decided nothing."""
+        return Label(self.decision) if self.decision in (Decision.COVID, Decision.NON_COVID) else None
+
+
+def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
+    """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
+    hidden = hidden_scan_ids(user, scans)
+    told = answers_by_scan(scans)
+    shown: dict[int, ShownAnswer] = {}
+    waiting = 0
+    for scan in scans:
+        prediction = told[scan.pk].standing
+        waiting += prediction is not None and prediction.is_waiting
+        answer = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
+        if answer.is_done:
+            answer = _with_others(user, answer, told[scan.pk])
+        shown[scan.pk] = answer
+    return shown
+
+
+def shown_answer(user: User, scan: Scan) -> ShownAnswer:
+    """As `shown_answers`, with what the model says of each slice."""
+    shown = shown_answers(user, [scan])[scan.pk]
+    if not shown.is_done or shown.prediction is None:
+        return shown
+    slices = list(shown.prediction.slice_answers.select_related("slice").defer("map_png"))
+    return replace(shown, slices=slices, text=describe(shown.prediction, slices=slices))
+
+
+def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> ShownAnswer:
+    if prediction is None or (is_hidden and prediction.is_done):
+        return ShownAnswer(scan=scan, prediction=prediction, is_hidden=is_hidden)
+    prediction.scan = scan
+    return ShownAnswer(
+        scan=scan,
+        prediction=prediction,
+        text=_words(prediction, with_place=with_place),
+        is_hidden=is_hidden,
+        can_retry=prediction.is_retriable and scan.is_ready and _may_retry(user, scan),
+    )
+
+
+def _with_others(user: User, answer: ShownAnswer, told: ScanAnswers) -> ShownAnswer:
+    """The answer with what was said before it, and what is awaited after it."""
+    for prediction in told.earlier:
+        prediction.scan = answer.scan
+    earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in told.earlier]
+    failed = told.rereading is not None and told.rereading.is_retriable
+    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and _may_retry(user, answer.scan)
+    return replace(answer, earlier=earlier, rereading=told.rereading, can_retry=can_retry)
+
+
+def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
+    if prediction.is_waiting and not with_place:
+        words = words_for_model(prediction.model_version)
+        return AnswerText("Waiting for the model", "The answer appears here by itself.", "", words, "")
+    return describe(prediction)
+
+
+def _may_retry(user: User, scan: Scan) -> bool:
+    return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})

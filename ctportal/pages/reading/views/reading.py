@@ -1,0 +1,168 @@
+"""The reading page: one scan large, the model's answer beside it, and the reader's decision."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.rights import Right, fetch, require, rights_at, sites_with
+from cases.errors import ReasonMissing
+from cases.models import Case, Label, Scan, Slice
+from cases.reading import Decided, cases_to_read, decide, next_case_to_read, note_view, open_elsewhere
+from ctportal.pages.reading.forms import DecisionForm
+from ctportal.pages.reading.review_history import reviews_by_scan
+from ctportal.pages.reading.shown_answers import shown_answer
+from ctportal.pages.reading.views.answer import answer_context
+from ctportal.pages.shared.requests import PersonRequest
+from inference.models import SliceAnswer
+
+
+@login_required
+@require_GET
+def read_next(request: PersonRequest) -> HttpResponse:
+    """Opens the case that needs this reader most, or the one after `?after=`."""
+    after = _number(request, "after")
+    case = next_case_to_read(request.user, after=after or None)
+    if case is not None:
+        return redirect("case-read", pk=case.pk)
+    messages.info(request, _nothing_next(request.user, after))
+    return redirect("worklist")
+
+
+def _nothing_next(user: User, after: int) -> str:
+    if not sites_with(user, Right.REVIEW).exists():
+        return "Only readers go through the list; you can open every case of your sites here."
+    if cases_to_read(user).filter(pk=after).exists():
+        return f"Case #{after} is the only one left for you to read."
+    return "Nothing is left for you to read. New cases appear in the worklist."
+
+
+@login_required
+@require_GET
+def read_case(request: PersonRequest, pk: int) -> HttpResponse:
+    cases = Case.objects.select_related("patient__site", "assigned_reader")
+    case = fetch(cases, user=request.user, pk=pk)
+    scans = _ready_scans(case)
+    if not scans:
+        messages.info(request, f"Case #{case.pk} has no scan to read yet.")
+        return redirect("case-detail", pk=case.pk)
+    note_view(case, request.user, reading=True)
+    scan = _chosen(request, scans)
+    context = reading_context(request.user, scan, scans, DecisionForm(), _number(request, "slice"))
+    return render(request, "reading/read.html", context)
+
+
+@login_required
+@require_POST
+def review_scan(request: PersonRequest, pk: int) -> HttpResponse:
+    scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
+    require(request.user, scan.site, Right.REVIEW)
+    form = DecisionForm(request.POST)
+    if form.is_valid():
+        try:
+            decided = decide(scan=scan, reader=request.user, **form.decision())
+        except ReasonMissing as error:
+            form.add_error("reason", str(error))
+        else:
+            return _go_on(request, scan, decided)
+    scans = _ready_scans(scan.case) or [scan]
+    return render(request, "reading/read.html", reading_context(request.user, scan, scans, form), status=422)
+
+
+def reading_context(
+    user: User, scan: Scan, scans: list[Scan], form: DecisionForm, wanted_slice: int = 0
+) -> dict[str, Any]:
+    reviews = reviews_by_scan([scan])[scan.pk]
+    own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
+    answer = shown_answer(user, scan)
+    slices = list(scan.slices.only("pk", "scan", "position"))
+    context = answer_context(user, answer, own=own.review if own else None)
+    first_shown = wanted_slice if 0 < wanted_slice <= len(slices) else _first_shown(slices, context["telling"])
+    return context | {
+        "patient": scan.case.patient,
+        "scans": scans,
+        "place": next((n for n, other in enumerate(scans, start=1) if other.pk == scan.pk), 1),
+        "slices": slices,
+        "viewer_data": [_addresses(slice_) for slice_ in slices],
+        "first_shown": first_shown,
+        "shown_slice": slices[first_shown - 1],
+        "form": form,
+        "labels": Label.choices,
+        "own_told": own,
+        "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
+        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "is_reader": Right.REVIEW in rights_at(user, scan.site),
+        "closes_case": context["can_decide"] and _is_last_open(scan, scans),
+        "elsewhere": open_elsewhere(scan.case, user) if context["can_decide"] else None,
+        "to_read": cases_to_read(user).count(),
+    }
+
+
+def _ready_scans(case: Case) -> list[Scan]:
+    scans = list(case.scans.ready())
+    for scan in scans:
+        scan.case = case
+    return scans
+
+
+def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
+    """The scan of `?scan=`, else the first that nobody has decided, else the first."""
+    wanted = request.GET.get("scan", "")
+    if wanted:
+        for scan in scans:
+            if str(scan.pk) == wanted:
+                return scan
+        raise Http404("This case has no such scan to read.")
+    return next((scan for scan in scans if scan.final_label is None), scans[0])
+
+
+def _number(request: PersonRequest, name: str) -> int:
+    """A number of the address; 0 where it is none or absurdly large."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
+
+
+def _addresses(slice_: Slice) -> dict[str, str]:
+    return {
+        "view": reverse("slice-view", args=[slice_.pk]),
+        "original": reverse("slice-original", args=[slice_.pk]),
+    }
+
+
+def _first_shown(slices: list[Slice], telling: list[SliceAnswer]) -> int:
+    """Where the stack opens: at the slice that mattered most, else in the middle of the chest."""
+    if telling:
+        return max(telling, key=lambda row: (row.weight, row.probability)).slice.position + 1
+    return len(slices) // 2 + 1
+
+
+def _is_last_open(scan: Scan, scans: list[Scan]) -> bool:
+    return all(other.final_label for other in scans if other.pk != scan.pk)
+
+
+def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
+    """To the next scan of the case, else to the next case; a blinded reader sees first what the model said."""
+    messages.success(request, _recorded(scan, decided))
+    here = reverse("case-read", args=[scan.case_id])
+    if decided.review.was_blinded:
+        return redirect(f"{here}?scan={scan.pk}")
+    if decided.next_scan is not None:
+        return redirect(f"{here}?scan={decided.next_scan.pk}")
+    return redirect(f"{reverse('read-next')}?after={scan.case_id}")
+
+
+def _recorded(scan: Scan, decided: Decided) -> str:
+    review = decided.review
+    words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
+    if review.agrees is not None:
+        words += ", as the model says" if review.agrees else ", against the model"
+    if decided.is_case_closed:
+        words += f". Case #{scan.case_id} is closed"
+    elif decided.kept_open:
+        words += ". The case stays open, because a scan of it has no final label"
+    return f"{words}."

@@ -1,9 +1,0 @@
-"""The request of somebody who has logged in, as the views behind `login_required` get it."""
-
-from django.http import HttpRequest
-
-from ctportal.accounts.models import User
-
-
-class PersonRequest(HttpRequest):
-    user: User

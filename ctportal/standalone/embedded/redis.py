@@ -1,0 +1,69 @@
+"""The embedded Redis: the message broker, which may forget, since rows are the truth."""
+
+import signal
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from ctportal.standalone.embedded.account import Account
+from ctportal.standalone.embedded.binaries import Binaries
+from ctportal.standalone.embedded.paths import EmbeddedError
+from ctportal.standalone.embedded.process import Server, end_leftover
+
+JOURNAL = "appendonly.aof"
+DATABASES = 64
+
+
+def start_redis(
+    *, folder: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool
+) -> Server:
+    """Start Redis; a journal that a power loss damaged beyond its tail is put aside."""
+    data = folder / "redis"
+    data.mkdir(mode=0o700, exist_ok=True)
+    account.own(data)
+    end_leftover(data / "redis.pid", program="redis-server", stop_signal=signal.SIGTERM)
+    try:
+        return _start(data, socket, log, account, binaries, durable)
+    except EmbeddedError as error:
+        journal = data / JOURNAL
+        if "Bad file format reading the append only file" not in str(error):
+            raise
+        journal.rename(data / f"{JOURNAL}.damaged-{int(time.time())}")
+        return _start(data, socket, log, account, binaries, durable)
+
+
+def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool) -> Server:
+    settings = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(data),
+        "pidfile": str(data / "redis.pid"),
+        "databases": str(DATABASES),
+        "save": "",
+        "appendonly": "yes" if durable else "no",
+        "appendfilename": JOURNAL,
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    server = Server(
+        name="Redis",
+        command=[binaries.redis / "redis-server", *options],
+        account=account,
+        folder=data,
+        log=log,
+        stop_signal=signal.SIGTERM,
+    )
+    server.wait_until(lambda: _answers(socket), seconds=60)
+    return server
+
+
+def _answers(socket: Path) -> bool:
+    client = Redis(unix_socket_path=str(socket), socket_timeout=5)
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()

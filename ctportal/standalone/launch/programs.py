@@ -1,0 +1,28 @@
+"""The programs that make up a running portal."""
+
+import sys
+
+from ctportal.standalone.launch.supervisor import Program
+from ctportal.standalone.launch.worker import scheduler_command, worker_command
+
+FRONT, WORKERS = 0, 1  # stages of stopping: who takes or makes new work stops first
+BELOW_INFERENCE = 10
+
+
+def portal_programs(listener: int) -> list[Program]:
+    """Web server on the given listening socket, scheduler, and one worker for each queue."""
+    web = [sys.executable, "-m", "gunicorn", "--config", "python:ctportal.gunicorn_settings"]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    return [
+        Program("web", [*web, "--bind", f"fd://{listener}"], stage=FRONT, pass_fds=(listener,)),
+        Program("scheduler", scheduler_command(), stage=FRONT),
+        Program("default-worker", worker_command("default"), stage=WORKERS),
+        Program("inference-worker", worker_command("inference"), environment=quiet, stage=WORKERS),
+        Program(
+            "training-worker",
+            worker_command("training"),
+            environment=quiet,
+            stage=WORKERS,
+            niceness=BELOW_INFERENCE,
+        ),
+    ]

@@ -1,0 +1,185 @@
+"""Judges two models on the test patients of a data set that neither has seen, and stores what came out."""
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from cases.errors import WrongState
+from cases.models import Label
+from inference.database_retry import retry_while_database_is_away
+from inference.errors import PermanentError, RetriableError
+from inference.models import ModelVersion
+from learning.comparison.gate import judge_gate
+from learning.comparison.subgroups import subgroup_figures
+from learning.datasets.write_folder import materialise
+from learning.models import ComparedScan, Comparison, Dataset, DatasetScan, Split
+from learning.training.folders import DATA, LOG
+from learning.training.subprocesses import Child, run_ml
+from learning.training.training_exposure import TrainingExposure, known_groups, training_exposure_of
+from ml.model.artifact import Artifact, ArtifactError, finite, load_artifact
+
+JUDGED, FINDINGS = "judged", "findings.json"
+REFUSED = 2
+LEAST_PATIENTS = 2  # of each label: below that there is nothing to draw from
+Beat = Callable[[], None]
+
+
+def make_comparison(
+    *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, folder: Path, beat: Beat
+) -> Comparison:
+    """Raises WrongState in words where nothing or too little is left to compare them on."""
+    artifacts = _artifact(champion), _artifact(challenger)
+    retry_while_database_is_away(
+        lambda: materialise(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
+    )
+    seen = training_exposure_of(champion, challenger)
+    left_out = known_groups(folder / DATA, seen)
+    rows = _rows_to_judge(dataset, left_out)
+    _require_enough(dataset, rows, left_out)
+    _lay_out(folder, left_out)
+    found = _judge(artifacts, folder, beat)
+    figures = figures_of_comparison(found, rows, beat)
+    figures["left_out"] = {"patients": len(left_out), "reason": _why_left_out(left_out, seen)}
+    scans = _compared(found, rows)
+    return retry_while_database_is_away(lambda: _store(dataset, champion, challenger, figures, scans))
+
+
+def _artifact(model: ModelVersion) -> Artifact:
+    try:
+        return load_artifact(model.folder)
+    except ArtifactError as error:
+        raise WrongState(f"Model {model} cannot be read: {error} Register it again to restore it.") from error
+
+
+def _rows_to_judge(dataset: Dataset, left_out: set[str]) -> list[DatasetScan]:
+    rows = dataset.scans.filter(patient__split=Split.TEST).select_related("base_set", "scan__case__patient__site")
+    return [row for row in rows if group_of(row) not in left_out]
+
+
+def group_of(row: DatasetScan) -> str:
+    """As the labelled folder names the patient."""
+    return f"patient-{row.patient_id}"
+
+
+def _require_enough(dataset: Dataset, rows: list[DatasetScan], left_out: set[str]) -> None:
+    infected, others = (_patients(rows, label) for label in (Label.COVID, Label.NON_COVID))
+    if min(infected, others) >= LEAST_PATIENTS:
+        return
+    seen = f" {len(left_out)} were left out, since a model has seen them." if left_out else ""
+    raise WrongState(
+        f"The test side of {dataset} has {infected} infected and {others} other patients to compare on, "
+        f"and {LEAST_PATIENTS} of each is the least.{seen} Build a data set with more patients."
+    )
+
+
+def _patients(rows: list[DatasetScan], label: Label) -> int:
+    return len({row.patient_id for row in rows if row.label == label})
+
+
+def _lay_out(folder: Path, left_out: set[str]) -> None:
+    """The same images once more, by links, without those of patients who are left out."""
+    judged = folder / JUDGED
+    with (folder / DATA / "manifest.csv").open(newline="", encoding="utf-8") as manifest:
+        reader = csv.DictReader(manifest)
+        names, lines = list(reader.fieldnames or ()), [line for line in reader if line["group"] not in left_out]
+    for line in lines:
+        target = judged / line["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(folder / DATA / line["file"], target)
+    with (judged / "manifest.csv").open("w", newline="", encoding="utf-8") as manifest:
+        writer = csv.DictWriter(manifest, names)
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def judge_command(artifacts: tuple[Artifact, Artifact], folder: Path) -> list[str]:
+    champion, challenger = (artifact.folder for artifact in artifacts)
+    return run_ml(
+        *("judge", "--data", folder / JUDGED, "--champion", champion, "--challenger", challenger),
+        *("--out", folder / FINDINGS, "--split", "test"),
+    )
+
+
+def _judge(artifacts: tuple[Artifact, Artifact], folder: Path, beat: Beat) -> dict[str, Any]:
+    with Child(judge_command(artifacts, folder), log=folder / LOG) as child:
+        status = child.wait(beat)
+        words = child.last_words()
+    if status == REFUSED:
+        raise PermanentError(f"The comparison refused: {words}")
+    if status != 0:
+        raise RetriableError(f"The comparison stopped (exit status {status}): {words}")
+    return finite(json.loads((folder / FINDINGS).read_bytes()))
+
+
+def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: Beat) -> dict[str, Any]:
+    """What the judge found over all, by subgroup, and what the gate makes of it."""
+    figures = {key: value for key, value in found.items() if key != "scans"}
+    by_name = {(row.name, group_of(row)): row for row in rows}
+    judged = [by_name[(scan["name"], scan["group"])] for scan in found["scans"]]
+    figures["infected_patients"] = _patients(judged, Label.COVID)
+    figures["subgroups"] = subgroup_figures(found["scans"], by_name, beat=beat)
+    limits = {
+        "margin": settings.GATE_SENSITIVITY_MARGIN,
+        "floor": settings.GATE_SPECIFICITY_FLOOR,
+        "least_positives": settings.GATE_LEAST_POSITIVES,
+        "unanswered": settings.GATE_UNANSWERED_MARGIN,
+    }
+    findings = judge_gate(figures, **limits).findings
+    figures["gate"] = {**limits, "findings": [vars(finding) for finding in findings]}
+    return figures
+
+
+def _why_left_out(left_out: set[str], seen: TrainingExposure) -> str:
+    words = []
+    if left_out:
+        words.append(f"{len(left_out)} test patients were left out, since one of the models was trained on them.")
+    if seen.silent:
+        names = " and ".join(str(model) for model in seen.silent)
+        words.append(f"What {names} learnt from is not recorded; it may have seen some of these patients.")
+    return " ".join(words)
+
+
+def _compared(found: dict[str, Any], rows: list[DatasetScan]) -> list[ComparedScan]:
+    by_name = {(row.name, group_of(row)): row for row in rows}
+    return [
+        ComparedScan(
+            dataset_scan=by_name[(scan["name"], scan["group"])],
+            champion_decision=scan["champion"]["decision"],
+            champion_probability=scan["champion"]["probability"],
+            challenger_decision=scan["challenger"]["decision"],
+            challenger_probability=scan["challenger"]["probability"],
+        )
+        for scan in found["scans"]
+    ]
+
+
+def _store(
+    dataset: Dataset,
+    champion: ModelVersion,
+    challenger: ModelVersion,
+    figures: dict[str, Any],
+    scans: list[ComparedScan],
+) -> Comparison:
+    findings = figures["gate"]["findings"]
+    two = {"dataset": dataset, "champion": champion, "challenger": challenger}
+    try:
+        with transaction.atomic():
+            comparison = Comparison.objects.create(
+                **two,
+                figures=figures,
+                passed=all(finding["passed"] for finding in findings),
+                reasons=[finding["words"] for finding in findings],
+            )
+            for scan in scans:
+                scan.comparison = comparison
+            ComparedScan.objects.bulk_create(scans, batch_size=1000)
+    except IntegrityError:  # another stored it meanwhile
+        return Comparison.objects.get(**two)
+    return comparison

@@ -1,0 +1,110 @@
+"""Asking for a comparison of champion and challenger, and working on what was asked for."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.db import IntegrityError, transaction
+from inference.service import active_model
+
+from accounts.models import User
+from cases.errors import WrongState
+from inference.database_retry import never, retry_while_database_is_away
+from inference.models import ModelStatus, ModelVersion
+from learning.comparison.judge import make_comparison
+from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
+from learning.training import leases
+from learning.training.attempts import attempt
+from learning.training.folders import clear_ended
+from learning.training.heartbeat import Heartbeat
+from learning.training.request import parent_in_service, require_training_right
+from learning.wake import wake_trainers
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def request_comparison(*, user: User | None, dataset: Dataset, challenger: ModelVersion) -> ComparisonRequest:
+    """Has a training worker compare it with the model in service. Asked twice, it is one request."""
+    require_training_right(user, dataset)
+    champion = parent_in_service()
+    _require_rivals(champion, challenger)
+    done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
+    if done is not None:
+        raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
+    return _queue(dataset, champion, challenger, user)
+
+
+def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User | None) -> ComparisonRequest | None:
+    """By itself after a training. Without a model in service there is nothing to compare with."""
+    champion = active_model()
+    return _queue(dataset, champion, challenger, user) if champion and champion != challenger else None
+
+
+def compare_models(
+    *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None = None
+) -> Comparison:
+    """Here and now. The same two on the same data set give the comparison that stands."""
+    require_training_right(user, dataset)
+    _require_rivals(champion, challenger)
+    done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
+    if done is not None:
+        return done
+    request = _queue(dataset, champion, challenger, user)
+    while request.is_unfinished:
+        if compare_next(only=request.pk) is None:  # a worker was faster
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        request.refresh_from_db()
+    clear_ended()
+    if request.comparison is None:
+        raise WrongState(request.error)
+    return request.comparison
+
+
+def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -> ComparisonRequest | None:
+    """Works on the request that waits, if one does; it ends done, failed in words, put back or given back."""
+    request = retry_while_database_is_away(lambda: leases.claim_next(ComparisonRequest, only=only), stop=stop)
+    if request is None:
+        return None
+    return attempt(request, lambda: _compare(request, stop), fail=_end)
+
+
+def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
+    pulse = Heartbeat(request, stop=stop)
+    comparison = make_comparison(
+        dataset=request.dataset,
+        champion=request.champion,
+        challenger=request.challenger,
+        folder=request.folder,
+        beat=pulse.beat,
+    )
+    retry_while_database_is_away(lambda: leases.settle(request, TrainingStatus.DONE, comparison=comparison, error=""))
+    logger.info("%s is done: %s", request, "the gate is open" if comparison.passed else "the gate stays shut")
+
+
+def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:
+    logger.warning("%s failed: %s", request, words)
+    return leases.settle(request, TrainingStatus.FAILED, abandoned=abandoned, error=words[:RUN_ERROR_LENGTH])
+
+
+def _end(request: ComparisonRequest, words: str) -> None:
+    retry_while_database_is_away(lambda: end_request(request, words))
+
+
+def _require_rivals(champion: ModelVersion, challenger: ModelVersion) -> None:
+    if champion == challenger:
+        raise WrongState(f"Model {challenger} is in service itself; compare another with it.")
+    if challenger.status == ModelStatus.REFUSED:
+        raise WrongState(f"Model {challenger} was refused; train another.")
+
+
+def _queue(dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None) -> ComparisonRequest:
+    two = {"dataset": dataset, "champion": champion, "challenger": challenger}
+    try:
+        with transaction.atomic():
+            request = ComparisonRequest.objects.create(**two, requested_by=user)
+            transaction.on_commit(wake_trainers)
+    except IntegrityError:
+        return ComparisonRequest.objects.unfinished().get(**two)
+    return request

@@ -1,0 +1,54 @@
+"""The figures of a comparison for each site, source, sex and age band."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cases.models import Patient, Sex
+from learning.models import DatasetScan
+from ml.evaluation.judge import paired_figures, sides_of
+
+AGE_BANDS = ((0, 40, "Under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 200, "80 and over"))
+NOT_RECORDED = "Not recorded"
+OWN_CASES = "Cases of this installation"
+REPEATS = 1000
+KINDS = ("site", "source", "sex", "age")
+
+
+def subgroup_figures(
+    scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan], *, beat: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """`scans` as the judge wrote them; `rows` by name and group."""
+    members: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for scan in scans:
+        for kind, name in subgroups_of(rows[(scan["name"], scan["group"])]):
+            members[(kind, name)].append(scan)
+    ordered = sorted(members, key=lambda group: (KINDS.index(group[0]), _rank(group[1]), group[1]))
+    found = []
+    for kind, name in ordered:
+        beat()
+        figures = paired_figures(*sides_of(members[(kind, name)]), repeats=REPEATS)
+        found.append({"kind": kind, "name": name, **figures})
+    return found
+
+
+def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:
+    """Imported sets say nothing of sex and age."""
+    patient = row.scan.case.patient if row.scan else None
+    if patient is not None:
+        yield "site", patient.site.name
+    yield "source", row.base_set.name if row.base_set else OWN_CASES
+    yield "sex", Sex(patient.sex).label if patient and patient.sex != Sex.UNKNOWN else NOT_RECORDED
+    yield "age", _age_band(row, patient)
+
+
+def _age_band(row: DatasetScan, patient: Patient | None) -> str:
+    age = patient.age_on(row.scan.uploaded_at.date()) if patient and row.scan else None
+    if age is None:
+        return NOT_RECORDED
+    return next((name for low, high, name in AGE_BANDS if low <= age < high), NOT_RECORDED)
+
+
+def _rank(name: str) -> int:
+    bands = [band for _, _, band in AGE_BANDS]
+    return bands.index(name) if name in bands else len(bands)

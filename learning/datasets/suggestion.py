@@ -1,0 +1,71 @@
+"""Whether it is time to train again. Only ever a suggestion: nothing is started by it."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from inference.service import active_model
+
+from accounts.models import Site, User
+from accounts.rights import Right, sites_with
+from cases.labelled_set import Standing, standings_at
+from cases.labels import Agreement
+from cases.models import Decision, Review
+from inference.models import Prediction
+from learning.models import DatasetScan, ExcludedScan, Exclusion
+
+RECENT_REVIEWS = 200
+LEAST_REVIEWS = 20
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """`override_rate` is empty while too few reviews have met the model in service."""
+
+    new_labels: int
+    override_rate: float | None
+    words: str
+
+
+def training_suggestion(user: User) -> Suggestion | None:
+    """None where nothing speaks for it: without new labels, a training would only repeat the last one."""
+    sites = sites_with(user, Right.MANAGE)
+    new_labels = count_new_labels(sites)
+    if not new_labels:
+        return None
+    rate = recent_override_rate(sites)
+    reasons = []
+    if new_labels >= settings.SUGGEST_AFTER_LABELS:
+        reasons.append(_said_of_labels(new_labels))
+    if rate is not None and rate >= settings.SUGGEST_OVERRIDE_RATE:
+        reasons.append(f"readers overrode {100 * rate:.0f} % of the model's recent answers")
+    if not reasons:
+        return None
+    said = " and ".join(reasons)
+    return Suggestion(new_labels, rate, f"{said[0].upper()}{said[1:]}. Consider training a new model.")
+
+
+def _said_of_labels(number: int) -> str:
+    scans = "1 scan has" if number == 1 else f"{number} scans have"
+    return f"{scans} a final label that is in no data set yet"
+
+
+def count_new_labels(sites: QuerySet[Site]) -> int:
+    """Labelled scans that no data set has with this label, and that would not be left out again."""
+    frozen = DatasetScan.objects.filter(scan=OuterRef("pk"), label=OuterRef("final_label"))
+    left_out = ExcludedScan.objects.filter(scan=OuterRef("pk"))
+    labelled = standings_at(sites).filter(standing=Standing.INCLUDED).exclude(decision=Decision.UNSUITABLE)
+    duplicate = Exists(left_out.filter(reason=Exclusion.DUPLICATE))
+    still_single = Q(Exists(left_out.filter(reason=Exclusion.SINGLE)), agreement=Agreement.SINGLE)
+    return labelled.filter(~Exists(frozen), ~duplicate).exclude(still_single).count()
+
+
+def recent_override_rate(sites: QuerySet[Site]) -> float | None:
+    """Of the newest current reviews that could agree with the model in service, at these sites."""
+    model = active_model()
+    if model is None:
+        return None
+    answers = Prediction.objects.filter(pk=OuterRef("prediction_id"), model_version=model)
+    met = Review.objects.current().filter(Exists(answers), agrees__isnull=False, scan__case__patient__site__in=sites)
+    agreed = list(met.order_by("-pk").values_list("agrees", flat=True)[:RECENT_REVIEWS])
+    return agreed.count(False) / len(agreed) if len(agreed) >= LEAST_REVIEWS else None

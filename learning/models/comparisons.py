@@ -1,0 +1,183 @@
+"""Champion against challenger on the same frozen patients, and what people made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import User
+from cases.errors import WrongState
+from cases.models import Decision
+from inference.models.versions import ModelVersion
+from learning.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
+
+
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    def visible_to(self, user: User | AnonymousUser) -> ComparisonQuerySet:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+
+class Comparison(models.Model):
+    """Both models on the test patients of one data set that neither has seen. Never edited."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparisons")
+    champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="defended")
+    challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="challenged")
+    figures = models.JSONField(
+        default=dict, help_text="As `ml.evaluation.judge` and `learning.comparison.requests` made it."
+    )
+    passed = models.BooleanField(help_text="Whether the gate is open.")
+    reasons = models.JSONField(default=list, help_text="The gate's findings in words.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ComparisonQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
+            models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_of_two"),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"Comparison {self.pk}"
+
+
+class ComparedScan(models.Model):
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="scans")
+    dataset_scan = models.ForeignKey(DatasetScan, on_delete=models.PROTECT, related_name="+")
+    champion_decision = models.CharField(max_length=12, choices=Decision)
+    champion_probability = models.FloatField()
+    challenger_decision = models.CharField(max_length=12, choices=Decision)
+    challenger_probability = models.FloatField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
+
+
+class ComparisonRequestQuerySet(models.QuerySet["ComparisonRequest"]):
+    def visible_to(self, user: User | AnonymousUser) -> ComparisonRequestQuerySet:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+    def unfinished(self) -> ComparisonRequestQuerySet:
+        return self.filter(status__in=UNFINISHED)
+
+    def abandoned(self) -> ComparisonRequestQuerySet:
+        """Running, and its worker has let the lease run out."""
+        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
+
+
+class ComparisonRequest(models.Model):
+    """Asks a training worker to compare two models: the row is the queue, its error says why it cannot be done."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparison_requests")
+    champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="comparison_requests")
+    status = models.CharField(max_length=12, choices=TrainingStatus, default=TrainingStatus.QUEUED, editable=False)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    error = models.CharField(max_length=RUN_ERROR_LENGTH, blank=True)
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, null=True, related_name="requests")
+
+    objects = ComparisonRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "champion", "challenger"],
+                condition=Q(status__in=UNFINISHED),
+                name="comparison_request_once",
+            ),
+            models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_request_of_two"),
+            models.CheckConstraint(
+                condition=Q(status__in=TrainingStatus.values), name="comparison_request_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
+                name="comparison_request_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="done") | Q(comparison__isnull=False), name="comparison_request_done_has_result"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error=""), name="comparison_request_failed_has_error"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Comparison request {self.pk}"
+
+    @property
+    def folder(self) -> Path:
+        """For the images while it is at work; nothing is left there."""
+        return settings.TRAINING_STORE / f"comparison-{self.pk}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+
+class OverrideStatus(models.TextChoices):
+    PENDING = "pending", "Waits for a second person"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"
+
+
+class GateOverride(models.Model):
+    """One person asks, with a reason, to promote against the gate; another one decides."""
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="overrides")
+    status = models.CharField(max_length=12, choices=OverrideStatus, default=OverrideStatus.PENDING, editable=False)
+    reason = models.CharField(max_length=1000)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, editable=False)
+    comment = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["comparison"], condition=Q(status="pending"), name="override_one_pending"),
+            models.CheckConstraint(condition=~Q(reason=""), name="override_has_reason"),
+            models.CheckConstraint(condition=~Q(decided_by=F("requested_by")), name="override_needs_second_person"),
+            models.CheckConstraint(
+                condition=Q(status="pending", decided_by=None, decided_at=None)
+                | (~Q(status="pending") & Q(decided_by__isnull=False, decided_at__isnull=False)),
+                name="override_decided_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Override {self.pk}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == OverrideStatus.PENDING
+
+    def decide(self, *, by: User, approved: bool, comment: str = "") -> None:
+        if not self.is_pending:
+            raise WrongState(f"{self} was decided already.")
+        if by.pk == self.requested_by_id:
+            raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
+        self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
+        self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
+        self.save(update_fields=["status", "decided_by", "decided_at", "comment"])

@@ -1,0 +1,95 @@
+"""Promoting against the gate: one person asks with a reason, another one decides."""
+
+from django.db import IntegrityError, transaction
+from inference.service import hold_model_in_service
+
+from accounts.events import record_event
+from accounts.models import Action, User
+from cases.errors import WrongState
+from learning.models import Comparison, Entry, GateOverride, OverrideStatus
+from learning.service.promotion import check_promotion, require_installation_right, written_reason
+
+OVERRIDE_LENGTH = 1000
+
+
+def may_ask_override(comparison: Comparison) -> bool:
+    """Only the gate's findings stand between the challenger and service, and nobody waits for a second person."""
+    asked = comparison.overrides.filter(status__in=[OverrideStatus.PENDING, OverrideStatus.APPROVED])
+    return not asked.exists() and check_promotion(comparison).by_gate
+
+
+def request_override(*, comparison: Comparison, user: User, reason: str) -> GateOverride:
+    require_installation_right(user)
+    reason = written_reason(
+        reason, f"The gate of {comparison} is overridden only with a reason; write one.", length=OVERRIDE_LENGTH
+    )
+    with transaction.atomic():
+        hold_model_in_service()
+        comparison = Comparison.objects.select_related("champion", "challenger").get(pk=comparison.pk)
+        pending = _pending(comparison)
+        if pending is not None and (pending.requested_by_id, pending.reason) == (user.pk, reason):
+            return pending
+        if pending is not None:
+            raise _waits(pending)
+        _require_closed_gate(comparison)
+        try:
+            with transaction.atomic():
+                override = GateOverride.objects.create(comparison=comparison, requested_by=user, reason=reason)
+        except IntegrityError:  # another asked this very moment
+            raise _waits(_pending(comparison)) from None
+        record_event(
+            Action.OVERRIDE_REQUESTED,
+            actor=user,
+            subject=override,
+            comparison=comparison.pk,
+            model=comparison.challenger_id,
+            reason=reason,
+        )
+    return override
+
+
+def decide_override(*, override: GateOverride, user: User, approved: bool, comment: str = "") -> GateOverride:
+    """By a second person. An approval opens the gate for this comparison; promoting stays an action of its own."""
+    require_installation_right(user)
+    comment = comment.replace("\0", "").strip()
+    if len(comment) > OVERRIDE_LENGTH:
+        raise WrongState(f"A comment takes at most {OVERRIDE_LENGTH} characters; shorten it.")
+    with transaction.atomic():
+        hold_model_in_service()
+        override = GateOverride.objects.select_for_update(of=("self",)).get(pk=override.pk)
+        wanted = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
+        if (override.status, override.decided_by_id) == (wanted, user.pk):
+            return override
+        if approved and override.is_pending:
+            _require_closed_gate(
+                Comparison.objects.select_related("champion", "challenger").get(pk=override.comparison_id)
+            )
+        override.decide(by=user, approved=approved, comment=comment)
+        record_event(
+            Action.OVERRIDE_DECIDED,
+            actor=user,
+            subject=override,
+            comparison=override.comparison_id,
+            approved=approved,
+            comment=override.comment,
+        )
+    return override
+
+
+def _require_closed_gate(comparison: Comparison) -> None:
+    """There must be something to open, and nothing else in the way."""
+    found = check_promotion(comparison)
+    if found.entry == Entry.PROMOTION:
+        raise WrongState(f"The gate of {comparison} is open; promote model {comparison.challenger} directly.")
+    if found.entry == Entry.OVERRIDE:
+        raise WrongState(f"The gate of {comparison} is overridden already; promote model {comparison.challenger}.")
+    if not found.by_gate:
+        raise WrongState(" ".join(found.obstacles))
+
+
+def _pending(comparison: Comparison) -> GateOverride | None:
+    return comparison.overrides.filter(status=OverrideStatus.PENDING).first()
+
+
+def _waits(pending: GateOverride | None) -> WrongState:
+    return WrongState(f"{pending or 'An override'} waits for a second person already; decide on it first.")

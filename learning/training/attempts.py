@@ -1,0 +1,53 @@
+"""One attempt at a claimed run or request: whatever happens, its row ends settled, put back or given back."""
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from cases.errors import WrongState
+from inference.database_retry import retry_while_database_is_away
+from inference.errors import Interrupted, PermanentError, RetriableError
+from learning.training import leases
+from learning.training.folders import FolderTaken, alone_in
+from learning.training.heartbeat import LeaseLost
+from learning.training.leases import Row
+from learning.training.subprocesses import sentence
+
+logger = logging.getLogger(__name__)
+
+Fail = Callable[[Row, str], None]
+
+
+def attempt(row: Row, work: Callable[[], None], *, fail: Fail[Row]) -> Row | None:
+    """`work` settles the row itself; `fail` ends it with words. Returns nothing where the row was given back."""
+    try:
+        with alone_in(row.folder):
+            work()
+    except LeaseLost:
+        logger.warning("%s is no longer this worker's: cancelled, or taken by another.", row)
+    except (Interrupted, FolderTaken):
+        retry_while_database_is_away(lambda: leases.give_back(row))
+        return None
+    except (PermanentError, WrongState) as trouble:
+        fail(row, str(trouble))
+    except RetriableError as trouble:
+        _put_back(row, str(trouble), fail)
+    except OSError as error:
+        _put_back(row, f"The training worker's storage does not answer ({error.strerror}).", fail)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("%s stopped with an error", row)
+        _put_back(row, f"The training worker stopped with an error ({type(error).__name__}).", fail)
+    return row
+
+
+def _put_back(row: Row, words: str, fail: Fail[Row]) -> None:
+    if row.attempts >= settings.TRAINING_MAX_ATTEMPTS:
+        return fail(
+            row, f"{sentence(words)} It was tried {row.attempts} times; see the log, or tell the administrator."
+        )
+    logger.warning("%s goes on later: %s", row, words)
+    retry_while_database_is_away(lambda: leases.put_back(row))

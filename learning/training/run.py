@@ -1,0 +1,161 @@
+"""The training worker's loop: claim a run, collect its images, train in a subprocess, register what came of it."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.events import record_event
+from accounts.models import Action
+from inference.catalogue import record_artifact, store_artifact
+from inference.database_retry import never, retry_while_database_is_away
+from inference.errors import PermanentError, RetriableError
+from learning.comparison.requests import compare_next, queue_comparison
+from learning.datasets.write_folder import materialise
+from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
+from learning.training import leases
+from learning.training.attempts import attempt
+from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
+from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, silent
+from learning.training.sample_sizes import TRAINING_SPLITS
+from learning.training.subprocesses import Child, read_progress, run_ml, tail
+from ml.model.artifact import Artifact, ArtifactError, load_artifact
+
+logger = logging.getLogger(__name__)
+
+REFUSED = 2  # the exit status with which `python -m ml` says that what it was given cannot be used
+
+
+def work_through(*, stop: Callable[[], bool] = never, say: ReportProgress = silent) -> int:
+    """Runs and comparisons one after another until none waits. Returns how many were worked on."""
+    worked = 0
+    while not stop():
+        clear_ended()
+        if not (train_next(stop=stop, say=say) or compare_next(stop=stop)):
+            return worked
+        worked += 1
+    return worked
+
+
+def train_next(
+    *, stop: Callable[[], bool] = never, say: ReportProgress = silent, only: int | None = None
+) -> TrainingRun | None:
+    """Works on the run that waits, if one does; it ends done, failed, put back or given back."""
+    run = retry_while_database_is_away(lambda: leases.claim_next(TrainingRun, only=only), stop=stop)
+    if run is None:
+        return None
+    logger.info("%s begins, attempt %d", run, run.attempts)
+    return attempt(run, lambda: _train(run, Heartbeat(run, stop=stop, news=lambda: _news(run), say=say)), fail=_fail)
+
+
+def _train(run: TrainingRun, pulse: Heartbeat) -> None:
+    command = retry_while_database_is_away(lambda: retrain_command(run), stop=pulse.stop)
+    retry_while_database_is_away(lambda: collect_images(run, pulse), stop=pulse.stop)
+    with Child(command, log=run.folder / LOG) as child:
+        status = child.wait(pulse.beat)
+        words = child.last_words()
+    pulse.beat(now=True)
+    if status == REFUSED:
+        raise PermanentError(f"The training refused: {words}")
+    if status != 0:
+        raise RetriableError(f"The training stopped ({_ending(status)}): {words}")
+    artifact = _artefact_of(run)
+    store_artifact(artifact)
+    news = _news(run)
+    if not retry_while_database_is_away(lambda: _complete(run, artifact, news)):
+        raise LeaseLost
+    logger.info("%s is done", run)
+
+
+def collect_images(run: TrainingRun, pulse: Heartbeat) -> None:
+    """Copies of what the data set froze, for the subprocess to read; what lies there already is kept."""
+
+    def told(done: int, total: int) -> None:
+        pulse.beat(progress={"stage": "collecting", "done": done, "total": total})
+
+    materialise(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=told)
+
+
+def retrain_command(run: TrainingRun) -> list[str]:
+    """Settings become the options of the same names; a model to start from brings the rest."""
+    name, version = model_name(run)
+    start = ["--parent", str(_parent_folder(run))] if run.parent else []
+    options = [
+        part
+        for key, value in sorted(run.settings.items())
+        if key != "replay"
+        for part in (f"--{key.replace('_', '-')}", str(value))
+    ]
+    return run_ml(
+        "retrain",
+        *("--data", run.folder / DATA, "--out", run.folder, "--method", run.method),
+        *start,
+        *("--name", name, "--version", version),
+        *options,
+    )
+
+
+def model_name(run: TrainingRun) -> tuple[str, str]:
+    """A child keeps its parent's name; the day and the run make a version that no other run has."""
+    name = run.parent.name if run.parent else f"{run.settings['architecture']}-from-scratch"
+    return name, f"{run.requested_at:%Y.%m.%d}-run{run.pk}"
+
+
+def _parent_folder(run: TrainingRun) -> Path:
+    assert run.parent is not None  # noqa: S101 - asked for only where there is one
+    try:
+        return load_artifact(run.parent.folder).folder
+    except ArtifactError as error:
+        raise PermanentError(f"Model {run.parent} cannot be read: {error} Register it again to restore it.") from error
+
+
+def _artefact_of(run: TrainingRun) -> Artifact:
+    try:
+        return load_artifact(run.folder / ARTEFACT)
+    except ArtifactError as error:
+        raise RetriableError(f"The training left no whole model: {error}") from error
+
+
+def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> bool:
+    """The model, the end of the run and the comparison to come appear together, or not at all."""
+    try:
+        with transaction.atomic():
+            if leases.held(run).select_for_update().first() is None:
+                return False
+            model, _ = record_artifact(artifact, user=run.requested_by, parent=run.parent)
+            leases.settle(run, TrainingStatus.DONE, model=model, error="", **news)
+            record_event(
+                Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.DONE, model=model.pk
+            )
+            queue_comparison(dataset=run.dataset, challenger=model, user=run.requested_by)
+    except IntegrityError as error:
+        raise PermanentError("What was trained is another run's model already; use that one.") from error
+    return True
+
+
+def _news(run: TrainingRun) -> dict[str, Any]:
+    found = read_progress(run.folder / PROGRESS)
+    return {"progress": found or run.progress, "log_tail": tail(run.folder / LOG)}
+
+
+def _fail(run: TrainingRun, words: str) -> None:
+    logger.warning("%s failed: %s", run, words)
+    shown = tail(run.folder / LOG)
+    retry_while_database_is_away(lambda: end_in_failure(run, words, log_tail=shown))
+
+
+def end_in_failure(run: TrainingRun, words: str, *, abandoned: bool = False, **facts: Any) -> bool:
+    with transaction.atomic():
+        error = words[:RUN_ERROR_LENGTH]
+        failed = leases.settle(run, TrainingStatus.FAILED, abandoned=abandoned, error=error, **facts)
+        if failed:
+            record_event(Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.FAILED)
+    return failed
+
+
+def _ending(status: int) -> str:
+    if status == -9:
+        return "killed by the system, perhaps for want of memory"
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

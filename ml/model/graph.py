@@ -1,0 +1,194 @@
+"""The network as an OpenVINO graph, built straight from the artefact's arrays: a CPU worker needs no Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from ml.images.grey import NEUTRAL
+from ml.model.artifact import ArtifactError
+from ml.model.topology import RMS_EPSILON, SECOND_DIRECTIONS, Topology, fold_norm, upper_triangle, walk, walk_trunk
+
+
+class _GraphBuilder:
+    """Builds the topology from OpenVINO operations, batch norms folded into the convolutions before them."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._weights = weights
+
+    def _array(self, name: str) -> np.ndarray:
+        if name not in self._weights:
+            raise ArtifactError(f"The weights hold no {name}. Received: {len(self._weights)} arrays")
+        return self._weights[name]
+
+    def convolution(self, x: Any, name: str, *, filters: int, size: int, stride: int, padding: int) -> Any:
+        kernel, bias = fold_norm(self._array, name)
+        if kernel.shape[:2] != (size, size) or kernel.shape[3] != filters:
+            raise ArtifactError(f"{name}_conv/kernel does not fit the network. Received: {kernel.shape}")
+        weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+        border = [padding, padding]
+        x = ops.convolution(x, weights, [stride, stride], border, border, [1, 1])
+        return ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
+
+    def relu(self, x: Any) -> Any:
+        return ops.relu(x)
+
+    def add(self, x: Any, y: Any) -> Any:
+        return ops.add(x, y)
+
+    def concatenate(self, parts: list[Any]) -> Any:
+        return ops.concat(parts, 1)
+
+    def max_pool(self, x: Any) -> Any:
+        # Its input is never negative, so padding with minus infinity equals Keras' padding with zero.
+        return ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+
+
+def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
+    """Build the network.
+
+    Args:
+        topology: which ResNet.
+        weights: `layer/variable` arrays as Keras lays them out, the head's among them.
+        height, width: size of the input in pixels.
+
+    Returns:
+        A model from `image` `(N, 1, height, width)` float32, 0–255, and `attention` `(N, h, w)`, sum 1, to `features`
+        `(N, F)` and `map` `(N, E, h, w)`, whose means are the heads' logits; see `ml.model.resnet.build_resnet`.
+    """
+    rows, columns = topology.grid(height, width)
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
+    share = ops.unsqueeze(attention, ops.constant(np.array([1])))
+    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    outputs = walk(topology, _GraphBuilder(weights), centred)
+    head, bias = (np.asarray(weights[f"head/{name}"], np.float32) for name in ("kernel", "bias"))
+    if len(head) != topology.features:
+        raise ArtifactError(f"head/kernel must have {topology.features} rows. Received: {head.shape}")
+    parts, total, start = [], None, 0
+    for (stage, kind), size in zip(topology.pools, topology.sizes, strict=True):
+        factor = 2 ** (stage - topology.finest)
+        kernel, gathered = head[start : start + size], _gathered(share, factor)
+        if kind == "second":
+            pooled, part = _second_order(outputs[stage], gathered, kernel, weights, stage)
+        else:
+            pooled, part = _first_order(outputs[stage], gathered, kernel, kind)
+        parts.append(pooled)
+        part = _repeated(part, factor)
+        total = part if total is None else ops.add(total, part)
+        start += size
+    total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))
+    total = ops.add(total, ops.constant(bias.reshape(1, -1, 1, 1)))
+    features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
+    return _named([image, attention], {"features": features, "map": total})
+
+
+def _first_order(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[Any, Any]:
+    """Pooled mean, root mean square or spread `(N, C)`, and each cell's part in every head's logit `(N, E, h, w)`."""
+    kernel = ops.constant(np.ascontiguousarray(head.T)[:, :, None, None])
+    across = ops.constant(np.array([2, 3]))
+    if kind == "spread":
+        output = ops.subtract(output, ops.reduce_sum(ops.multiply(output, share), across, True))
+    output = output if kind == "mean" else ops.multiply(output, output)
+    pooled = ops.reduce_sum(ops.multiply(output, share), across, True)
+    if kind != "mean":
+        root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
+        pooled, output = ops.divide(pooled, root), ops.divide(output, root)
+    part = ops.convolution(output, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.squeeze(pooled, across), part
+
+
+def _second_order(
+    output: Any, share: Any, head: np.ndarray, weights: Mapping[str, np.ndarray], stage: int
+) -> tuple[Any, Any]:
+    """Pooled products of the whitened directions `(N, T)`, each cell's part in every head's logit `(N, E, h, w)`."""
+    directions = np.asarray(weights[f"head/basis{stage}_directions"], np.float32)
+    offset = -np.asarray(weights[f"head/basis{stage}_mean"], np.float32) @ directions
+    kernel = ops.constant(np.ascontiguousarray(directions.T)[:, :, None, None])
+    z = ops.convolution(ops.sqrt(output), kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    z = ops.add(z, ops.constant(offset.reshape(1, -1, 1, 1)))
+    flat = ops.constant(np.array([0, 0, -1]))
+    cells = ops.reshape(z, flat, True)
+    shared = ops.reshape(ops.multiply(z, share), flat, True)
+    together = ops.matmul(shared, cells, False, True)
+    root = ops.sqrt(ops.add(ops.absolute(together), ops.constant(np.float32(RMS_EPSILON))))
+    rows, columns = np.triu_indices(SECOND_DIRECTIONS)
+    places = ops.constant(rows * SECOND_DIRECTIONS + columns)
+    pooled = ops.reshape(ops.divide(together, root), ops.constant(np.array([0, -1])), True)
+    height, width = (z.get_output_partial_shape(0)[axis].get_length() for axis in (2, 3))
+    maps = []
+    for kernel in head.T:
+        matrix = (kernel @ upper_triangle()).reshape(1, SECOND_DIRECTIONS, SECOND_DIRECTIONS).astype(np.float32)
+        mixed = ops.matmul(ops.divide(ops.constant(matrix), root), cells, False, False)
+        part = ops.reduce_sum(ops.multiply(cells, mixed), ops.constant(np.array([1])), True)
+        maps.append(ops.reshape(part, ops.constant(np.array([0, 1, height, width])), True))
+    return ops.gather(pooled, places, ops.constant(np.array(1))), ops.concat(maps, 1)
+
+
+def build_stage(
+    topology: Topology, weights: Mapping[str, np.ndarray], stage: int, *, height: int, width: int
+) -> ov.Model:
+    """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
+    return _named([image], {"stage": walk(tapped, _GraphBuilder(weights), centred)[stage]})
+
+
+def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
+    """What all branches share: from `image` `(N, 1, height, width)`, 0–255, and `attention` `(N, h, w)`, sum 1, to
+    `trunk` float16 `(N, h, w, C)`, which the branches start from, and `shared` `(N, S)`, the pooled features before it.
+    """
+    rows, columns = topology.grid(height, width)
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
+    share = ops.unsqueeze(attention, ops.constant(np.array([1])))
+    outputs, trunk = walk_trunk(
+        topology, _GraphBuilder(weights), ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    )
+    parts = []
+    for stage, kind in topology.pools:
+        if stage != topology.last:
+            gathered = _gathered(share, 2 ** (stage - topology.finest))
+            head = np.zeros((topology.stage_filters(stage), 1), np.float32)
+            parts.append(_first_order(outputs[stage], gathered, head, kind)[0])
+    last = ops.transpose(trunk, ops.constant(np.array([0, 2, 3, 1])))
+    shared = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
+    return _named([image, attention], {"trunk": ops.convert(last, "f16"), "shared": shared})
+
+
+def _gathered(share: Any, factor: int) -> Any:
+    """Sum the shares of each coarse cell's fine cells."""
+    if factor == 1:
+        return share
+    square = [factor, factor]
+    mean = ops.avg_pool(share, square, [0, 0], [0, 0], square, exclude_pad=False)
+    return ops.multiply(mean, ops.constant(np.float32(factor * factor)))
+
+
+def _repeated(x: Any, factor: int) -> Any:
+    """Enlarge a map by repeating its cells."""
+    if factor == 1:
+        return x
+    return ops.interpolate(
+        x,
+        ops.constant(np.array([factor, factor], np.float32)),
+        "nearest",
+        "scales",
+        axes=ops.constant(np.array([2, 3])),
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
+
+
+def _named(inputs: list[Any], outputs: Mapping[str, Any]) -> ov.Model:
+    results = []
+    for name, node in outputs.items():
+        node = node.output(0) if hasattr(node, "output") else node
+        node.get_tensor().set_names({name})
+        results.append(ops.result(node))
+    return ov.Model(results, inputs, "ctportal")

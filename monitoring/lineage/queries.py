@@ -1,0 +1,188 @@
+"""From any answer to its model, run, data set, labels and readers, and back from a scan to what it taught."""
+
+from collections.abc import Iterable
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, Q
+
+from accounts.models import User
+from accounts.rights import Right, require
+from cases.models import Review, Scan
+from cases.reviews import hidden_scan_ids
+from inference.models import ModelVersion, Prediction
+from learning.models import Comparison, Dataset, DatasetScan, TrainingRun
+from monitoring.lineage.results import (
+    DatasetLineage,
+    ModelLineage,
+    PredictionLineage,
+    PredictionTrace,
+    ReviewTrace,
+    ScanLineage,
+    ScanUse,
+    UsedScan,
+)
+from monitoring.lineage.tracer import Tracer, ancestors_of
+
+MOST_SCANS = 500
+MOST_USES = 20
+MOST_VERSIONS = 50
+
+
+def lineage_of_prediction(prediction: Prediction, user: User) -> PredictionLineage:
+    """Raises PermissionDenied where the user may not see the answer, or not yet."""
+    require(user, prediction.site, Right.VIEW)
+    if not Prediction.objects.shown().filter(pk=prediction.pk).exists():
+        raise PermissionDenied(f"{prediction} is a silent answer for comparison; people do not see it.")
+    if hidden_scan_ids(user, [prediction.scan]):
+        raise PermissionDenied(f"Decide on {str(prediction.scan).lower()} first; its answer is hidden until then.")
+    return PredictionLineage(
+        prediction=_prediction(prediction),
+        scan=lineage_of_scan(prediction.scan, user),
+        model=lineage_of_model(prediction.model_version, user),
+    )
+
+
+def lineage_of_model(model: ModelVersion, user: User) -> ModelLineage:
+    """Models belong to the installation: everybody may follow them, as far as the data sets are theirs to see."""
+    tracer = Tracer(user)
+    comparisons = Comparison.objects.filter(Q(champion=model) | Q(challenger=model))
+    shown = tracer.comparisons(comparisons.select_related("champion", "challenger"))
+    answers = Prediction.objects.filter(model_version=model).shown()
+    visible = answers.visible_to(user).count()
+    return ModelLineage(
+        model=tracer.model(model),
+        ancestors=[tracer.model(each) for each in ancestors_of(model)],
+        descendants=[tracer.model(each) for each in _descendants(model)],
+        service=tracer.service(model),
+        comparisons=shown,
+        hidden_comparisons=comparisons.count() - len(shown),
+        predictions=visible,
+        hidden_predictions=answers.count() - visible,
+    )
+
+
+def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
+    """Of a scan that a blinded reader has still to decide on, nothing but that it is there."""
+    require(user, scan.site, Right.VIEW)
+    if hidden_scan_ids(user, [scan]):
+        return ScanLineage(scan.pk, scan.case_id, str(scan.site), None, True, [], [], [], 0)
+    tracer = Tracer(user)
+    rows = DatasetScan.objects.filter(scan=scan).select_related("dataset", "patient").order_by("-dataset")
+    visible = rows.filter(dataset__in=tracer.visible_datasets)
+    reviews = Review.objects.filter(scan=scan).select_related("reader", "superseded_by").order_by("created_at", "pk")
+    answers = scan.predictions.shown().select_related("model_version", "scan").order_by("queued_at", "pk")
+    return ScanLineage(
+        scan_id=scan.pk,
+        case_id=scan.case_id,
+        site=str(scan.site),
+        final_label=scan.final_label,
+        is_hidden=False,
+        reviews=[_review(review) for review in reviews],
+        predictions=[_prediction(answer) for answer in answers],
+        uses=[_use(row, tracer) for row in visible[:MOST_USES]],
+        hidden_uses=rows.count() - visible.count(),
+    )
+
+
+def lineage_of_dataset(dataset: Dataset, user: User) -> DatasetLineage:
+    """Raises PermissionDenied for who does not manage every site in it."""
+    tracer = Tracer(user)
+    if dataset.pk not in tracer.visible_datasets:
+        raise PermissionDenied("Only who manages every site of a data set can follow what is in it.")
+    runs = list(_runs(dataset))
+    comparisons = dataset.comparisons.select_related("champion", "challenger").order_by("pk")
+    return DatasetLineage(
+        dataset=tracer.dataset(dataset),
+        previous=[tracer.dataset(each) for each in _older(dataset)],
+        following=[tracer.dataset(each) for each in dataset.next_versions.order_by("pk")[:MOST_VERSIONS]],
+        runs=[tracer.run(run) for run in runs],
+        models=[tracer.model(run.model) for run in runs if run.model is not None],
+        comparisons=tracer.comparisons(comparisons),
+        scans=_used_scans(dataset, user),
+    )
+
+
+def _descendants(model: ModelVersion) -> Iterable[ModelVersion]:
+    """Trained from it directly; a run says so where the model itself does not."""
+    return (
+        ModelVersion.objects.filter(Q(parent=model) | Q(parent=None, training_run__parent=model))
+        .exclude(pk=model.pk)
+        .order_by("pk")[:MOST_VERSIONS]
+    )
+
+
+def _older(dataset: Dataset) -> list[Dataset]:
+    seen, at = {dataset.pk}, dataset.previous
+    found: list[Dataset] = []
+    while at is not None and at.pk not in seen and len(found) < MOST_VERSIONS:
+        seen.add(at.pk)
+        found.append(at)
+        at = at.previous
+    return found
+
+
+def _runs(dataset: Dataset) -> Iterable[TrainingRun]:
+    return dataset.runs.select_related("dataset", "requested_by", "model").order_by("pk")
+
+
+def _use(row: DatasetScan, tracer: Tracer) -> ScanUse:
+    runs = list(_runs(row.dataset))
+    return ScanUse(
+        dataset=tracer.dataset(row.dataset),
+        label=row.label,
+        split=row.patient.split,
+        agreement=row.agreement,
+        review_ids=row.review_ids,
+        runs=[tracer.run(run) for run in runs],
+        models=[tracer.model(run.model) for run in runs if run.model is not None],
+    )
+
+
+def _used_scans(dataset: Dataset, user: User) -> list[UsedScan]:
+    """The installation's own before those of base sets."""
+    own_first = F("base_set").asc(nulls_first=True)
+    scans = dataset.scans.select_related("patient", "scan__case__patient__site").order_by(own_first, "pk")
+    rows = list(scans[:MOST_SCANS])
+    hidden = hidden_scan_ids(user, [row.scan for row in rows if row.scan is not None])
+    return [
+        UsedScan(
+            scan_id=row.scan_id,
+            case_id=row.scan.case_id if row.scan is not None else None,
+            name=row.name,
+            source=row.source,
+            split=row.patient.split,
+            label=None if row.scan_id in hidden else row.label,
+            agreement=row.agreement,
+            review_ids=[] if row.scan_id in hidden else row.review_ids,
+        )
+        for row in rows
+    ]
+
+
+def _prediction(prediction: Prediction) -> PredictionTrace:
+    return PredictionTrace(
+        prediction_id=prediction.pk,
+        scan_id=prediction.scan_id,
+        model_id=prediction.model_version_id,
+        model=str(prediction.model_version),
+        status=prediction.status,
+        decision=prediction.decision,
+        probability=prediction.probability,
+        finished_at=prediction.finished_at,
+        stands=prediction.scan.prediction_id == prediction.pk,
+    )
+
+
+def _review(review: Review) -> ReviewTrace:
+    return ReviewTrace(
+        review_id=review.pk,
+        reader_id=review.reader_id,
+        reader=review.reader.display_name,
+        label=review.label,
+        created_at=review.created_at,
+        is_current=not hasattr(review, "superseded_by"),
+        was_blinded=review.was_blinded,
+        agrees=review.agrees,
+        prediction_id=review.prediction_id,
+        reason=review.reason,
+    )

@@ -1,0 +1,180 @@
+"""One user's view of models, runs and data sets: what may not be seen is counted, never named."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, F, Func
+
+from accounts.models import User
+from accounts.rights import Right, rights_anywhere
+from cases.models import Review
+from inference.models import ModelVersion
+from learning.models import Comparison, Dataset, DatasetScan, ServicePeriod, Split, TrainingRun
+from monitoring.lineage.results import (
+    ComparisonTrace,
+    DatasetTrace,
+    ModelTrace,
+    Reviewer,
+    RunTrace,
+    ServiceTrace,
+)
+
+
+class Tracer:
+    """Keeps what it has found while one lineage is put together."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self._datasets: dict[int, DatasetTrace] = {}
+
+    @cached_property
+    def visible_datasets(self) -> set[int]:
+        return set(Dataset.objects.visible_to(self.user).values_list("pk", flat=True))
+
+    @cached_property
+    def manages(self) -> bool:
+        return Right.MANAGE in rights_anywhere(self.user)
+
+    def dataset(self, dataset: Dataset) -> DatasetTrace:
+        if dataset.pk not in self._datasets:
+            self._datasets[dataset.pk] = self._trace_dataset(dataset)
+        return self._datasets[dataset.pk]
+
+    def _trace_dataset(self, dataset: Dataset) -> DatasetTrace:
+        visible, counts = dataset.pk in self.visible_datasets, dataset.counts
+        by_split = counts.get("by_split", [])
+        reviewers = reviewers_of(dataset)
+        return DatasetTrace(
+            dataset_id=dataset.pk,
+            title=str(dataset),
+            is_visible=visible,
+            created_at=dataset.created_at,
+            patients=counts.get("patients", 0),
+            scans=counts.get("scans", 0),
+            covid=sum(side["covid"] for side in by_split),
+            non_covid=sum(side["non_covid"] for side in by_split),
+            splits=[(Split(side["split"]).label, _scans(side)) for side in by_split],
+            sources=[(side["title"], _scans(side)) for side in counts.get("by_source", [])] if visible else [],
+            reviewers=reviewers if visible else [],
+            reviewer_count=len(reviewers),
+            content_hash=dataset.content_hash if visible else "",
+        )
+
+    def run(self, run: TrainingRun) -> RunTrace:
+        visible = run.dataset_id in self.visible_datasets
+        asked_by = run.requested_by.display_name if run.requested_by is not None else "the command line"
+        return RunTrace(
+            run_id=run.pk,
+            title=str(run),
+            is_visible=visible,
+            method=run.get_method_display(),
+            status=run.status,
+            requested_at=run.requested_at,
+            finished_at=run.finished_at,
+            dataset=self.dataset(run.dataset),
+            requested_by=asked_by if visible else "",
+            parent_id=run.parent_id,
+            model_id=run.model_id,
+        )
+
+    def model(self, model: ModelVersion) -> ModelTrace:
+        run = run_of(model)
+        return ModelTrace(
+            model_id=model.pk,
+            title=str(model),
+            status=model.status,
+            status_words=model.get_status_display(),
+            sha256=model.sha256,
+            registered_at=model.registered_at,
+            origin=words_for_origin(model, run),
+            run=self.run(run) if run is not None else None,
+        )
+
+    def comparisons(self, rows: Iterable[Comparison]) -> list[ComparisonTrace]:
+        return [
+            ComparisonTrace(
+                comparison_id=row.pk,
+                dataset_id=row.dataset_id,
+                champion=str(row.champion),
+                challenger=str(row.challenger),
+                passed=row.passed,
+                created_at=row.created_at,
+            )
+            for row in rows
+            if row.dataset_id in self.visible_datasets
+        ]
+
+    def service(self, model: ModelVersion) -> list[ServiceTrace]:
+        """Who put it there and why is for those who manage somewhere."""
+        periods = ServicePeriod.objects.filter(model=model).select_related("started_by", "comparison")
+        return [self._trace_period(period) for period in periods]
+
+    def _trace_period(self, period: ServicePeriod) -> ServiceTrace:
+        comparison, person = period.comparison, period.started_by
+        visible = comparison is not None and comparison.dataset_id in self.visible_datasets
+        return ServiceTrace(
+            started_at=period.started_at,
+            ended_at=period.ended_at,
+            entry=period.get_entry_display(),
+            reason=period.reason if self.manages else "",
+            started_by=person.display_name if person is not None and self.manages else "",
+            comparison_id=period.comparison_id if visible else None,
+        )
+
+
+def run_of(model: ModelVersion) -> TrainingRun | None:
+    """The run that made it; none for a model that was shipped or registered from a folder."""
+    return TrainingRun.objects.select_related("dataset", "requested_by").filter(model=model).first()
+
+
+def words_for_origin(model: ModelVersion, run: TrainingRun | None) -> str:
+    if run is not None:
+        return f"Trained here by {str(run).lower()} on {str(run.dataset).lower()}."
+    trained_on = model.card.get("trained_on") if isinstance(model.card, dict) else None
+    if not trained_on:
+        return "Registered from a folder; its card does not say what it was trained on."
+    return f"Registered from a folder; its card says that it was trained on {words_for_training_set(trained_on)}."
+
+
+def words_for_training_set(trained_on: Any) -> str:
+    if not isinstance(trained_on, dict):
+        return str(trained_on)
+    images = trained_on.get("images")
+    return f"{trained_on.get('name') or 'a set without a name'}" + (f" ({images} images)" if images else "")
+
+
+def ancestors_of(model: ModelVersion) -> list[ModelVersion]:
+    """Its parent first; a circle, which nothing forbids by itself, is left where it closes."""
+    seen, found = {model.pk}, []
+    at = parent_of(model)
+    while at is not None and at.pk not in seen:
+        seen.add(at.pk)
+        found.append(at)
+        at = parent_of(at)
+    return found
+
+
+def parent_of(model: ModelVersion) -> ModelVersion | None:
+    if model.parent is not None:
+        return model.parent
+    run = run_of(model)
+    return run.parent if run is not None else None
+
+
+def reviewers_of(dataset: Dataset) -> list[Reviewer]:
+    """Whose decisions gave the labels, those of most scans first."""
+    named = DatasetScan.objects.filter(dataset=dataset).annotate(review=Func(F("review_ids"), function="unnest"))
+    rows = (
+        Review.objects.filter(pk__in=named.values("review"))
+        .values("reader")
+        .annotate(scans=Count("scan", distinct=True))
+        .order_by("-scans", "reader")
+    )
+    counted = {row["reader"]: row["scans"] for row in rows}
+    people = {user.pk: user for user in User.objects.filter(pk__in=counted)}
+    return [Reviewer(pk, people[pk].display_name, scans) for pk, scans in counted.items()]
+
+
+def _scans(side: dict[str, Any]) -> int:
+    return side["covid"] + side["non_covid"]
