@@ -3,7 +3,6 @@ from django.apps import AppConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-    label = "accounts"
 
     def ready(self) -> None:
-        pass
+        from accounts import signals  # noqa: F401

@@ -6,5 +6,5 @@ from django.core.management import call_command
 
 @shared_task(ignore_result=True)
 def tidy_up() -> None:
-    """Deletes ended sessions; nothing that anybody recorded goes."""
+    """Deletes expired sessions."""
     call_command("clearsessions")

@@ -27,6 +27,8 @@ INSTALLED_APPS = [
     "accounts",
     "cases",
     "inference",
+    "learning",
+    "ctportal.demo",
     "ctportal.pages",
     "ctportal.api",
     "django.contrib.admin",
@@ -107,7 +109,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "inference.tasks.run_queued_predictions": {"queue": "inference"},
-    "inference.tasks.run_queued_training": {"queue": "training"},
+    "learning.tasks.run_queued_training": {"queue": "training"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -125,7 +127,7 @@ CELERY_BEAT_SCHEDULE = {
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
     "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
-        "task": "inference.tasks.sweep_training",
+        "task": "learning.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
         "options": {"expires": TRAINING_SWEEP_SECONDS},
     },
@@ -320,18 +322,18 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.CaseStatus",
         "Decision": "cases.models.Decision",
-        "Exclusion": "inference.models.Exclusion",
+        "Exclusion": "learning.models.Exclusion",
         "Label": "cases.models.Label",
-        "Method": "inference.models.Method",
+        "Method": "learning.models.Method",
         "ModelStatus": "inference.models.ModelStatus",
-        "OverrideStatus": "inference.models.OverrideStatus",
+        "OverrideStatus": "learning.models.OverrideStatus",
         "PredictionStatus": "inference.models.PredictionStatus",
         "Priority": "cases.models.Priority",
         "ScanKind": "cases.models.ScanKind",
         "ScanStatus": "cases.models.ScanStatus",
         "Sex": "cases.models.Sex",
-        "Split": "inference.models.Split",
-        "TrainingStatus": "inference.models.TrainingStatus",
+        "Split": "learning.models.Split",
+        "TrainingStatus": "learning.models.TrainingStatus",
     },
     "TAGS": [
         {"name": "me", "description": "Who calls, and with which token."},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -34,6 +34,7 @@ from inference.models import (
     SliceAnswer,
     Urgency,
 )
+from inference.service import active_model, hold_model_in_service, shadow_model
 from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
@@ -47,10 +48,9 @@ URGENCY = {
     Priority.URGENT: Urgency.URGENT,
     Priority.ROUTINE: Urgency.ROUTINE,
 }
-# Of what nobody waits for, a claim takes no more than one pass through the network, so that an emergency comes next.
+# Background work is claimed one network pass at a time, so that an emergency never waits behind more.
 BACKGROUND_SLICES = 32
 FIRST_PAUSE = timedelta(seconds=30)
-_SERVICE_LOCK = 0x6D6F64656C  # an advisory lock's key, "model" in ASCII
 
 
 @dataclass(frozen=True)
@@ -75,24 +75,10 @@ class Answer:
     input_features: Mapping[str, float] | None = None
 
 
-def active_model() -> ModelVersion | None:
-    return ModelVersion.objects.filter(status=ModelStatus.ACTIVE).first()
-
-
-def hold_model_in_service(*, alone: bool = False) -> None:
-    """Until the transaction ends no model enters or leaves service; `alone`, nothing is queued either.
-
-    So a scan that arrives while models change is queued for one of them, and never for none.
-    """
-    function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [_SERVICE_LOCK])
-
-
 def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency: Urgency | None = None) -> int:
     """Queues the scans for the model (the one in service), unless it was asked before. Returns how many are new.
 
-    By the priority of their cases unless an urgency is given; a model that is not in service answers silently.
+    By the priority of their cases unless an urgency is given; a model that is not in service answers in shadow mode.
     """
     with transaction.atomic():
         hold_model_in_service()
@@ -105,10 +91,6 @@ def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency
         if new:
             transaction.on_commit(wake_workers)
     return new
-
-
-def shadow_model() -> ModelVersion | None:
-    return ModelVersion.objects.filter(is_shadow=True).first()
 
 
 def enqueue_for_shadow(scans: Iterable[Scan]) -> int:
@@ -125,10 +107,10 @@ def _enqueue_some(scans: list[Scan], model: ModelVersion, urgency: Urgency | Non
     asked = {row.scan_id: row for row in earlier.order_by("pk")}
     rows = [Prediction(scan_id=pk, model_version=model, urgency=wanted[pk]) for pk in wanted if pk not in asked]
     Prediction.objects.bulk_create(rows, ignore_conflicts=True)
-    silent = [row for row in asked.values() if row.is_shadow and wanted[row.scan_id] != Urgency.SHADOW]
-    for row in silent:
+    hidden = [row for row in asked.values() if row.is_shadow and wanted[row.scan_id] != Urgency.SHADOW]
+    for row in hidden:
         requeue_visibly(row, urgency=wanted[row.scan_id])
-    return len(rows) + len(silent)
+    return len(rows) + len(hidden)
 
 
 def claim() -> list[Prediction]:
@@ -210,13 +192,13 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        _tell_scan(prediction, answer, speaks=becomes_current(prediction, case))
+        _record_on_scan(prediction, answer, is_current=becomes_current(prediction, case))
     return True
 
 
-def _tell_scan(prediction: Prediction, answer: Answer, *, speaks: bool) -> None:
-    """What does not speak for its scan keeps silent from now on; it may still say what a label would teach."""
-    if speaks:
+def _record_on_scan(prediction: Prediction, answer: Answer, *, is_current: bool) -> None:
+    """Records the answer on its scan if it becomes the current one; else only the label value may change."""
+    if is_current:
         record_answer(
             scan_id=prediction.scan_id,
             prediction_id=prediction.pk,

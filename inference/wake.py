@@ -1,40 +1,33 @@
-"""Wake-ups for the workers. They carry nothing, and losing one only delays."""
+"""Sends wake-ups to the workers. They carry nothing, and losing one only delays."""
 
 import logging
 
-from celery import Task
+from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 
 logger = logging.getLogger(__name__)
 
+RUN_QUEUED_PREDICTIONS = "inference.tasks.run_queued_predictions"
 PENDING = "inference:wake-up-pending"
-TRAINING_PENDING = "training:wake-up-pending"
 
 
 def wake_workers() -> None:
-    from inference.tasks import run_queued_predictions
-
-    _wake(run_queued_predictions, mark=PENDING, every=settings.PREDICTION_SWEEP_SECONDS)
+    send_wake_up(RUN_QUEUED_PREDICTIONS, mark=PENDING, every=settings.PREDICTION_SWEEP_SECONDS)
 
 
-def wake_trainers() -> None:
-    from learning.tasks import run_queued_training
-
-    _wake(run_queued_training, mark=TRAINING_PENDING, every=settings.TRAINING_SWEEP_SECONDS)
-
-
-def _wake(task: Task, *, mark: str, every: int) -> None:
-    """Sends a wake-up unless one lies in the broker already. Never fails: the sweep sends another.
+def send_wake_up(task: str, *, mark: str, every: int) -> None:
+    """Sends a wake-up unless the broker holds one already. Never fails: the sweep sends another.
 
     The mark of the pending wake-up is taken away before a worker looks into the queue, so a row that was committed
-    before its wake-up was held back is always seen. It expires, lest a lost message silence those that follow.
+    before its wake-up was held back is always seen. It expires, so that a lost message delays those that follow only
+    for a while.
     """
     marked = False
     try:
         marked = cache.add(mark, True, timeout=2 * every)
         if marked:
-            task.apply_async(retry=False, expires=4 * every)
+            current_app.send_task(task, retry=False, expires=4 * every)
     except Exception as error:  # the broker is away; the rows wait for the sweep
         logger.warning("No wake-up sent, the sweep will send one: %s", type(error).__name__)
         if marked:
@@ -42,7 +35,7 @@ def _wake(task: Task, *, mark: str, every: int) -> None:
 
 
 def note_wake_up(mark: str = PENDING) -> None:
-    """A worker is about to look into the queue: what is queued from now on needs a wake-up of its own."""
+    """Notes that a worker is about to look into the queue: what is queued from now on needs its own wake-up."""
     try:
         cache.delete(mark)
     except Exception as error:

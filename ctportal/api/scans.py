@@ -4,7 +4,6 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
-from inference.current_answer import answers_by_scan
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -21,6 +20,7 @@ from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
 from ctportal.api.predictions import PREDICTIONS, HiddenAnswers, PredictionSerializer
 from ctportal.api.resource import Resource, caller
+from inference.current_answer import answers_by_scan
 from monitoring.lineage.queries import lineage_of_scan
 
 SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
@@ -67,13 +67,13 @@ class ScanSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(PredictionSerializer(allow_null=True))
     def get_prediction(self, scan: Scan) -> Any:
-        prediction = self.context["told"][scan.pk].standing
+        prediction = self.context["answers"][scan.pk].current
         return None if prediction is None else PredictionSerializer(prediction, context=self.context).data
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_earlier_predictions(self, scan: Scan) -> Any:
         sight: HiddenAnswers = self.context["sight"]
-        earlier = [] if sight.hides(scan.pk) else self.context["told"][scan.pk].earlier
+        earlier = [] if sight.hides(scan.pk) else self.context["answers"][scan.pk].earlier
         return PredictionSerializer(earlier, many=True, context=self.context).data
 
     @extend_schema_field({"type": "string", "format": "uri"})
@@ -86,7 +86,7 @@ def shown_scans(scans: list[Scan], request: Request) -> Any:
     context = {
         "request": request,
         "sight": HiddenAnswers(caller(request), scans),
-        "told": answers_by_scan(scans, among=PREDICTIONS),
+        "answers": answers_by_scan(scans, among=PREDICTIONS),
     }
     return ScanSerializer(scans, many=True, context=context).data
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.service.activation import activate_model
-
 from accounts.models import Membership, Role, Site, User
 from cases.casework import open_case, register_patient
 from cases.errors import WrongState
@@ -30,6 +28,7 @@ from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset
 from learning.datasets.write_folder import materialise
 from learning.models import Comparison, Dataset, Split, TrainingRun
+from learning.service.activation import activate_model
 from learning.service.overrides import decide_override, request_override
 from learning.service.promotion import promote, roll_back
 from learning.service.rereading import request_rereading

@@ -1,0 +1,1 @@
+"""Runs the whole portal on one machine with one command and no servers of its own."""

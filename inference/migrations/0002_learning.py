@@ -3,7 +3,6 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.utils.timezone
-import inference.models.datasets
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -29,7 +28,7 @@ class Migration(migrations.Migration):
                 ('label', models.CharField(choices=[('covid', 'COVID-19'), ('non_covid', 'Not COVID-19'), ('cannot_tell', 'Cannot tell')], max_length=12)),
                 ('group', models.CharField(max_length=120)),
                 ('scan', models.CharField(max_length=120)),
-                ('view', models.FileField(max_length=120, upload_to=inference.models.datasets.stored_base_name)),
+                ('view', models.FileField(max_length=120, upload_to='base')),
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
             ],

@@ -29,7 +29,7 @@ class Urgency(IntEnum):
     URGENT = 1
     ROUTINE = 2
     REREADING = 3  # the scan has an answer; people wanted the one of the model in service too
-    SILENT = 4  # never stood for its scan: asked of a shadow, or too late to replace what stands
+    SHADOW = 4  # never the scan's current answer: asked of a shadow, or too late to replace the current one
 
 
 SERVED = (ModelStatus.ACTIVE, ModelStatus.RETIRED)
@@ -39,13 +39,13 @@ class PredictionQuerySet(SiteScopedQuerySet):
     site_path = "scan__case__patient__site"
 
     def shown(self) -> PredictionQuerySet:
-        """What people may come to see, once blinding lets them: nothing silent, nothing of a mere candidate.
+        """What people may come to see, once blinding lets them: no shadow's answer, nothing of a mere candidate.
 
-        Whatever tells people of predictions begins here; a done one of these has stood for its scan at some time.
+        Whatever shows predictions begins here; a done one of these has been its scan's current answer at some time.
         """
         return self.filter(urgency__lt=Urgency.SHADOW, model_version__status__in=SERVED)
 
-    def silent(self) -> PredictionQuerySet:
+    def shadow(self) -> PredictionQuerySet:
         return self.filter(urgency=Urgency.SHADOW)
 
     def waiting(self) -> PredictionQuerySet:
@@ -97,7 +97,7 @@ class Prediction(models.Model):
     suitability = models.FloatField(null=True)
     engine = models.CharField(max_length=60, blank=True)
     duration_ms = models.PositiveIntegerField(null=True)
-    # Means over the scan's slices of `ml.model.drift_reference.describe_view`, compared with the training set's to see drift.
+    # Means over the slices of `ml.model.drift_reference.describe_view`, compared with the training set's to see drift.
     input_features = models.JSONField(null=True)
 
     objects = PredictionQuerySet.as_manager()

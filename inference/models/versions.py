@@ -1,16 +1,14 @@
-"""The registered models, and when each was in service."""
+"""Stores the registered models; at most one is in service."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User
 from cases.errors import WrongState
 
 
@@ -33,7 +31,7 @@ class ModelVersion(models.Model):
     card = models.JSONField(default=dict)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
     status = models.CharField(max_length=12, choices=ModelStatus, default=ModelStatus.CANDIDATE, editable=False)
-    # A candidate that answers new scans silently, for comparison; people do not see what it says.
+    # A candidate that answers new scans for comparison only; people do not see what it says.
     is_shadow = models.BooleanField(default=False, editable=False)
     registered_at = models.DateTimeField(default=timezone.now, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
@@ -93,61 +91,12 @@ class ModelVersion(models.Model):
     def start_shadowing(self) -> None:
         """The caller stops the other first."""
         if not self.is_candidate:
-            raise WrongState(f"Model {self} is no candidate; only a candidate can answer silently.")
+            raise WrongState(f"Model {self} is no candidate; only a candidate can run in shadow mode.")
         self.is_shadow = True
         self.save(update_fields=["is_shadow"])
 
     def stop_shadowing(self) -> None:
         if not self.is_shadow:
-            raise WrongState(f"Model {self} does not answer silently; there is nothing to stop.")
+            raise WrongState(f"Model {self} does not run in shadow mode; there is nothing to stop.")
         self.is_shadow = False
         self.save(update_fields=["is_shadow"])
-
-
-class Entry(models.TextChoices):
-    """How a model came into service."""
-
-    COMMAND = "command", "Command of the administrator"
-    PROMOTION = "promotion", "Promotion, past the gate"
-    OVERRIDE = "override", "Promotion, the gate overridden by two people"
-    ROLLBACK = "rollback", "Rollback"
-
-
-class ServicePeriod(models.Model):
-    """From when until when a model was in service, and why. Only its end is ever written later."""
-
-    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="service_periods")
-    entry = models.CharField(max_length=12, choices=Entry)
-    comparison = models.ForeignKey(
-        "inference.Comparison", on_delete=models.PROTECT, null=True, related_name="service_periods"
-    )
-    reason = models.CharField(max_length=500, blank=True)
-    started_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    started_at = models.DateTimeField(default=timezone.now, editable=False)
-    ended_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        ordering = ["-started_at", "-pk"]
-        constraints = [
-            models.UniqueConstraint(models.Value(True), condition=Q(ended_at=None), name="service_one_open"),
-            models.CheckConstraint(condition=Q(entry__in=Entry.values), name="service_entry_known"),
-            models.CheckConstraint(
-                condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at")), name="service_ends_after_start"
-            ),
-        ]
-        triggers = [
-            pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
-            pgtrigger.Protect(
-                name="only_the_end",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange(exclude=["ended_at"]),
-            ),
-            pgtrigger.Protect(
-                name="ends_once",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__ended_at__isnull=False),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Service of {self.model}"

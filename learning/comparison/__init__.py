@@ -1,0 +1,1 @@
+"""Compares a challenger with the model in service and judges the result."""

@@ -140,8 +140,8 @@ def _why_left_out(left_out: set[str], seen: TrainingExposure) -> str:
     words = []
     if left_out:
         words.append(f"{len(left_out)} test patients were left out, since one of the models was trained on them.")
-    if seen.silent:
-        names = " and ".join(str(model) for model in seen.silent)
+    if seen.unrecorded:
+        names = " and ".join(str(model) for model in seen.unrecorded)
         words.append(f"What {names} learnt from is not recorded; it may have seen some of these patients.")
     return " ".join(words)
 

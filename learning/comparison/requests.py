@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
-from inference.service import active_model
 
 from accounts.models import User
 from cases.errors import WrongState
 from inference.database_retry import never, retry_while_database_is_away
 from inference.models import ModelStatus, ModelVersion
+from inference.service import active_model
 from learning.comparison.judge import make_comparison
 from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
 from learning.training import leases

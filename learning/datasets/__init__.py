@@ -1,0 +1,1 @@
+"""Collects, builds, compares and writes frozen data sets."""

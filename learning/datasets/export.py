@@ -1,4 +1,4 @@
-"""A frozen data set as a zip that `ml.images.data.read_collection` reads: views and a manifest with the split, no identity.
+"""Streams a frozen data set as a zip that `ml.images.data.read_collection` reads, without any identity.
 
 Nothing is compressed (the views are PNG), so the length is known before the first byte; the hashes are computed while
 the images pass, which is why the manifest comes last.

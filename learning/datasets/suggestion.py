@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from inference.service import active_model
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -12,6 +11,7 @@ from cases.labelled_set import Standing, standings_at
 from cases.labels import Agreement
 from cases.models import Decision, Review
 from inference.models import Prediction
+from inference.service import active_model
 from learning.models import DatasetScan, ExcludedScan, Exclusion
 
 RECENT_REVIEWS = 200

@@ -39,6 +39,7 @@ class Comparison(models.Model):
     objects = ComparisonQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_comparison"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
@@ -59,6 +60,7 @@ class ComparedScan(models.Model):
     challenger_probability = models.FloatField()
 
     class Meta:
+        db_table = "inference_comparedscan"
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
         triggers = [APPEND_ONLY]
@@ -99,6 +101,7 @@ class ComparisonRequest(models.Model):
     objects = ComparisonRequestQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_comparisonrequest"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -154,6 +157,7 @@ class GateOverride(models.Model):
     comment = models.CharField(max_length=1000, blank=True)
 
     class Meta:
+        db_table = "inference_gateoverride"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["comparison"], condition=Q(status="pending"), name="override_one_pending"),

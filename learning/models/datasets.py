@@ -33,6 +33,7 @@ class BaseSet(models.Model):
     imported_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
+        db_table = "inference_baseset"
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -53,6 +54,7 @@ class BaseImage(models.Model):
     height = models.PositiveIntegerField()
 
     class Meta:
+        db_table = "inference_baseimage"
         ordering = ["base_set", "group", "scan", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["base_set", "key"], name="base_image_unique_in_set"),
@@ -85,6 +87,7 @@ class PatientSplit(models.Model):
     assigned_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        db_table = "inference_patientsplit"
         constraints = [models.CheckConstraint(condition=Q(split__in=Split.values), name="patient_split_known")]
         triggers = [APPEND_ONLY]
 
@@ -121,6 +124,7 @@ class Dataset(models.Model):
     objects = DatasetQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_dataset"
         ordering = ["-pk"]
 
     def __str__(self) -> str:
@@ -143,6 +147,7 @@ class DatasetScan(models.Model):
     content_key = models.CharField(max_length=64, help_text="`Scan.content_key_of` its images.")
 
     class Meta:
+        db_table = "inference_datasetscan"
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "scan"], name="dataset_scan_once"),
@@ -178,6 +183,7 @@ class ExcludedScan(models.Model):
     reason = models.CharField(max_length=12, choices=Exclusion)
 
     class Meta:
+        db_table = "inference_excludedscan"
         ordering = ["scan_id"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "scan"], name="excluded_scan_once"),

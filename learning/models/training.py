@@ -79,6 +79,7 @@ class TrainingRun(models.Model):
     objects = TrainingRunQuerySet.as_manager()
 
     class Meta:
+        db_table = "inference_trainingrun"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(

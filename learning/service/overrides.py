@@ -1,11 +1,11 @@
 """Promoting against the gate: one person asks with a reason, another one decides."""
 
 from django.db import IntegrityError, transaction
-from inference.service import hold_model_in_service
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from cases.errors import WrongState
+from inference.service import hold_model_in_service
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus
 from learning.service.promotion import check_promotion, require_installation_right, written_reason
 

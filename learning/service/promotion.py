@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from inference.current_answer import drop_shadow_requests
-from inference.service import active_model, hold_model_in_service
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -14,8 +12,10 @@ from accounts.rights import Right, sites_with
 from cases.errors import WrongState
 from cases.models import CaseStatus, Scan
 from inference.catalogue import require_intact
+from inference.current_answer import drop_shadow_requests
 from inference.label_value import refresh_label_values
 from inference.models import ModelStatus, ModelVersion
+from inference.service import active_model, hold_model_in_service
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.activation import put_into_service
 from learning.service.history import left_by_rollback, previous_model

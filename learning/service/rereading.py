@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from inference.service import active_model, hold_model_in_service
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -18,6 +17,7 @@ from cases.summaries import record_answer, record_label_value
 from inference.label_value import label_value_of
 from inference.models import ModelVersion, Prediction, PredictionStatus, Urgency
 from inference.queue import enqueue
+from inference.service import active_model, hold_model_in_service
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from inference.current_answer import drop_shadow_requests
-from inference.service import hold_model_in_service, shadow_model
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -14,8 +12,10 @@ from cases.errors import WrongState
 from cases.models import Decision, Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
+from inference.current_answer import drop_shadow_requests
 from inference.label_value import opinion_of
 from inference.models import ModelVersion, Prediction, PredictionQuerySet, PredictionStatus
+from inference.service import hold_model_in_service, shadow_model
 from learning.service.promotion import require_installation_right
 
 MOST_LISTED = 200
@@ -93,7 +93,7 @@ def start_shadow(*, model: ModelVersion, user: User) -> None:
         if other == model:
             return
         if other is not None:
-            raise WrongState(f"Model {other} answers silently already, and only one can; stop it first.")
+            raise WrongState(f"Model {other} runs in shadow mode already, and only one can; stop it first.")
         model.start_shadowing()
         record_event(Action.SHADOW_STARTED, actor=user, subject=model)
 
@@ -112,7 +112,7 @@ def stop_shadow(*, model: ModelVersion, user: User) -> None:
 def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     """At the sites that the user manages; scans whose answers the user must not see yet stay out."""
     asked = _asked_at_sites_of(user, model)
-    pairs, silent = _pairs(model, asked), asked.shadow()
+    pairs, hidden = _pairs(model, asked), asked.shadow()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
     return ShadowReport(
@@ -126,8 +126,8 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
         labelled=len(labelled),
         service=_tally([(pair.service_positive, bool(pair.has_disease)) for pair in labelled]),
         shadow=_tally([(pair.shadow_positive, bool(pair.has_disease)) for pair in labelled]),
-        waiting=silent.filter(status__in=PENDING).count(),
-        failed=silent.filter(status=PredictionStatus.FAILED).count(),
+        waiting=hidden.filter(status__in=PENDING).count(),
+        failed=hidden.filter(status=PredictionStatus.FAILED).count(),
         disagreements=differing[:MOST_LISTED],
         unlisted=max(0, len(differing) - MOST_LISTED),
     )

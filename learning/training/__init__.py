@@ -1,0 +1,1 @@
+"""Requests, runs and follows training runs."""

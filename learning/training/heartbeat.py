@@ -21,7 +21,7 @@ class LeaseLost(Exception):
     """The row is no longer this worker's."""
 
 
-def silent(progress: dict[str, Any]) -> None:
+def no_output(progress: dict[str, Any]) -> None:
     pass
 
 
@@ -36,7 +36,7 @@ class Heartbeat(Generic[Row]):
         *,
         stop: Callable[[], bool],
         news: Callable[[], dict[str, Any]] = no_facts,
-        say: ReportProgress = silent,
+        say: ReportProgress = no_output,
     ) -> None:
         self.row: Row = row
         self.stop, self.news, self.say = stop, news, say

@@ -9,12 +9,12 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from inference.service import active_model
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from cases.errors import WrongState
 from inference.models import ModelVersion
+from inference.service import active_model
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings

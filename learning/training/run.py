@@ -18,7 +18,7 @@ from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from learning.training import leases
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
-from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, silent
+from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, no_output
 from learning.training.sample_sizes import TRAINING_SPLITS
 from learning.training.subprocesses import Child, read_progress, run_ml, tail
 from ml.model.artifact import Artifact, ArtifactError, load_artifact
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 REFUSED = 2  # the exit status with which `python -m ml` says that what it was given cannot be used
 
 
-def work_through(*, stop: Callable[[], bool] = never, say: ReportProgress = silent) -> int:
+def work_through(*, stop: Callable[[], bool] = never, say: ReportProgress = no_output) -> int:
     """Runs and comparisons one after another until none waits. Returns how many were worked on."""
     worked = 0
     while not stop():
@@ -40,7 +40,7 @@ def work_through(*, stop: Callable[[], bool] = never, say: ReportProgress = sile
 
 
 def train_next(
-    *, stop: Callable[[], bool] = never, say: ReportProgress = silent, only: int | None = None
+    *, stop: Callable[[], bool] = never, say: ReportProgress = no_output, only: int | None = None
 ) -> TrainingRun | None:
     """Works on the run that waits, if one does; it ends done, failed, put back or given back."""
     run = retry_while_database_is_away(lambda: leases.claim_next(TrainingRun, only=only), stop=stop)

@@ -24,7 +24,7 @@ class TrainingExposure:
 
     views: set[str] = field(default_factory=set)
     patients: set[int] = field(default_factory=set)
-    silent: list[ModelVersion] = field(default_factory=list)
+    unrecorded: list[ModelVersion] = field(default_factory=list)
 
 
 def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
@@ -33,7 +33,7 @@ def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
     for model in models:
         told = [_add(seen, ancestor) for ancestor in lineage(model)]
         if not all(told):
-            seen.silent.append(model)
+            seen.unrecorded.append(model)
     return seen
 
 

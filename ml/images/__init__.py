@@ -1,0 +1,1 @@
+"""Reads files into pixels and prepares them for a network."""

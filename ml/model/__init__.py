@@ -1,0 +1,1 @@
+"""Describes, builds, stores and runs the networks."""

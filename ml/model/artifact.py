@@ -40,8 +40,8 @@ class Artifact:
     `sha256` identifies the model: it covers the description and, through it, the weights.
     `network` says how the graph is built, `preprocessing` how a view becomes its input, `thresholds` how its
     numbers become a decision, `metrics` what was measured and on which split, `card` what people should know.
-    `reference` is how scores and inputs were distributed when it was made (`ml.model.drift_reference`), `training_views` which
-    views it has seen, by `ml.images.decoding.view_id`; both are empty in older artefacts.
+    `reference` is how scores and inputs were distributed when it was made (`ml.model.drift_reference`), and
+    `training_views` which views it has seen, by `ml.images.decoding.view_id`; both are empty in older artefacts.
     """
 
     folder: Path

@@ -1,8 +1,8 @@
 """Linear heads, one for each data set of the training, mixed by which set a picture looks like.
 
 Two hospitals' pictures differ so much in sharpness and window that one linear head for both serves neither. Each set
-therefore has a head of its own. A gate says how far a picture resembles each set (`ml.model.source_router`). A picture that resembles
-none, or all alike, is judged by the heads' average.
+therefore has a head of its own. A gate says how far a picture resembles each set (`ml.model.source_router`). A picture
+that resembles none, or all alike, is judged by the heads' average.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def read_view(image: Image) -> np.ndarray:
 
 
 class Described(NamedTuple):
-    """Of N pictures: pooled features, float32 `(N, F)`; statistics, float32 `(N, K)`, from `ml.images.acquisition`; whether
-    lungs were found, bool `(N,)`."""
+    """Of N pictures: pooled features, float32 `(N, F)`; statistics, float32 `(N, K)`, from `ml.images.acquisition`;
+    whether lungs were found, bool `(N,)`."""
 
     features: np.ndarray
     statistics: np.ndarray

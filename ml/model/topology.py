@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from ml.images.grey import IMAGENET_MEANS, NEUTRAL
+
 Tensor = TypeVar("Tensor")
 
 BLOCKS = {
@@ -17,8 +19,6 @@ BLOCKS = {
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
 }
 # ImageNet's channel means in the order of the public weights (blue, green, red); a grey picture has their average.
-IMAGENET_MEANS = (103.939, 116.779, 123.68)
-NEUTRAL = sum(IMAGENET_MEANS) / 3
 BATCH_NORM_EPSILON = 1.001e-5
 # Directions of a second-order tap, and what keeps square roots' slopes finite: m / sqrt(m + RMS_EPSILON).
 SECOND_DIRECTIONS = 48

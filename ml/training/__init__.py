@@ -1,0 +1,1 @@
+"""Trains models and builds the shipped one."""

@@ -86,8 +86,8 @@ def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0
 def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quiet: bool = False) -> HeadFit:
     """Fit heads, calibration, operating point, abstention band and suitability on one collection.
 
-    Each data set in it gets a head of its own where all of them are large enough (see `ml.model.experts`). Everything but
-    the heads themselves is fitted to held-out logits: inner folds leave out one block after another where the
+    Each data set in it gets a head of its own where all of them are large enough (see `ml.model.experts`). Everything
+    but the heads themselves is fitted to held-out logits: inner folds leave out one block after another where the
     collection has blocks, else patients.
     """
     seen = backbone.describe(collection.images, quiet=quiet, title=f"features of {collection.name}")

@@ -15,7 +15,7 @@ from ml.model.resnet import load_weights
 from ml.model.suitability import fit_suitability, set_limits
 from ml.training.feature_store import keep_features
 from ml.training.fit import HeadFit, HeldOut, held_out_rules, map_scale
-from ml.training.progress_file import SILENT, Watch
+from ml.training.progress_file import UNRECORDED, Watch
 from ml.training.recipe import Recipe
 from ml.training.train import Trainer, predict_logits, prepare_inputs
 
@@ -35,7 +35,7 @@ def fit_network_on(
     folder: Path,
     *,
     quiet: bool = False,
-    watch: Watch = SILENT,
+    watch: Watch = UNRECORDED,
     head: Mapping[str, np.ndarray] | None = None,
 ) -> HeadFit:
     """Train on one collection; another one decides when to stop and sets calibration and thresholds.

@@ -15,7 +15,7 @@ from ml.images.decoding import view_digest, view_id
 from ml.model.decision import Rules
 from ml.model.drift_reference import describe_view, mean_description, reference_of
 from ml.model.features import read_view
-from ml.training.progress_file import SILENT, Watch
+from ml.training.progress_file import UNRECORDED, Watch
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class KnownView:
     description: dict[str, float]
 
 
-def known_views(images: Sequence[Image], *, store: Path | None = None, watch: Watch = SILENT) -> list[KnownView]:
+def known_views(images: Sequence[Image], *, store: Path | None = None, watch: Watch = UNRECORDED) -> list[KnownView]:
     """Read every image.
 
     Args:

@@ -31,7 +31,7 @@ class Watch:
         """This epoch begins, of so many; the history holds those that have ended."""
 
 
-SILENT = Watch()
+UNRECORDED = Watch()
 
 
 class ProgressFile(Watch):

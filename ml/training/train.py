@@ -23,7 +23,7 @@ from ml.model.head import sample_weights
 from ml.model.resnet import build_resnet, initial_weights, load_weights, read_model_weights
 from ml.progress import Progress, say
 from ml.training.augment import Augmentation
-from ml.training.progress_file import SILENT, Watch
+from ml.training.progress_file import UNRECORDED, Watch
 from ml.training.recipe import Recipe
 
 _CHECKPOINT = "checkpoint.npz"
@@ -52,7 +52,7 @@ class _State:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = False, watch: Watch = SILENT) -> Inputs:
+def prepare_inputs(recipe: Recipe, collection: Collection, *, quiet: bool = False, watch: Watch = UNRECORDED) -> Inputs:
     """Read and preprocess a whole collection."""
     pixels, lungs = [], []
     progress = Progress(f"reading {collection.name}", len(collection.images), quiet=quiet)
@@ -85,7 +85,7 @@ class Trainer:
         folder: Path,
         *,
         quiet: bool = False,
-        watch: Watch = SILENT,
+        watch: Watch = UNRECORDED,
         head: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.recipe, self.folder, self.quiet, self.watch = recipe, folder, quiet, watch

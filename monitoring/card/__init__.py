@@ -1,0 +1,1 @@
+"""Writes the card of a model."""

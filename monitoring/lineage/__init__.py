@@ -1,0 +1,1 @@
+"""Follows each answer to its model, data and readers, and back."""

@@ -11,10 +11,10 @@ django.setup()
 
 import numpy as np  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from learning.service.activation import activate_model
 from PIL import Image  # noqa: E402
 
-from learning.models import Dataset, TrainingRun
+from learning.models import Dataset, TrainingRun  # noqa: E402
+from learning.service.activation import activate_model  # noqa: E402
 from learning.training.request import cancel_training, request_training  # noqa: E402
 from tests.cast import phantom_png  # noqa: E402
 from tests.learning.training_cast import freeze  # noqa: E402

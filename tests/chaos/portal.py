@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 from redis import Redis
 
-from ctportal.standalone.embedded import paths as places
+from ctportal.standalone.embedded import paths
 from ctportal.standalone.embedded.services import Services
 from ctportal.standalone.launch.worker import scheduler_command, worker_command
 
@@ -107,7 +107,7 @@ class Portal:
         assert self.services.revive()
 
     def forget_messages(self) -> None:
-        Redis(unix_socket_path=str(places.redis_socket(self.home))).flushall()
+        Redis(unix_socket_path=str(paths.redis_socket(self.home))).flushall()
 
     def row(self, query: str, *parameters: object) -> tuple[Any, ...]:
         connection = psycopg2.connect(self.services.database_url)

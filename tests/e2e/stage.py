@@ -11,10 +11,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
 django.setup()
 
 from django.contrib.sessions.models import Session  # noqa: E402
-from inference.service import active_model
 
 from accounts.middleware import LAST_SEEN  # noqa: E402
 from accounts.models import Site, User  # noqa: E402
+from inference.service import active_model  # noqa: E402
 from tests.cast import make_person  # noqa: E402
 from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run  # noqa: E402
 

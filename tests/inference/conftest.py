@@ -79,9 +79,8 @@ def make_scan(case: Case, clinician: User) -> Callable[..., Scan]:
 
 @pytest.fixture
 def make_model(db: None, tmp_path: Path) -> Callable[..., ModelVersion]:
-    from learning.service.activation import activate_model
-
     from inference.catalogue import register_model
+    from learning.service.activation import activate_model
     from tests.inference.cast import write_artifact
 
     def make(version: str = "1", *, active: bool = True) -> ModelVersion:

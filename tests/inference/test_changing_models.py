@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
-from inference.service import active_model
-from learning.service.activation import activate_model
 from pytest_django import Settings
 
 from accounts.models import Action, Event, Site, User
@@ -17,6 +15,8 @@ from cases.models import Case, Scan
 from inference.catalogue import register_model
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue, store_answer, store_failure
+from inference.service import active_model
+from learning.service.activation import activate_model
 from ml.model.artifact import ArtifactError
 from tests.inference.cast import MakeModel, MakeScan, member, new_case, only_prediction, stored_scan, write_artifact
 from tests.inference.test_storing import answer_for

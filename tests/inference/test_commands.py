@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
-from inference.service import active_model
 
 from accounts.models import Site, User
 from cases.casework import close_case
 from inference import queue, runner
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, store_failure
+from inference.service import active_model
 from tests.inference.cast import (
     MakeModel,
     MakeScan,

@@ -11,17 +11,15 @@ import pytest
 from django.conf import settings as portal
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
-from learning.service.activation import activate_model
 from PIL import Image
 from pytest_django import Settings
 
 from cases.models import Scan
-from inference import database_retry as patience
-from inference import engines, runner
-from inference import scan_images as reading
+from inference import database_retry, engines, runner, scan_images
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue
 from inference.runner import run_queued
+from learning.service.activation import activate_model
 from ml.model.drift_reference import FEATURES
 from ml.model.engine import ScanAnswer, ScanFailure, SliceAnswer
 from tests.inference.cast import MakeModel, MakeScan, StubEngine, only_prediction, scan_answer
@@ -297,7 +295,7 @@ def test_a_lone_scan_wakes_nobody_else(
 def test_an_answer_outlives_a_lost_connection(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(database_retry, "FIRST_PAUSE", 0.01)
     scans = [make_scan(1), make_scan(2)]
     engine.before = _cut_connections
     assert run_queued() == 2
@@ -322,8 +320,8 @@ def _cut_connections() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(database_retry, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(database_retry, "LONGEST_WAIT", 0.05)
     calls = []
 
     def fail() -> None:
@@ -331,11 +329,11 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     with pytest.raises(OperationalError):
-        patience.retry_while_database_is_away(fail)
+        database_retry.retry_while_database_is_away(fail)
     assert len(calls) > 1
     calls.clear()
     with pytest.raises(OperationalError):
-        patience.retry_while_database_is_away(fail, stop=lambda: True)
+        database_retry.retry_while_database_is_away(fail, stop=lambda: True)
     assert len(calls) == 1
 
 
@@ -417,7 +415,7 @@ def test_pictures_that_cannot_be_described_are_answered_all_the_same(
     def refuse(view: np.ndarray) -> dict[str, float]:
         raise ValueError("No.")
 
-    monkeypatch.setattr(reading, "describe_view", refuse)
+    monkeypatch.setattr(scan_images, "describe_view", refuse)
     scan = make_scan()
     run_queued()
     assert only_prediction(scan).is_done

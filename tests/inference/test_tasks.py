@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import User
 from cases.models import Case
 from ctportal.celery import app
-from inference import queue, runner, tasks
+from inference import queue, runner, tasks, worker_tasks
 from inference.models import ModelVersion, Prediction
 from inference.queue import claim, sweep
 from inference.wake import note_wake_up, wake_workers
@@ -114,7 +114,7 @@ def test_a_wake_up_that_could_not_be_sent_does_not_silence_the_next(
     model: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.run_queued_predictions, "apply_async", _refuse)
+        patch.setattr(app, "send_task", _refuse)
         wake_workers()
     wake_workers()
     assert messages() == 1
@@ -166,7 +166,7 @@ def test_a_worker_that_is_told_to_stop_claims_no_more(
         worker_shutting_down.send(sender="inference@here", sig="SIGTERM", how="Warm", exitcode=0)
         tasks.run_queued_predictions()
     finally:
-        tasks._stopping.clear()
+        worker_tasks.stopping.clear()
     assert only_prediction(scan).is_waiting
 
 

@@ -16,8 +16,7 @@ from learning.comparison import subgroups
 from learning.comparison.requests import compare_models, compare_next, request_comparison
 from learning.models import BaseSet, ComparedScan, Comparison, ComparisonRequest, TrainingRun, TrainingStatus
 from learning.sweep import sweep
-from learning.training import heartbeat as pulse
-from learning.training import subprocesses
+from learning.training import heartbeat, subprocesses
 from ml.images.decoding import view_digest
 from tests.cast import make_case, make_patient, make_scan
 from tests.learning.training_cast import add_base_patient, add_own_scan, freeze, program, registered
@@ -30,7 +29,7 @@ def _places_and_pace(settings, tmp_path, monkeypatch):
     settings.TRAINING_STORE, settings.MODEL_STORE = tmp_path / "training", tmp_path / "models"
     settings.GATE_LEAST_POSITIVES = 3
     monkeypatch.setattr(subprocesses, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(pulse, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.02)
     monkeypatch.setattr(subgroups, "REPEATS", 20)
     judged_by(monkeypatch, "judge")
 

@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from learning.service.activation import activate_model
 from PIL import Image
 
 from learning.comparison.requests import compare_models
 from learning.models import Comparison, Dataset
+from learning.service.activation import activate_model
 from learning.training.request import request_training
 from learning.training.run import train_next, work_through
 from tests.cast import phantom_png

@@ -12,9 +12,8 @@ from learning.comparison import judge as judging
 from learning.comparison import subgroups
 from learning.management.commands import train_model
 from learning.models import ComparisonRequest, TrainingRun
-from learning.training import heartbeat as pulse
+from learning.training import heartbeat, subprocesses
 from learning.training import run as running
-from learning.training import subprocesses
 from tests.learning.training_cast import freeze, program, registered, stand_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -25,7 +24,7 @@ def _places_and_pace(settings, tmp_path, monkeypatch):
     settings.TRAINING_LEAST_PATIENTS = 2
     settings.TRAINING_STORE, settings.MODEL_STORE = tmp_path / "training", tmp_path / "models"
     monkeypatch.setattr(subprocesses, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(pulse, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.02)
     monkeypatch.setattr(subgroups, "REPEATS", 20)
     monkeypatch.setattr(running, "retrain_command", stand_in("finish"))
     monkeypatch.setattr(

@@ -10,11 +10,11 @@ from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from learning.service.activation import activate_model
 
 from accounts.models import Action, Event
 from cases.errors import WrongState
 from learning.models import TrainingRun, TrainingStatus
+from learning.service.activation import activate_model
 from learning.training import recipes
 from learning.training.request import cancel_training, parent_in_service, plan_training, request_training
 from tests.cast import answer, make_person

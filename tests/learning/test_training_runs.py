@@ -23,8 +23,7 @@ from inference.errors import RetriableError
 from inference.models import ModelVersion
 from learning.models import BaseImage, ComparisonRequest, TrainingRun, TrainingStatus
 from learning.sweep import sweep
-from learning.training import heartbeat as pulse
-from learning.training import leases, subprocesses
+from learning.training import heartbeat, leases, subprocesses
 from learning.training import run as running
 from learning.training.folders import FolderTaken, alone_in, clear_ended
 from learning.training.request import cancel_training, request_training
@@ -40,7 +39,7 @@ def _places_and_pace(settings, tmp_path, monkeypatch):
     settings.TRAINING_LEAST_PATIENTS = 2
     settings.TRAINING_STORE, settings.MODEL_STORE = tmp_path / "training", tmp_path / "models"
     monkeypatch.setattr(subprocesses, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(pulse, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.02)
 
 
 @pytest.fixture
@@ -333,7 +332,7 @@ def test_a_database_that_is_away_does_not_end_the_run(run, trains, monkeypatch):
             raise OperationalError("server closed the connection unexpectedly")
         return renew(row, **news)
 
-    monkeypatch.setattr(pulse, "renew", flaky)
+    monkeypatch.setattr(heartbeat, "renew", flaky)
     train_next()
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("done", 1)
@@ -355,7 +354,7 @@ def test_a_run_that_was_trained_but_not_stored_is_stored_by_the_next_worker_once
     trains("finish")
     with monkeypatch.context() as patch:
         patch.setattr(running, "_complete", lambda run, artifact, news: (_ for _ in ()).throw(OperationalError("away")))
-        patch.setattr(running, "patiently", lambda action, **options: action())
+        patch.setattr(running, "retry_while_database_is_away", lambda action, **options: action())
         with pytest.raises(OperationalError):
             train_next()
     expire(run)

@@ -6,15 +6,17 @@ import pytest
 from celery.signals import worker_ready, worker_shutting_down
 from django.core.cache import cache
 from django.db import OperationalError
-from learning.wake import TRAINING_PENDING, wake_trainers
 
+from accounts.tasks import tidy_up
 from ctportal.celery import app
-from inference import tasks
+from inference import worker_tasks
 from inference.wake import note_wake_up
 from learning import sweep as sweeping
+from learning import tasks
 from learning.models import TrainingRun
 from learning.training import run as running
 from learning.training.request import cancel_training, request_training
+from learning.wake import TRAINING_PENDING, wake_trainers
 from tests.inference.test_tasks import away, messages
 from tests.learning.training_cast import freeze, registered, stand_in
 
@@ -99,7 +101,7 @@ def test_a_worker_that_is_told_to_stop_begins_nothing(start):
         worker_shutting_down.send(sender="training@here", sig="SIGTERM", how="Warm", exitcode=0)
         tasks.run_queued_training()
     finally:
-        tasks._stopping.clear()
+        worker_tasks.stopping.clear()
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("queued", 0)
 
@@ -118,3 +120,26 @@ def test_tasks_go_to_their_queues_and_are_acknowledged_late():
     assert router.route({}, tasks.sweep_training.name)["queue"].name == "default"
     assert tasks.run_queued_training.acks_late
     assert tasks.sweep_training.acks_late
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"),
+    [
+        ("inference.tasks.run_queued_training", "training"),
+        ("inference.tasks.sweep_training", "default"),
+        (f"ctportal.{tidy_up.name}", "default"),
+    ],
+)
+def test_a_message_in_flight_under_an_earlier_releases_name_is_still_understood(name, queue):
+    app.loader.import_default_modules()
+    assert name in app.tasks
+    if queue == "default":
+        assert app.amqp.router.route({}, name)["queue"].name == queue
+
+
+def test_a_training_message_of_an_earlier_release_does_the_work(start, monkeypatch):
+    monkeypatch.setattr(running, "compare_next", lambda **options: None)
+    run = start()
+    app.tasks["inference.tasks.run_queued_training"]()
+    run.refresh_from_db()
+    assert run.status == "done"

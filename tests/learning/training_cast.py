@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from django.core.files.base import ContentFile
-from learning.service.activation import activate_model
 from PIL import Image
 
 from accounts.models import Site
@@ -20,6 +19,7 @@ from cases.models import Scan
 from inference.catalogue import register_model
 from inference.models import ModelVersion
 from learning.models import BaseImage, BaseSet, Dataset, DatasetScan, PatientSplit, TrainingRun
+from learning.service.activation import activate_model
 from ml.images.decoding import view_digest
 from tests.cast import phantom_png
 from tests.learning.programs.model_folder import write_model

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import openvino as ov
 import pytest
-from ml.images.grey import IMAGENET_MEANS, NEUTRAL
 
+from ml.images.grey import IMAGENET_MEANS, NEUTRAL
 from ml.model.artifact import ArtifactError
 from ml.model.graph import build_graph
 from ml.model.resnet import build_resnet, load_weights, read_model_weights

@@ -106,9 +106,8 @@ def test_who_may_decide_is_asked_as_second_person_and_who_asked_is_not(hub, max,
 
 
 def test_scans_with_an_earlier_models_answer_are_offered_for_reading_again(hub, max, answered, model, candidate):
-    from learning.service.activation import put_into_service
-
     from learning.models import Entry
+    from learning.service.activation import put_into_service
 
     put_into_service(candidate, user=max, entry=Entry.COMMAND)
     page = hub(max)

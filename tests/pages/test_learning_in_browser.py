@@ -1,9 +1,9 @@
 """The learning loop in a real browser: choices show at once what they give, a run is followed live, dialogs ask."""
 
 import pytest
-from inference.service import active_model
 from playwright.sync_api import expect
 
+from inference.service import active_model
 from learning.models import TrainingRun
 from tests.cast import make_person
 from tests.pages.learning_cast import HISTORY, make_comparison, make_dataset, make_model, make_run

@@ -2,11 +2,11 @@
 
 import pytest
 from django.urls import reverse
-from inference.service import active_model
-from learning.service.activation import put_into_service
 
 from inference.models import ModelVersion, Prediction
+from inference.service import active_model
 from learning.models import Entry, GateOverride
+from learning.service.activation import put_into_service
 from tests.cast import answer, make_person, make_scan
 from tests.pages.learning_cast import make_comparison, make_dataset, make_model
 

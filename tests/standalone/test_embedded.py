@@ -15,8 +15,7 @@ import psycopg2
 import pytest
 from redis import Redis
 
-from ctportal.standalone.embedded import binaries
-from ctportal.standalone.embedded import paths as places
+from ctportal.standalone.embedded import binaries, paths
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.process import end_leftover
 from ctportal.standalone.embedded.services import POSTGRES, REDIS, Profile, Services, running, start
@@ -117,7 +116,7 @@ def test_nothing_listens_on_the_network(home):
 
 def test_only_the_servers_account_enters_the_folder_of_the_sockets(home):
     with start(home, profile=Profile.TESTS):
-        folder = places.socket_folder(home)
+        folder = paths.socket_folder(home)
 
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -166,7 +165,7 @@ def test_killed_servers_are_started_again_on_their_data(home):
 
 def test_a_pid_file_that_names_a_strangers_process_does_not_hinder_the_start(home):
     start(home, profile=Profile.TESTS).stop()
-    pid_file = places.services_folder(home) / "postgres" / "postmaster.pid"
+    pid_file = paths.services_folder(home) / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n")
 
     with start(home, profile=Profile.TESTS) as services:
@@ -195,7 +194,7 @@ def test_a_leftover_server_on_the_same_data_is_ended_and_a_stranger_is_not(home)
 def test_a_damaged_journal_of_redis_is_put_aside(home):
     with start(home) as services:
         Redis.from_url(services.redis_url).set("kept", "yes")
-    journal = places.services_folder(home) / "redis" / "appendonly.aof"
+    journal = paths.services_folder(home) / "redis" / "appendonly.aof"
     journal.write_bytes(b"*2\r\n$nonsense\r\n" + journal.read_bytes())
 
     with start(home) as services:
@@ -205,7 +204,7 @@ def test_a_damaged_journal_of_redis_is_put_aside(home):
 
 def test_data_of_another_postgresql_are_left_alone(home):
     start(home, profile=Profile.TESTS).stop()
-    (places.services_folder(home) / "postgres" / "PG_VERSION").write_text("17\n")
+    (paths.services_folder(home) / "postgres" / "PG_VERSION").write_text("17\n")
 
     with pytest.raises(EmbeddedError, match="written by PostgreSQL 17, and PostgreSQL 18 is installed"):
         start(home)
@@ -224,13 +223,13 @@ def test_a_home_with_a_long_path_works(home):
     deep = home / ("long-" * 20)
     with start(deep, profile=Profile.TESTS) as services:
         assert ask(services, "SELECT 1") == [(1,)]
-        assert not places.socket_folder(deep).is_relative_to(deep)
-    shutil.rmtree(places.socket_folder(deep))
+        assert not paths.socket_folder(deep).is_relative_to(deep)
+    shutil.rmtree(paths.socket_folder(deep))
 
 
 def test_a_folder_of_sockets_that_someone_else_prepared_is_refused(home):
     deep = home / ("long-" * 20)
-    prepared = places.socket_folder(deep)
+    prepared = paths.socket_folder(deep)
     prepared.mkdir(mode=0o777)
     prepared.chmod(0o777)
     try:

@@ -1,0 +1,1 @@
+"""Shows profiles, members and the event record."""

@@ -1,0 +1,1 @@
+"""Shows the worklist, patients, cases, uploads and the labelled set."""

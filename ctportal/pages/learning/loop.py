@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
-from inference.service import active_model, shadow_model
 
 from accounts.models import User
 from accounts.rights import Right, sites_with
 from inference.models import ModelStatus, ModelVersion
+from inference.service import active_model, shadow_model
 from learning.datasets.suggestion import Suggestion, count_new_labels, training_suggestion
 from learning.models import (
     BaseSet,

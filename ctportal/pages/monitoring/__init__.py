@@ -1,0 +1,1 @@
+"""Shows monitoring, the models and where each answer comes from."""

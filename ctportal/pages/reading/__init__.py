@@ -1,0 +1,1 @@
+"""Shows scans and answers, and takes what doctors decide."""

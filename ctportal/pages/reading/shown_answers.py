@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from inference.current_answer import ScanAnswers, answers_by_scan
-
 from accounts.models import User
 from accounts.rights import Right, rights_at
 from cases.models import Decision, Label, Scan
 from cases.reviews import hidden_scan_ids
 from inference.answer_text import AnswerText, describe, words_for_model
+from inference.current_answer import ScanAnswers, answers_by_scan
 from inference.models import Prediction, SliceAnswer
 
 PLACES_SHOWN = 2
@@ -94,15 +93,15 @@ class ShownAnswer:
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
     hidden = hidden_scan_ids(user, scans)
-    told = answers_by_scan(scans)
+    answers = answers_by_scan(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0
     for scan in scans:
-        prediction = told[scan.pk].standing
+        prediction = answers[scan.pk].current
         waiting += prediction is not None and prediction.is_waiting
         answer = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
         if answer.is_done:
-            answer = _with_others(user, answer, told[scan.pk])
+            answer = _with_others(user, answer, answers[scan.pk])
         shown[scan.pk] = answer
     return shown
 
@@ -129,14 +128,14 @@ def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: boo
     )
 
 
-def _with_others(user: User, answer: ShownAnswer, told: ScanAnswers) -> ShownAnswer:
+def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> ShownAnswer:
     """The answer with what was said before it, and what is awaited after it."""
-    for prediction in told.earlier:
+    for prediction in answers.earlier:
         prediction.scan = answer.scan
-    earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in told.earlier]
-    failed = told.rereading is not None and told.rereading.is_retriable
+    earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in answers.earlier]
+    failed = answers.reread is not None and answers.reread.is_retriable
     can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and _may_retry(user, answer.scan)
-    return replace(answer, earlier=earlier, rereading=told.rereading, can_retry=can_retry)
+    return replace(answer, earlier=earlier, rereading=answers.reread, can_retry=can_retry)
 
 
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:

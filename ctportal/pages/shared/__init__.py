@@ -1,0 +1,1 @@
+"""Holds what pages of all subjects use."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from ctportal.pages.learning import formatting as words
+from ctportal.pages.learning import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
 from inference.answer_text import percent as answer_percent
 from inference.models import ModelStatus, ModelVersion
@@ -45,33 +45,33 @@ def gate_badge(comparison: Comparison) -> dict[str, Any]:
 
 @register.filter
 def share(value: Any) -> str:
-    return words.share(value)
+    return formatting.share(value)
 
 
 @register.filter
 def in_points(value: Any) -> str:
     """A share as so many of 100; whole numbers without a point."""
-    return f"{round(value * 100, 1):g}" if words.is_number(value) else words.NONE
+    return f"{round(value * 100, 1):g}" if formatting.is_number(value) else formatting.NONE
 
 
 @register.filter
 def three_digits(value: Any) -> str:
-    return f"{value:.3f}" if words.is_number(value) else words.NONE
+    return f"{value:.3f}" if formatting.is_number(value) else formatting.NONE
 
 
 @register.filter
 def about(value: Any) -> str:
     """Seconds, or a timedelta, as a person says them."""
-    return words.about(value.total_seconds() if hasattr(value, "total_seconds") else value)
+    return formatting.about(value.total_seconds() if hasattr(value, "total_seconds") else value)
 
 
 @register.filter
 def plain(value: Any) -> str:
     """For scripts: the number with a point, or nothing."""
-    return f"{value:.6f}" if words.is_number(value) else ""
+    return f"{value:.6f}" if formatting.is_number(value) else ""
 
 
 @register.filter
 def percent(probability: Any) -> str:
     """As a model's answer says it elsewhere."""
-    return answer_percent(probability) if words.is_number(probability) else words.NONE
+    return answer_percent(probability) if formatting.is_number(probability) else formatting.NONE

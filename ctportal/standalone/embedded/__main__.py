@@ -1,9 +1,9 @@
 """Use the embedded services from a shell.
 
-python -m ctportal.standalone.embedded status               what runs, and where
-python -m ctportal.standalone.embedded exec -- COMMAND …    run a command with the services' addresses in its environment
-                                                 and psql, pg_dump and redis-cli on its path; starts the
-                                                 services for as long as the command runs if they do not run
+python -m ctportal.standalone.embedded status             prints what runs, and where
+python -m ctportal.standalone.embedded exec -- COMMAND …  runs a command with the services' addresses in its environment
+                                                          and psql, pg_dump and redis-cli on its path; starts the
+                                                          services for as long as the command runs if they do not run
 """
 
 import argparse
@@ -13,8 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from ctportal.standalone.embedded import binaries
-from ctportal.standalone.embedded import paths as places
+from ctportal.standalone.embedded import binaries, paths
 from ctportal.standalone.embedded.account import account_for
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.services import running, start
@@ -30,7 +29,7 @@ def main(arguments: list[str]) -> int:
     actions.add_parser("status")
     actions.add_parser("exec").add_argument("command", nargs="+")
     chosen = parser.parse_args(arguments)
-    home = places.portal_home()
+    home = paths.portal_home()
     try:
         return status(home) if chosen.action == "status" else execute(home, chosen.command)
     except EmbeddedError as error:
@@ -42,7 +41,7 @@ def status(home: Path) -> int:
     """Print the state and the addresses; the exit code is 3 when the services do not run."""
     up = running(home)
     print(f"The services of {home} {'run' if up else 'do not run'}.")
-    print(f"DATABASE_URL={places.database_url(home)}\nREDIS_URL={places.redis_url(home)}")
+    print(f"DATABASE_URL={paths.database_url(home)}\nREDIS_URL={paths.redis_url(home)}")
     return 0 if up else 3
 
 
@@ -60,16 +59,16 @@ def execute(home: Path, command: list[str]) -> int:
 
 def environment(home: Path) -> dict[str, str]:
     """The caller's environment with the addresses, as Django, libpq and the shell read them."""
-    programs = binaries.find(account_for(places.services_folder(home)))
+    programs = binaries.find(account_for(paths.services_folder(home)))
     path = [str(programs.postgres), str(programs.redis), os.environ.get("PATH", os.defpath)]
     return {
         **os.environ,
         "CTPORTAL_HOME": str(home),
-        "DATABASE_URL": places.database_url(home),
-        "REDIS_URL": places.redis_url(home),
-        "PGHOST": str(places.socket_folder(home)),
-        "PGUSER": places.DATABASE,
-        "PGDATABASE": places.DATABASE,
+        "DATABASE_URL": paths.database_url(home),
+        "REDIS_URL": paths.redis_url(home),
+        "PGHOST": str(paths.socket_folder(home)),
+        "PGUSER": paths.DATABASE,
+        "PGDATABASE": paths.DATABASE,
         "PATH": os.pathsep.join(path),
     }
 

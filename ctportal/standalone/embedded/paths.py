@@ -24,7 +24,7 @@ def portal_home() -> Path:
 
 
 def checkout() -> Path:
-    return Path(__file__).resolve().parents[2]
+    return Path(__file__).resolve().parents[3]
 
 
 def services_folder(home: Path) -> Path:

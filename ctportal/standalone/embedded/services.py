@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ctportal.standalone.embedded import binaries
-from ctportal.standalone.embedded import paths as places
+from ctportal.standalone.embedded import binaries, paths
 from ctportal.standalone.embedded.account import Account, account_for, everyone_reaches
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.postgres import start_postgres
@@ -42,11 +41,11 @@ class Services:
 
     @property
     def database_url(self) -> str:
-        return places.database_url(self.home)
+        return paths.database_url(self.home)
 
     @property
     def redis_url(self) -> str:
-        return places.redis_url(self.home)
+        return paths.redis_url(self.home)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -96,7 +95,7 @@ def start(home: Path, *, profile: Profile = Profile.PORTAL) -> Services:
 
 def running(home: Path) -> bool:
     """Whether a process owns the services of this home now."""
-    lock = places.services_folder(home) / "lock"
+    lock = paths.services_folder(home) / "lock"
     if not lock.exists():
         return False
     with lock.open("r+") as file:
@@ -109,7 +108,7 @@ def running(home: Path) -> bool:
 
 def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Server]]:
     account = account_for(folder)
-    sockets = places.socket_folder(home)
+    sockets = paths.socket_folder(home)
     make_private(sockets, account)
     programs = binaries.find(account)
     return {
@@ -123,7 +122,7 @@ def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[
         ),
         REDIS: lambda: start_redis(
             folder=folder,
-            socket=places.redis_socket(home),
+            socket=paths.redis_socket(home),
             log=home / "log" / "redis.log",
             account=account,
             binaries=programs,

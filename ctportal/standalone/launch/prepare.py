@@ -1,6 +1,6 @@
 """Bring database, static files, models and demonstration data up to date, before the portal starts.
 
-`python -m ctportal.standalone.launch.prepare STEP …` in one process, since starting Django takes longer than most steps.
+`python -m ctportal.standalone.launch.prepare STEP …` runs several in one process: starting Django takes the longest.
 """
 
 import hashlib

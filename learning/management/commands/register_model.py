@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from inference.service import active_model
 
 from cases.errors import WrongState
 from inference.catalogue import register_model
+from inference.service import active_model
 from learning.service.activation import activate_model
 from ml.model.artifact import ArtifactError
 

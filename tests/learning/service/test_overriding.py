@@ -3,10 +3,10 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from inference.service import active_model
 
 from accounts.models import Action, Event
 from cases.errors import WrongState
+from inference.service import active_model
 from learning.models import Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.overrides import decide_override, may_ask_override, request_override
 from learning.service.promotion import check_promotion, promote, refuse_model

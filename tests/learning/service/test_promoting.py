@@ -4,8 +4,6 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
-from inference.service import active_model
-from learning.service.activation import activate_model
 
 from accounts.models import Action, Event
 from cases.errors import WrongState
@@ -14,7 +12,9 @@ from inference.handover import recall_from_retired
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, Urgency
 from inference.queue import claim, give_back, store_answer
 from inference.runner import run_queued
+from inference.service import active_model
 from learning.models import Entry, ServicePeriod
+from learning.service.activation import activate_model
 from learning.service.promotion import check_promotion, may_promote, promote, refuse_model, roll_back
 from tests.inference.cast import stored_scan
 from tests.inference.test_storing import answer_for

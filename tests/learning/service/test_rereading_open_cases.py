@@ -2,7 +2,6 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from inference.current_answer import answers_by_scan
 
 from accounts.models import Action, Event
 from cases.casework import close_case, reopen_case
@@ -10,6 +9,7 @@ from cases.errors import WrongState
 from cases.models import Review
 from cases.reading import decide
 from cases.reviews import record_review
+from inference.current_answer import answers_by_scan
 from inference.models import Prediction, Urgency
 from inference.queue import claim, retry, store_answer, store_failure
 from inference.runner import run_queued

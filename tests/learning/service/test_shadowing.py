@@ -5,13 +5,13 @@ import re
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db.models import Max
-from inference.current_answer import answers_by_scan
 
 from accounts.models import Action, Event
 from cases.casework import amend_case
 from cases.errors import WrongState
 from cases.models import Scan
 from cases.reviews import record_review
+from inference.current_answer import answers_by_scan
 from inference.models import Prediction, Urgency
 from inference.queue import claim, retry, store_failure
 from inference.runner import run_queued
@@ -65,8 +65,8 @@ def test_its_answer_never_speaks_for_the_scan(shadow, send, engines):
     assert (scan.decision, scan.probability) == ("covid", pytest.approx(200 / 255))
     assert silent_row(scan).decision == "non_covid"
     assert scan.prediction_id != silent_row(scan).pk
-    (told,) = answers_by_scan([scan]).values()
-    assert (told.standing.model_version.version, told.earlier, told.rereading) == ("1", [], None)
+    (answers,) = answers_by_scan([scan]).values()
+    assert (answers.current.model_version.version, answers.earlier, answers.reread) == ("1", [], None)
 
 
 def test_a_scan_that_only_the_shadow_has_answered_counts_as_waiting(shadow, send, champion, engines):
@@ -75,7 +75,7 @@ def test_a_scan_that_only_the_shadow_has_answered_counts_as_waiting(shadow, send
     assert run_queued() == 1
     scan.refresh_from_db()
     assert (scan.decision, scan.label_value) == (None, 0.0)
-    assert answers_by_scan([scan])[scan.pk].standing.is_waiting
+    assert answers_by_scan([scan])[scan.pk].current.is_waiting
 
 
 PAGES = ["/", "/?decision=non_covid", "/cases/{case}/", "/cases/{case}/read/", "/patients/{patient}/", "/labels/"]
@@ -129,7 +129,7 @@ def test_its_failure_is_no_failure_of_the_scan(shadow, send, engines, login, rit
 
 def test_only_one_shadow_and_only_a_candidate(shadow, champion, make_model, sue, max, south):
     other = make_model("3", active=False)
-    with pytest.raises(WrongState, match="resnet-test 2 answers silently already"):
+    with pytest.raises(WrongState, match="resnet-test 2 runs in shadow mode already"):
         start_shadow(model=other, user=sue)
     start_shadow(model=shadow, user=sue)
     assert Event.objects.filter(action=Action.SHADOW_STARTED).count() == 1

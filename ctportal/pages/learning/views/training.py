@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from inference.service import active_model
 
 from accounts.models import User
 from ctportal.pages.learning.figures import gain_in_words
@@ -18,6 +17,7 @@ from ctportal.pages.learning.settings import setting_lines
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import ModelVersion
+from inference.service import active_model
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.training.request import cancel_training, plan_training, request_training
 

@@ -8,8 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
-from inference.current_answer import answers_by_scan
-from inference.service import active_model
 
 from accounts.models import User
 from accounts.rights import fetch
@@ -21,7 +19,9 @@ from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answer
 from ctportal.pages.shared.frame import safe_next
 from ctportal.pages.shared.requests import PersonRequest
 from inference.answer_text import slices_that_mattered, words_for_slices
+from inference.current_answer import answers_by_scan
 from inference.queue import retry
+from inference.service import active_model
 
 
 @login_required
@@ -41,8 +41,8 @@ def show_answer(request: PersonRequest, pk: int) -> HttpResponse:
 @require_POST
 def retry_answer(request: PersonRequest, pk: int) -> HttpResponse:
     scan = _fetch_scan(request, pk)
-    told = answers_by_scan([scan])[scan.pk]
-    prediction = told.rereading or told.standing
+    answers = answers_by_scan([scan])[scan.pk]
+    prediction = answers.reread or answers.current
     if prediction is None:
         raise WrongState(f"Scan {scan.pk} was never sent to a model; there is nothing to try again.")
     prediction.scan = scan
