@@ -139,10 +139,8 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
-        if module.startswith("cases.intake.") or (module, name) in (
-            ("ml.images.decoding", "ImageError"),
-            ("cases.errors", "DiskTrouble"),
-        ):
+        own = {(each.__module__, each.__name__) for each in (ImageError, DiskTrouble)}
+        if module.startswith("cases.intake.") or (module, name) in own:
             found = super().find_class(module, name)
             is_own = isinstance(found, type) and found.__module__ == module
             if is_own and (is_dataclass(found) or issubclass(found, ImageError | DiskTrouble) or name == "Kept"):
