@@ -79,3 +79,20 @@ class UploadTooLarge(Exception):
             f"The upload is larger than {limit // (1 << 20)} MB, the most in one request. Nothing of it was stored; "
             "send the series one after the other."
         )
+
+
+SEND_AGAIN = "Withdraw this scan and upload it again."
+
+
+class PictureLost(Exception):
+    """A stored file is missing or is not what was stored; no repetition brings it back."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} {SEND_AGAIN}")
+
+
+class StoreAway(Exception):
+    """The store of images cannot be read, whichever file is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("The stored images cannot be read just now; try again in a minute, or tell the administrator.")

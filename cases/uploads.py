@@ -1,11 +1,12 @@
 """From sent files to stored scans: read and checked outside the transaction, stored in one."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
@@ -13,9 +14,11 @@ from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
-from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.errors import DiskTrouble, disk_words
+from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
+from cases.storage import require_store_room
 from cases.summaries import refresh_case
 
 logger = logging.getLogger(__name__)
@@ -63,16 +66,47 @@ def receive_upload(
         folder=spool_folder(),
         reader=decoders(),
     )
-    scans, refusals = [], list(intake.refusals)
-    for incoming in intake.scans:
+    scans, refusals = _store_all(case, user, intake, is_synthetic)
+    _record_refusals(case, user, refusals)
+    return Upload(scans=scans, refusals=refusals)
+
+
+def _store_all(case: Case, user: User, intake: Intake, is_synthetic: bool) -> tuple[list[Scan], list[Refusal]]:
+    """What was stored, and what was not. Raises DiskTrouble where nothing was, since the disk has no room."""
+    scans: list[Scan] = []
+    refusals = list(intake.refusals)
+    require_store_room(sum(_stored_bytes(incoming) for incoming in intake.scans))
+    for number, incoming in enumerate(intake.scans):
         try:
             scans.append(_store(case, user, incoming, is_synthetic))
         except IntegrityError as error:
             if SAME_CONTENT not in str(error):
                 raise
             refusals += _duplicates(incoming)
-    _record_refusals(case, user, refusals)
-    return Upload(scans=scans, refusals=refusals)
+        except DiskTrouble as trouble:
+            if not scans:
+                raise
+            for rest in intake.scans[number:]:
+                refusals += _without_room(rest, trouble)
+            break
+    return scans, refusals
+
+
+def _stored_bytes(incoming: IncomingScan) -> int:
+    originals = {one.original_sha256: one.original_bytes for one in incoming.slices}
+    return sum(originals.values()) + sum(one.view_bytes for one in incoming.slices)
+
+
+def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]:
+    return [
+        Refusal(
+            file=name,
+            code="disk-full",
+            problem=f"{disk_words(trouble.number)} This file was not stored.",
+            remedy="Tell the administrator, then send it again.",
+        )
+        for name in incoming.files
+    ]
 
 
 def _known_keys(case: Case) -> set[str]:
@@ -149,11 +183,15 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
                 height=sent.height,
             )
             slices.append(slice_)
-            slice_.view.save("view", ContentFile(sent.view_png), save=False)
+            with sent.open_view() as view:
+                slice_.view_sha256 = hashlib.file_digest(view, "sha256").hexdigest()
+                view.seek(0)
+                slice_.view.save("view", File(view), save=False)
             if sent.original_sha256 in originals:
                 slice_.original.name = originals[sent.original_sha256]
             else:
-                slice_.original.save("original", ContentFile(sent.original), save=False)
+                with sent.open_original() as original:
+                    slice_.original.save("original", File(original), save=False)
                 originals[sent.original_sha256] = str(slice_.original.name)
     except BaseException:
         _remove_files(slices)

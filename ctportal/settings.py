@@ -185,7 +185,7 @@ CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(CTPORTAL_HOME / "media"))).resolve()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "cases.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]

@@ -73,8 +73,12 @@ class IncomingSlice:
         return opened(self, "view_png")
 
     @property
-    def stored_bytes(self) -> int:
-        return length_of(self, "original") + length_of(self, "view_png")
+    def original_bytes(self) -> int:
+        return length_of(self, "original")
+
+    @property
+    def view_bytes(self) -> int:
+        return length_of(self, "view_png")
 
     def __repr__(self) -> str:
         return f"IncomingSlice(key={self.key!r}, frame={self.frame!r})"

@@ -11,7 +11,7 @@ from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.db import OperationalError
-from django.http import Http404, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,8 +20,10 @@ from rest_framework.reverse import reverse
 from cases.errors import (
     DiskTrouble,
     DuplicateRecordNumber,
+    PictureLost,
     ReadersBusy,
     ReasonMissing,
+    StoreAway,
     UploadsAtOnce,
     UploadTooLarge,
     WrongState,
@@ -63,6 +65,7 @@ THROTTLED = Kind("throttled", 429, "Too many calls")
 TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, "Too many uploads at a time")
 UNEXPECTED = Kind("unexpected", 500, "The portal failed")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
+FILE_LOST = Kind("file-lost", 410, "The stored file is lost")
 DISK_FULL = Kind("disk-full", 507, "The portal's disk has no room")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
@@ -87,11 +90,19 @@ class Problem(Exception):
         self.kind, self.detail, self.errors, self.members = kind, detail, errors or [], members
         self.headers: dict[str, str] = {}
 
-    def response(self) -> Response:
-        body = {"type": self.kind.uri, "title": self.kind.title, "status": self.kind.status, "detail": self.detail}
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": self.kind.uri,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
         if self.errors:
             body["errors"] = self.errors
-        return Response(body | self.members, status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
+        return body | self.members
+
+    def response(self) -> Response:
+        return Response(self.body(), status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
@@ -114,7 +125,13 @@ def as_problem(error: Exception, request: Request) -> Problem | None:
         return Problem(NOT_FOUND, NOTHING_HERE)
     if isinstance(error, django.PermissionDenied):
         return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
-    return _of_domain(error, request) or _of_upload(error) or _of_transport(error)
+    return _of_domain(error, request) or _of_files(error) or _of_transport(error)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view of the API sees it."""
+    problem = _of_transport(exception) or Problem(MALFORMED, "The request cannot be read.")
+    return JsonResponse(problem.body(), status=problem.kind.status, content_type=MEDIA_TYPE)
 
 
 def invalid(errors: list[ErrorItem]) -> Problem:
@@ -138,7 +155,7 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
     return None
 
 
-def _of_upload(error: Exception) -> Problem | None:
+def _of_files(error: Exception) -> Problem | None:
     if isinstance(error, UploadTooLarge):
         return Problem(TOO_LARGE, str(error))
     if isinstance(error, UploadsAtOnce):
@@ -148,6 +165,10 @@ def _of_upload(error: Exception) -> Problem | None:
     if isinstance(error, DiskTrouble):
         logger.error("A disk took no upload: %s", error.name)
         return Problem(DISK_FULL, str(error)) if error.has_no_room else _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, PictureLost):
+        return Problem(FILE_LOST, str(error))
+    if isinstance(error, StoreAway):
+        return _later(UNAVAILABLE, str(error), seconds=60)
     if isinstance(error, MemoryError):
         logger.error("There was no memory left for a request")
         return _later(UNAVAILABLE, "The portal's memory is used up; try again in a minute.", seconds=60)

@@ -62,6 +62,7 @@ RESPONSES: dict[str, tuple[Kind, str]] = {
     "403": (problems.FORBIDDEN, "The caller's role, or the token's scopes, do not allow it."),
     "404": (problems.NOT_FOUND, "There is no such object, or it belongs to a site that is not the caller's."),
     "409": (problems.WRONG_STATE, "The object's state does not allow it; `detail` names the way out."),
+    "410": (problems.FILE_LOST, "The stored file is missing or damaged."),
     "412": (problems.CHANGED_MEANWHILE, "`If-Match` names an older state."),
     "413": (problems.TOO_LARGE, "More than one request may carry."),
     "415": (problems.UNSUPPORTED_MEDIA_TYPE, "The body is of another media type than the operation takes."),
@@ -142,6 +143,8 @@ def _statuses(operation: dict[str, Any], path: str, method: str) -> list[str]:
         statuses += ["400", "413", "415"]
         if "multipart/form-data" in operation["requestBody"].get("content", {}):
             statuses += ["503", "507"]
+    if path.endswith(("/image/", "/original/")):
+        statuses += ["410", "503"]
     if method == "patch":
         statuses.append("412")
     if any(parameter.get("in") == "query" for parameter in operation.get("parameters", [])):

@@ -13,8 +13,10 @@ from django.urls import reverse
 from cases.errors import (
     DiskTrouble,
     DuplicateRecordNumber,
+    PictureLost,
     ReadersBusy,
     ReasonMissing,
+    StoreAway,
     UploadsAtOnce,
     UploadTooLarge,
     WrongState,
@@ -31,6 +33,8 @@ STATUS_OF = {
     UploadTooLarge: 413,
     UploadsAtOnce: 429,
     ReadersBusy: 503,
+    PictureLost: 410,
+    StoreAway: 503,
 }
 
 
