@@ -76,7 +76,7 @@ class UploadTooLarge(Exception):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The upload is larger than {limit // (1 << 20)} MB, the most in one request. Nothing of it was stored; "
+            f"The upload is larger than {limit / (1 << 20):.0f} MB, the most in one request. Nothing of it was stored; "
             "send the series one after the other."
         )
 

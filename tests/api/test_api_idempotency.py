@@ -143,14 +143,6 @@ def test_a_refused_request_leaves_the_key_free(api, cara, north):
     assert client.post(PATIENTS, FACTS, headers=KEY).status_code == 201
 
 
-@pytest.fixture
-def another_session(db):
-    """A database session of another process; it ends as that process dies."""
-    session = connection.get_new_connection(connection.get_connection_params())
-    yield session
-    session.close()
-
-
 def hold_key(session, user, key="4f1e"):
     with session.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [lock_number(f"idempotency:{user.pk}:{key}")])
