@@ -1,13 +1,46 @@
-"""House-keeping that the scheduler starts once a day."""
+"""What workers do for accounts: mails, and house-keeping that the scheduler starts once a day."""
+
+import logging
 
 from celery import shared_task
+from django.core.mail import send_mail
 from django.core.management import call_command
+
+from accounts.mails import send_reset_link
+from accounts.seals import head, seal_events
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
 def tidy_up() -> None:
     """Deletes expired sessions."""
     call_command("clearsessions")
+
+
+@shared_task(ignore_result=True)
+def mail_reset_link(email: str) -> None:
+    """Mails the link for a new password, if somebody has this address."""
+    send_reset_link(email)
+
+
+@shared_task(ignore_result=True)
+def mail_notice(subject: str, body: str, to: str) -> None:
+    """Mails what has happened to an account to its owner."""
+    send_mail(subject, body, None, [to])
+
+
+@shared_task(ignore_result=True)
+def seal_new_events() -> None:
+    """Adds the newest events to the chain of seals."""
+    seal_events()
+
+
+@shared_task(ignore_result=True)
+def log_event_head() -> None:
+    """Writes the head of the chain to the log, where whoever changes the database does not reach it."""
+    seal_events(everything=True)
+    logger.info("Event record: head %s", head())
 
 
 # A message that an earlier release sent carries this name; it goes with the next release.

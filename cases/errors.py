@@ -13,6 +13,10 @@ class WrongState(Exception):
     """The object is not in a state in which this can be done; the message says the way out."""
 
 
+class LookAgain(WrongState):
+    """What was on the reader's screen is out of date; nothing was recorded, and the message says what has changed."""
+
+
 class DuplicateRecordNumber(Exception):
     """The site already has a patient with this number, who is offered instead."""
 

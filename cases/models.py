@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import date
 
 import pghistory
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -16,6 +15,7 @@ from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
 from cases.errors import WrongState
 from cases.validators import validate_not_in_future, validate_one_line
@@ -61,6 +61,7 @@ class PatientQuerySet(SiteScopedQuerySet):
     fields=["record_number", "name", "birth_date", "sex"],
     model_name="PatientVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
@@ -136,6 +137,7 @@ ATTENTION_RANK = models.Case(
     fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"],
     model_name="CaseVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
@@ -406,7 +408,7 @@ class Review(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Review {self.pk}"
@@ -414,3 +416,24 @@ class Review(models.Model):
     @property
     def site(self) -> Site:
         return self.scan.case.patient.site
+
+
+class ReviewDraft(models.Model):
+    """What one reader has chosen and typed for one scan and not recorded yet. Only that reader ever sees it."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="review_drafts")
+    reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="review_drafts")
+    label = models.CharField(max_length=12, choices=Label, blank=True)
+    reason = models.CharField(max_length=2000, blank=True)
+    closes_case = models.BooleanField(default=False)
+    saved_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "reader"], name="draft_unique_for_reader_and_scan"),
+            models.CheckConstraint(condition=Q(label__in=["", *Label.values]), name="draft_label_known"),
+            models.CheckConstraint(condition=~Q(label="", reason="", closes_case=False), name="draft_holds_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Draft {self.pk}"

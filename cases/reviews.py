@@ -11,7 +11,7 @@ from accounts.models import Action, User
 from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import lock_case
 from cases.errors import ReasonMissing
-from cases.models import CaseStatus, Decision, Label, Review, Scan, ScanQuerySet
+from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet
 from cases.summaries import refresh_case, refresh_scan_label
 
 
@@ -73,6 +73,7 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
             model_probability=scan.probability,
             agrees=agrees,
         )
+        ReviewDraft.objects.filter(scan=scan, reader=reader).delete()
         refresh_scan_label(scan)
         refresh_case(case.pk)
         record_event(

@@ -18,21 +18,23 @@ import io
 import re
 import uuid
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 import pydicom
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, RLELossless
 
-from cases.intake.metadata import strip_jpeg, strip_jpeg_2000
-from ml.images.codestream import JPEG_2000_SYNTAXES, JPEG_LS_SYNTAXES, JPEG_SYNTAXES
+from cases.intake.metadata import pack_rle_anew, strip_jpeg, strip_jpeg_2000
+from ml.images.codestream import JPEG_2000_SYNTAXES, bare_codestream, begins_another, measure_codestream
 from ml.images.decoding import ImageError
+from ml.images.dicom import check_frames_fit, more_frames, set_frames
 from ml.images.dicom_header import frame_count, number
 
 METHOD: Final = "PS3.15 Basic Profile, table E.1-1 (2026c), and free text removed"
@@ -207,28 +209,54 @@ def _drop_embedded_overlays(dataset: pydicom.Dataset) -> None:
 
 
 def _clean_frames(dataset: pydicom.Dataset) -> None:
-    """Drop comments and camera data from inside compressed frames."""
+    """Keep the picture alone: no comments inside compressed frames, and nothing behind the pixels of any."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in JPEG_SYNTAXES or syntax in JPEG_LS_SYNTAXES:
-        strip = _strip_jpeg_frame
-    elif syntax in JPEG_2000_SYNTAXES:
-        strip = strip_jpeg_2000
-    else:
-        return
     try:
+        if not syntax.is_encapsulated:
+            _cut_to_length(dataset)
+            return
         frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
-        cleaned = [strip(frame) for frame in frames]
+        set_frames(dataset, [_stripped_frame(dataset, frame) for frame in frames])
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise ImageError(
             "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."
         ) from error
-    if cleaned != frames:
-        dataset.PixelData = encapsulate(cleaned, has_bot=len(cleaned) > 1)
-        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-            if keyword in dataset:
-                del dataset[keyword]
+
+
+def _cut_to_length(dataset: pydicom.Dataset) -> None:
+    """Drop what is behind the last pixel of uncompressed data, down to the padding bits."""
+    keyword = next(keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset)
+    check_frames_fit(dataset)
+    bits = number(dataset, "Rows") * number(dataset, "Columns") * number(dataset, "BitsAllocated")
+    length = ceil(bits * number(dataset, "SamplesPerPixel", 1) * frame_count(dataset) / 8)
+    if str(dataset.PhotometricInterpretation).strip() == "YBR_FULL_422":
+        length = length // 3 * 2
+    data = dataset[keyword].value
+    if length % 2 and not dataset.file_meta.TransferSyntaxUID.is_little_endian and len(data) > length:
+        # The last pixel and the padding byte change places where bytes are written as big-endian words.
+        dataset[keyword].value = data[: length - 1] + b"\0" + data[length : length + 1]
+    elif len(data) >= length:
+        dataset[keyword].value = data[:length] + b"\0" * (length % 2)
+
+
+def _stripped_frame(dataset: pydicom.Dataset, frame: bytes) -> bytes:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax == RLELossless:
+        return pack_rle_anew(
+            frame,
+            rows=int(number(dataset, "Rows")),
+            columns=int(number(dataset, "Columns")),
+            samples=int(number(dataset, "SamplesPerPixel", 1)),
+            bits=int(number(dataset, "BitsAllocated")),
+        )
+    _, length = measure_codestream(bare_codestream(frame, syntax), syntax)
+    if begins_another(bare_codestream(frame, syntax), length):
+        raise more_frames()
+    if syntax in JPEG_2000_SYNTAXES:
+        return strip_jpeg_2000(bare_codestream(frame, syntax))
+    return _strip_jpeg_frame(frame)
 
 
 def _strip_jpeg_frame(frame: bytes) -> bytes:

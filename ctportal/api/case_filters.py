@@ -14,9 +14,6 @@ ORDERS_SHOWN = [(name, name) for name in ORDERS if name.lstrip("-") not in ("pat
 
 
 class CaseFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(
-        max_length=200, label="Parts of the patient's name, the record number or the accession number; or #41."
-    )
     status = django_filters.ChoiceFilter(
         choices=[(ACTIVE, "Not closed"), *CaseStatus.choices], label="One state, or `active` for all but closed."
     )

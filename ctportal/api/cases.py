@@ -1,5 +1,6 @@
 """Cases: opened for a patient, filled with scans, read, closed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -13,8 +14,7 @@ from rest_framework.reverse import reverse
 
 from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
 from cases.models import Case, Decision, Label, Patient
-from cases.reading import note_view
-from cases.worklist import cases_shown_to
+from cases.worklist import WorklistFilter, cases_shown_to, narrow
 from ctportal.api.case_filters import CaseFilter
 from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
 from ctportal.api.filters import LARGEST_ID
@@ -22,6 +22,7 @@ from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW, UPLOAD, require_scope
 from ctportal.api.resource import Resource, caller, require_unchanged
 from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
+from ctportal.api.search import SEARCH_PAGES, SearchedInBody
 
 FACTS = ["accession_number", "reason", "priority", "assigned_reader"]
 
@@ -105,6 +106,12 @@ class NewCase(CaseFacts):
         return patient
 
 
+class CaseSearch(StrictSerializer):
+    search = serializers.CharField(
+        max_length=200, help_text="Parts of the patient's name, the record number or the accession number; or #41."
+    )
+
+
 EXAMPLE = OpenApiExample(
     "An urgent case",
     value={
@@ -117,12 +124,15 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class CaseViews(Resource):
+class CaseViews(SearchedInBody, Resource):
     """An examination of one patient: its scans, what the model says of them, what the readers decided."""
 
     queryset = Case.objects.all()
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
+    search_class = CaseSearch
+    lists = "cases"
+    computing = frozenset({"search"})
     scopes = {"create": UPLOAD, "partial_update": UPLOAD | REVIEW, "close": REVIEW, "reopen": REVIEW}
 
     def rows(self) -> Any:
@@ -130,12 +140,28 @@ class CaseViews(Resource):
 
     @extend_schema(summary="List cases")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(CaseSerializer(self.page(), many=True, context=self.context()).data)
+        return self.get_paginated_response(self.shown_page(self.page()))
+
+    @extend_schema(
+        operation_id="cases_search",
+        summary="Search for cases",
+        description=SEARCH_PAGES,
+        request=CaseSearch,
+        responses=CaseSerializer(many=True),
+    )
+    @action(detail=False, methods=["post"])
+    def search(self, request: Request) -> Response:
+        return super().search(request)
+
+    def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
+        return narrow(rows, WorklistFilter(search=sent["search"]))
+
+    def shown_page(self, rows: Sequence[Any]) -> Any:
+        return CaseSerializer(rows, many=True, context=self.context()).data
 
     @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         case = self.fetch()
-        note_view(case, caller(request))
         return Response(self._shown(case))
 
     @extend_schema(summary="Open a case", request=NewCase, responses={201: CaseDetailSerializer}, examples=[EXAMPLE])
@@ -176,7 +202,7 @@ class CaseViews(Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = get_object_or_404(self.get_queryset(), pk=receipt["case"])
+        case = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 

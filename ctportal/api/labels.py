@@ -78,6 +78,7 @@ class LabelViews(Resource):
     queryset = Scan.objects.all()
     serializer_class = LabelledScanSerializer
     filterset_class = LabelFilter
+    lists = "labels"
 
     def get_queryset(self) -> Any:
         _require_manager(caller(self.request))

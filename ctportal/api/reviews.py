@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 
 from accounts.rights import Right
 from cases.models import Label, Review, ReviewQuerySet
-from cases.reading import decide, note_view
+from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
@@ -84,6 +84,18 @@ class NewReview(StrictSerializer):
         max_value=LARGEST_ID,
         help_text="The answer that the reader saw. If the model has answered anew since, nothing is recorded (409).",
     )
+    confirm = serializers.BooleanField(
+        default=False,
+        help_text="The reader confirms the model's answer. If the label is not what the model says, nothing is "
+        "recorded (409).",
+    )
+    seen_review = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_ID,
+        help_text="The newest review of the scan that the reader saw, 0 for none. If the scan was decided anew since, "
+        "nothing is recorded (409); the same decision sent twice is recorded once.",
+    )
     close = serializers.BooleanField(default=False, help_text="Close the case too, if nothing in it is left to decide.")
 
 
@@ -102,7 +114,7 @@ class ReviewFilter(django_filters.FilterSet):
 
 
 EXAMPLES = [
-    OpenApiExample("Confirm", value={"label": "covid", "prediction": 12}, request_only=True),
+    OpenApiExample("Confirm", value={"label": "covid", "confirm": True, "prediction": 12}, request_only=True),
     OpenApiExample(
         "Override", value={"label": "non_covid", "reason": "Motion artefact, no opacity."}, request_only=True
     ),
@@ -115,6 +127,7 @@ class ReviewViews(Resource):
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    lists = "reviews"
 
     @extend_schema(summary="List reviews, the newest first")
     def list(self, request: Request) -> Response:
@@ -124,7 +137,6 @@ class ReviewViews(Resource):
     @extend_schema(summary="Read a review")
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
-        note_view(review.scan.case, caller(request))
         return Response(shown_reviews([review], request)[0])
 
 
@@ -162,7 +174,9 @@ class ScanReviewViews(Resource):
             reader=caller(self.request),
             label=facts["label"],
             reason=facts["reason"],
+            confirms=facts["confirm"],
             seen_prediction=facts.get("prediction", scan.prediction_id),
+            seen_review=facts.get("seen_review"),
             close=facts["close"],
         )
         return {"review": decided.review.pk}

@@ -12,7 +12,6 @@ from rest_framework.reverse import reverse
 
 from cases.casework import withdraw_scan
 from cases.models import Scan, ScanKind, ScanStatus
-from cases.reading import note_view
 from ctportal.api.fields import NameOnly, ReasonSerializer
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -109,6 +108,7 @@ class ScanViews(Resource):
     serializer_class = ScanSerializer
     filterset_class = ScanFilter
     scopes = {"withdraw": UPLOAD}
+    lists = "scans"
 
     @extend_schema(summary="List scans, the newest first")
     def list(self, request: Request) -> Response:
@@ -122,14 +122,12 @@ class ScanViews(Resource):
     )
     def retrieve(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(shown_scans([scan], request)[0])
 
     @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
     @action(detail=True, filterset_class=None)
     def lineage(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(ScanLineageSerializer(lineage_of_scan(scan, caller(request))).data)
 
     @extend_schema(

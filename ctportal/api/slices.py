@@ -15,7 +15,6 @@ from rest_framework.reverse import reverse
 from accounts.events import record_event
 from accounts.models import Action
 from cases.models import FILE_ENDINGS, Slice
-from cases.reading import note_view
 from cases.reviews import may_see_answer
 from cases.storage import open_stored, read_view
 from ctportal.api.fields import StrictSerializer
@@ -72,7 +71,6 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
     @action(detail=True)
     def image(self, request: Request, pk: int) -> HttpResponse:
         slice_ = self.fetch()
-        note_view(slice_.scan.case, caller(request))
         return HttpResponse(read_view(slice_), content_type=PNG, headers={"ETag": quote_etag(f"view-{slice_.pk}")})
 
     @extend_schema(
@@ -116,5 +114,4 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         answer = SliceAnswer.objects.filter(slice=slice_, prediction__in=shown).first()
         if answer is None:
             raise Http404
-        note_view(slice_.scan.case, caller(request))
         return HttpResponse(bytes(answer.map_png), content_type=PNG)

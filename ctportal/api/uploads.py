@@ -127,6 +127,10 @@ class CaseScanViews(Resource):
         }
         return Response(body, status=201)
 
+    def receipt(self, data: Any) -> Any:
+        """The refusals speak of the caller's own files."""
+        return {"scans": [{"id": scan["id"]} for scan in data["scans"]], "refusals": data["refusals"]}
+
     def _remembered(self, receipt: Receipt) -> list[Refusal]:
         """Names are not kept: the request that is repeated brings them again."""
         names = [file.name or "" for file in self.request.FILES.getlist("files")]

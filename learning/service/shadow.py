@@ -9,12 +9,13 @@ from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.rights import REFUSALS, Right, sites_with
 from cases.errors import WrongState
-from cases.models import Decision, Label, Scan
+from cases.models import Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import opinion_of
 from inference.models import ModelVersion, Prediction, PredictionQuerySet, PredictionStatus
+from inference.operating_point import is_positive
 from inference.service import hold_model_in_service, shadow_model
 from learning.service.promotion import require_installation_right
 
@@ -152,16 +153,16 @@ def _pairs(model: ModelVersion, asked: PredictionQuerySet) -> list[Pair]:
         if known is None or known.pk != known.scan.prediction_id:
             spoken[row.scan_id] = row
     return [
-        Pair(row.scan, spoken[row.scan_id], row, _is_positive(spoken[row.scan_id]), _is_positive(row))
+        Pair(row.scan, spoken[row.scan_id], row, _counts_as_positive(spoken[row.scan_id]), _counts_as_positive(row))
         for row in mine.order_by("-finished_at", "-pk")
         if row.scan_id in spoken
     ]
 
 
-def _is_positive(prediction: Prediction) -> bool:
-    if prediction.decision == Decision.UNSUITABLE:
-        return False
-    return (prediction.probability or 0.0) >= opinion_of(prediction).point
+def _counts_as_positive(prediction: Prediction) -> bool:
+    return is_positive(
+        decision=prediction.decision, probability=prediction.probability, point=opinion_of(prediction).point
+    )
 
 
 def _count(pairs: list[Pair], *, service: bool, shadow: bool) -> int:

@@ -177,7 +177,7 @@ def _review(review: Review) -> ReviewTrace:
     return ReviewTrace(
         review_id=review.pk,
         reader_id=review.reader_id,
-        reader=review.reader.display_name,
+        reader=review.reader.name_on_record,
         label=review.label,
         created_at=review.created_at,
         is_current=not hasattr(review, "superseded_by"),

@@ -158,7 +158,7 @@ def test_changes_since_the_one_before_are_named(new_scan, build, rita, review, c
     review(comes, rita, "non_covid")
     found = changes_since_previous(build()[0])
     assert (found.added, found.removed, found.relabelled, found.altered) == (1, 1, 1, 0)
-    assert found.words == f"Since {first}: 1 added, 1 gone, 1 with another label."
+    assert found.words == f"Since {first}: 1 added, 1 removed, 1 with another label."
     assert [row.scan_id for row in found.added_scans] == [comes.pk]
     assert [row.words for row in found.removed_scans] == ["No longer in it (was COVID-19)"]
     assert [row.words for row in found.relabelled_scans] == ["Was COVID-19, is Not COVID-19"]

@@ -76,8 +76,10 @@ def test_a_weak_password_is_explained(login, cara):
     assert "too short" in login(cara).post("/accounts/password/change/", facts).content.decode()
 
 
-def test_a_forgotten_password_is_reset_by_mail(client, cara):
-    response = client.post("/accounts/password/reset/", {"email": cara.email}, follow=True)
+def test_a_forgotten_password_is_reset_by_mail(client, cara, worker, settings):
+    settings.PUBLIC_URL = "http://testserver"
+    with worker():
+        response = client.post("/accounts/password/reset/", {"email": cara.email}, follow=True)
     assert "Look into your mail" in response.content.decode()
     link = re.search(r"http://testserver(\S+)", mail.outbox[0].body).group(1)
     page = client.get(link, follow=True)

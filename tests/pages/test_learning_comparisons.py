@@ -48,15 +48,15 @@ def show(login):
 def test_the_verdict_comes_in_words_with_missed_infections_first(show, max, better):
     page = show(max, better)
     champion, challenger = better.figures["champion"], better.figures["challenger"]
-    assert "The gate is open" in page
+    assert "phantom-net 2 meets the promotion criteria" in page
     missed = f"misses {challenger['false_negatives']}, the model in service {champion['false_negatives']}"
     assert missed in page
-    assert page.index("</span> missed") < page.index("rightly cleared")
+    assert page.index("</span> missed") < page.index("correctly negative")
 
 
 def test_what_stops_a_candidate_is_said(show, max, worse):
     page = show(max, worse)
-    assert "The gate stops phantom-net 2" in page
+    assert "phantom-net 2 does not meet the promotion criteria" in page
     assert "Its lower end is below the allowed" in page
     assert "It cannot be promoted unless two people agree" in page
     assert "Promote phantom-net 2</button>" not in page
@@ -64,7 +64,7 @@ def test_what_stops_a_candidate_is_said(show, max, worse):
 
 def test_figures_calibration_subgroups_and_who_was_left_out_are_there(show, max, better):
     page = show(max, better)
-    assert "Of 100 scans with COVID-19, how many the model finds (sensitivity)." in page
+    assert "The share of scans with COVID-19 that the model finds." in page
     assert "expected calibration error" in page
     assert "By source" in page
     assert "2 test patients were left out" in page
@@ -155,7 +155,7 @@ def test_another_sites_comparison_is_not_there(login, client, rita, otto, better
 
 def test_the_list_tells_gate_and_missed_infections(login, max, worse):
     page = text(login(max).get(reverse("comparison-list")))
-    assert "Stopped by the gate" in page
+    assert "Criteria not met" in page
     assert str(worse.figures["challenger"]["false_negatives"]) in page
 
 

@@ -32,8 +32,10 @@ def test_before_building_the_page_says_what_would_be_in_it_and_stores_nothing(lo
     page = text(login(max).get(reverse("dataset-build")))
     assert "11 scans of 11 patients" in page
     assert "Freeze these 11 scans" in page
+    assert f"Freeze a data set of {north}, {base}?" in page
     page = text(login(max).get(reverse("dataset-build"), {"look": "1", "sites": north.pk, "consensus_only": "on"}))
     assert "No labelled scan" in page
+    assert "Not enough yet: <strong>0 of 10 training patients with COVID-19</strong>" in page
     assert "Only one reader has decided" in page
     assert str(base) in page
     assert not Dataset.objects.exists()
@@ -47,14 +49,14 @@ def test_building_freezes_once_and_says_so_the_second_time(login, max, north, la
     assert "is frozen: 1 scan" in text(first)
     assert "Nothing has changed" in text(client.post(reverse("dataset-build"), choice, follow=True))
     assert Dataset.objects.count() == 1
-    assert "holds just these scans with these labels already" in text(client.get(reverse("dataset-build")))
+    assert "already contains exactly these scans and labels" in text(client.get(reverse("dataset-build")))
 
 
 def test_what_has_changed_shows_before_building_and_after(login, max, north, cara, rita, labelled, review):
     client = login(max)
     client.post(reverse("dataset-build"), {"sites": north.pk})
     review(make_scan(labelled.case, cara), rita, "non_covid")
-    assert "<strong>1 new</strong>" in text(client.get(reverse("dataset-build")))
+    assert "<strong>1 added</strong>" in text(client.get(reverse("dataset-build")))
     page = text(client.post(reverse("dataset-build"), {"sites": north.pk}, follow=True))
     assert "1 added" in page
     assert "New: Not COVID-19" in page
@@ -79,7 +81,7 @@ def test_a_data_set_shows_its_counts_scans_and_what_was_left_out(login, max, car
     make_scan(labelled.case, cara)
     dataset = make_dataset(north, user=max)
     page = text(login(max).get(reverse("dataset-detail", args=[dataset.pk])))
-    assert "kept aside; no model ever learns from these" in page
+    assert "held out: never used for training" in page
     assert f'href="{reverse("case-detail", args=[labelled.case_id])}">Scan {labelled.pk}</a>' in page
     assert "No reader has decided yet" in page
     assert "No model has learned from it yet." in page

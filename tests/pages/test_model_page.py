@@ -77,11 +77,11 @@ def test_a_model_names_its_parent_run_and_children_to_those_who_may_see_them(log
     page = text(login(max).get(reverse("model-detail", args=[child.pk])))
     assert reverse("model-detail", args=[model.pk]) in page
     assert reverse("dataset-lineage", args=[Dataset.objects.get().pk]) in page
-    assert "Gate open" in page
+    assert "Criteria met" in page
     assert reverse("model-detail", args=[child.pk]) in text(login(max).get(reverse("model-detail", args=[model.pk])))
     elsewhere = text(login(otto).get(reverse("model-detail", args=[child.pk])))
     assert reverse("dataset-lineage", args=[Dataset.objects.get().pk]) not in elsewhere
-    assert "Gate open" not in elsewhere
+    assert "Criteria met" not in elsewhere
     assert "1 comparison on data of sites that you do not manage" in elsewhere
 
 

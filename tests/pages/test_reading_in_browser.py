@@ -123,7 +123,7 @@ def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, 
     expect(page.get_by_text("Waiting for the model")).to_be_visible()
     press(page, "2")
     answer(scan, model)
-    expect(page.get_by_role("button", name="Confirm: COVID-19")).to_be_visible()
+    expect(page.get_by_role("button", name="Record: Not COVID-19, against the model's answer")).to_be_visible()
     expect(page.locator("#map-tools")).to_be_visible()
     expect(page.get_by_role("radio", name="Not COVID-19")).to_be_checked()
     assert page.locator("#reason").evaluate("field => field.required")
@@ -133,4 +133,4 @@ def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, 
 def test_whoever_lost_the_session_is_led_to_the_log_in(enter, page, rita, model, scan):
     open_scan(enter, rita, scan)
     page.context.clear_cookies()
-    page.wait_for_url("**/accounts/login/")
+    page.wait_for_url(f"**/accounts/login/?next=/cases/{scan.case_id}/read/")

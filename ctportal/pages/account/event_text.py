@@ -57,6 +57,33 @@ def _membership(event: Event, details: dict[str, Any]) -> str:
     return f"{details.get('member', '')}: {role} {details.get('change', '')}".strip()
 
 
+ACCOUNT_WORDS = {
+    "username": "user name",
+    "first_name": "first name",
+    "last_name": "last name",
+    "email": "email address",
+    "is_active": "active",
+    "is_staff": "staff",
+    "is_superuser": "superuser",
+}
+SITE_WORDS = {"name": "name", "slug": "short name", "blinded_reads": "blinded reads"}
+
+
+def _account(event: Event, details: dict[str, Any]) -> str:
+    """Values of staff, before and after; never a password."""
+    before, after = details.get("before", {}), details.get("after", {})
+    changes = [f"{ACCOUNT_WORDS.get(name, name)} {_value(before.get(name))} → {_value(after[name])}" for name in after]
+    return f"Account {event.subject_id}: {', '.join(changes)}"
+
+
+def _site(event: Event, details: dict[str, Any]) -> str:
+    return ", ".join(f"{SITE_WORDS.get(name, name)} {_value(value)}" for name, value in details.items()).capitalize()
+
+
+def _value(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"“{value}”"
+
+
 def _dataset(event: Event, details: dict[str, Any]) -> str:
     return f"Data set {event.subject_id}: {_counted(details.get('scans', 0), 'scan')}"
 
@@ -90,8 +117,12 @@ _SAYINGS = {
     Action.FILE_DOWNLOADED: lambda event, details: f"Scan {details['scan']}" if "scan" in details else "",
     Action.LABELS_EXPORTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
     Action.MEMBERSHIP_CHANGED: _membership,
-    Action.SITE_CHANGED: lambda event, details: (
-        "Blinded reads " + ("on" if details.get("blinded_reads") else "off") if "blinded_reads" in details else ""
+    Action.SITE_CHANGED: _site,
+    Action.SITE_CREATED: _site,
+    Action.ACCOUNT_CHANGED: _account,
+    Action.ACCOUNT_CREATED: lambda event, details: f"Account {event.subject_id}: {details.get('username', '')}",
+    Action.PASSWORD_CHANGED: lambda event, details: (
+        f"Of account {event.subject_id}" if event.subject_id not in (None, event.actor_id) else details.get("by", "")
     ),
     Action.BASE_IMPORTED: lambda event, details: _counted(details.get("imported", 0), "image"),
     Action.DATASET_BUILT: _dataset,

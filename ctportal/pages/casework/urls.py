@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from ctportal.pages.account.views import session
 from ctportal.pages.casework.views import cases, patients, upload, worklist
 from ctportal.pages.shared import frame
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("cases/<int:pk>/edit/", cases.edit_case, name="case-edit"),
     path("cases/<int:pk>/assign/", cases.assign_case, name="case-assign"),
     path("cases/<int:pk>/upload/", upload.upload_to_case, name="case-upload"),
+    path("session/", session.show_session, name="session"),
     path("theme/", frame.choose_theme, name="theme"),
     path("help/", frame.show_help, name="help"),
 ]

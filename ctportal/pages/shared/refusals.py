@@ -13,6 +13,7 @@ from django.urls import reverse
 from cases.errors import (
     DiskTrouble,
     DuplicateRecordNumber,
+    LookAgain,
     PictureLost,
     ReadersBusy,
     ReasonMissing,
@@ -28,6 +29,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 STATUS_OF = {
     WrongState: 409,
+    LookAgain: 409,
     DuplicateRecordNumber: 409,
     ReasonMissing: 422,
     UploadTooLarge: 413,

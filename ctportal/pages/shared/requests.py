@@ -7,3 +7,9 @@ from accounts.models import User
 
 class PersonRequest(HttpRequest):
     user: User
+
+
+def number_of(request: HttpRequest, name: str) -> int:
+    """A number of the address; 0 where it is none or absurdly large."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0

@@ -135,6 +135,12 @@ def person(user: User | None, absent: str = "–") -> str:
     return user.display_name if user is not None else absent
 
 
+@register.simple_tag
+def actor(user: User | None, absent: str = "–") -> str:
+    """Who did something, with the user name: display names change and repeat."""
+    return user.name_on_record if user is not None else absent
+
+
 @register.inclusion_tag("components/_sort_header.html", takes_context=True)
 def sort_header(context: template.Context, words: str, name: str, order: str | None) -> dict[str, Any]:
     """A column's heading; a link that sorts by it, or turns its order round, where the list can be sorted."""

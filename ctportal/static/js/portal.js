@@ -2,6 +2,7 @@
 import "./clean-query.js";
 import "./confirm.js";
 import "./go-back.js";
+import "./idle.js";
 import "./refusals.js";
 import "./rows.js";
 import "./shortcuts.js";

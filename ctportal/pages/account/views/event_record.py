@@ -11,7 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.logins import login_digest
 from accounts.models import Action, Event, EventQuerySet, User
+from accounts.origin import kept_address
 from accounts.rights import REFUSALS, Right, sites_with
 from cases.models import Scan
 from cases.reviews import hidden_scan_ids
@@ -33,6 +35,7 @@ class EventFilter(forms.Form):
     case = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
     since = forms.DateField(label="From", required=False, widget=DayInput)
     until = forms.DateField(label="Until", required=False, widget=DayInput)
+    source = forms.CharField(label="From address", max_length=64, required=False)
 
     def choose(self, events: EventQuerySet) -> EventQuerySet:
         """Days are the user's own, from the first to the last moment of each."""
@@ -42,7 +45,10 @@ class EventFilter(forms.Form):
         events = events.filter(**{path: chosen[name] for name, path in conditions.items() if chosen.get(name)})
         if words := chosen.get("person"):
             name = Q(actor__username__icontains=words) | Q(actor__last_name__icontains=words)
-            events = events.filter(name | Q(actor__first_name__icontains=words))
+            tried = Q(details__login=login_digest(words))  # a log-in under a name that nobody has
+            events = events.filter(name | Q(actor__first_name__icontains=words) | tried)
+        if source := chosen.get("source"):
+            events = events.filter(Q(address__startswith=source) | Q(address=kept_address(source)))
         return events
 
 

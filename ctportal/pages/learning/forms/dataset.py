@@ -6,6 +6,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
 
@@ -52,6 +53,11 @@ class DatasetForm(forms.Form):
             "with_synthetic": newest is not None and newest.with_synthetic,
         }
 
+    def named(self) -> str:
+        """What it is built of, for a confirmation."""
+        chosen = [*self.cleaned_data["sites"], *(self.cleaned_data.get("base_sets") or [])]
+        return ", ".join(map(str, chosen))
+
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if not self.errors and not found.get("sites") and not found.get("base_sets"):
@@ -85,7 +91,7 @@ class DatasetScanFilter(forms.Form):
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
-        named = {row["source"]: row.get("title") or row["source"] for row in dataset.counts.get("by_source") or []}
+        named = {row.source: row.title for row in counts_of(dataset).sources}
         self.fields["source"].choices = [*ANY, *named.items()]  # type: ignore[attr-defined]
 
     def filters(self) -> ScanFilters:

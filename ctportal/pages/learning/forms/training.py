@@ -8,6 +8,7 @@ from accounts.models import User
 from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
+from learning.datasets.dataset_counts import counts_of
 from learning.models import Dataset, Method, TrainingRun
 from learning.training.recipes import Option, options_of
 
@@ -21,7 +22,7 @@ METHOD_WORDS = {
 class DatasetChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
-        return f"{obj}: {counted(obj.counts.get('scans', 0), 'scan')}, {frozen}"
+        return f"{obj}: {counted(counts_of(obj).scans, 'scan')}, {frozen}"
 
 
 class TrainingForm(forms.Form):

@@ -13,12 +13,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from cases.models import Scan
 from cases.reviews import hidden_scans
-from ctportal.pages.learning.counts import counts_of, read_counts
+from ctportal.pages.learning.counts import counts_context
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
+from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
+from learning.datasets.dataset_counts import counts_of, read_counts
 from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
 from learning.datasets.export import export_dataset
 from learning.datasets.listing import excluded_of_dataset, scans_of_dataset
@@ -59,11 +61,9 @@ def _chosen(request: PersonRequest) -> Any:
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     dataset, is_new = build_dataset(user=request.user, **form.choice())
     if is_new:
-        messages.success(
-            request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more."
-        )
+        messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
     else:
-        messages.info(request, f"Nothing has changed: {dataset} holds just these scans with these labels already.")
+        messages.info(request, f"Nothing has changed: {dataset} already contains exactly these scans and labels.")
     return redirect("dataset-detail", pk=dataset.pk)
 
 
@@ -71,7 +71,9 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) ->
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
         preview = preview_dataset(user=request.user, **form.choice())
-        context |= {"preview": preview, "counts": read_counts(preview.counts)}
+        context |= {"preview": preview, "requirements": preview.requirements, "named": form.named()}
+        context["scans_to_read_address"] = scans_to_read_address()
+        context |= counts_context(read_counts(preview.counts))
     return render(request, "learning/dataset_build.html", context, status=status)
 
 
@@ -84,7 +86,7 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
-        "counts": counts_of(dataset),
+        **counts_context(counts_of(dataset)),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),
         "changes": changes,
