@@ -1,12 +1,11 @@
-"""What workers do for accounts: mails, and house-keeping that the scheduler starts once a day."""
+"""Defines the tasks that the scheduler starts for accounts, and finds those that send mails."""
 
 import logging
 
 from celery import shared_task
-from django.core.mail import send_mail
 from django.core.management import call_command
 
-from accounts.mails import send_reset_link
+from accounts import mails  # noqa: F401 - its tasks are found here
 from accounts.seals import head, seal_events
 
 logger = logging.getLogger(__name__)
@@ -16,18 +15,6 @@ logger = logging.getLogger(__name__)
 def tidy_up() -> None:
     """Deletes expired sessions."""
     call_command("clearsessions")
-
-
-@shared_task(ignore_result=True)
-def mail_reset_link(email: str) -> None:
-    """Mails the link for a new password, if somebody has this address."""
-    send_reset_link(email)
-
-
-@shared_task(ignore_result=True)
-def mail_notice(subject: str, body: str, to: str) -> None:
-    """Mails what has happened to an account to its owner."""
-    send_mail(subject, body, None, [to])
 
 
 @shared_task(ignore_result=True)

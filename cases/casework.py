@@ -6,13 +6,21 @@ from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState, written_reason
 from accounts.rights import Right, require, rights_at
-from cases.errors import DuplicateRecordNumber, WrongState
-from cases.models import REASON_LENGTH, Case, Patient, Scan
+from cases.models import Case, Patient, Scan
 from cases.summaries import refresh_case
 
 PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
 CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
+
+
+class DuplicateRecordNumber(Exception):
+    """The site already has a patient with this number, who is offered instead."""
+
+    def __init__(self, existing: Patient) -> None:
+        super().__init__("This site already has a patient with this medical record number.")
+        self.existing = existing
 
 
 def register_patient(*, site: Site, user: User, is_synthetic: bool = False, **facts: Any) -> Patient:
@@ -101,9 +109,7 @@ def close_case(*, case: Case, user: User) -> None:
 
 def reopen_case(*, case: Case, user: User, reason: str) -> None:
     require(user, case.site, Right.CLOSE)
-    reason = _bounded(reason)
-    if not reason:
-        raise WrongState(f"Case {case.pk} can be reopened only with a reason; write one.")
+    reason = written_reason(reason, missing=f"Case {case.pk} can be reopened only with a reason; write one.")
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.reopen()
@@ -121,7 +127,7 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
 def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
     """For a scan sent by mistake: it stays on record and leaves the worklist and the labels."""
     require(user, scan.site, Right.UPLOAD)
-    reason = _bounded(reason)
+    reason = written_reason(reason, missing=f"Scan {scan.pk} can be withdrawn only with a reason; write one.")
     with transaction.atomic():
         lock_case(scan.case_id).require_not_closed()
         scan.refresh_from_db()
@@ -144,13 +150,6 @@ def lock_case(case_id: int) -> Case:
 
 def lock_patient(patient_id: int) -> Patient:
     return Patient.objects.select_for_update(of=("self",)).select_related("site").get(pk=patient_id)
-
-
-def _bounded(reason: str) -> str:
-    reason = reason.replace("\0", "").strip()
-    if len(reason) > REASON_LENGTH:
-        raise WrongState(f"A reason takes at most {REASON_LENGTH} characters; shorten it.")
-    return reason
 
 
 def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...]) -> list[str]:

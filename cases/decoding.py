@@ -12,8 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from cases.errors import DiskTrouble, ReadersBusy
 from cases.intake.decoders import Decoders
+from cases.upload_errors import DiskTrouble, ReadersBusy
 
 LOCK_ENDING = ".lock"
 ASK_EVERY_SECONDS = 0.02

@@ -19,8 +19,8 @@ from zipstream import ZipStream
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import Right, require
-from cases.errors import WrongState
 from cases.labelled_set import Standing
 from cases.models import Label, ScanQuerySet, Slice
 

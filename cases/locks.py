@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from accounts.models import User
-from cases.errors import UploadsAtOnce
+from cases.upload_errors import UploadsAtOnce
 
 logger = logging.getLogger(__name__)
 

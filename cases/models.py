@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
-from cases.errors import WrongState
+from accounts.refusals import LONGEST_REASON, WrongState
 from cases.validators import validate_not_in_future, validate_one_line
 
 
@@ -224,9 +224,6 @@ class Case(models.Model):
         self.save(update_fields=["status", "closed_at"])
 
 
-REASON_LENGTH = 500
-
-
 class ScanKind(models.TextChoices):
     DICOM = "dicom", "DICOM series"
     IMAGE = "image", "Images"
@@ -261,7 +258,7 @@ class Scan(models.Model):
     is_synthetic = models.BooleanField(default=False, editable=False)
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    withdrawn_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
+    withdrawn_reason = models.CharField(max_length=LONGEST_REASON, blank=True)
 
     # Summaries kept by cases.summaries: the newest answer of the model and the readers' consensus.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
@@ -308,9 +305,7 @@ class Scan(models.Model):
 
     def withdraw(self, *, reason: str) -> None:
         self.require_ready()
-        if not reason.strip():
-            raise WrongState(f"Scan {self.pk} can be withdrawn only with a reason; write one.")
-        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason.strip()
+        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason
         self.save(update_fields=["status", "withdrawn_reason"])
 
     @staticmethod
@@ -379,10 +374,12 @@ class ReviewQuerySet(SiteScopedQuerySet):
 class Review(models.Model):
     """One reader's decision on one scan. Never edited, only superseded by the same reader."""
 
+    LONGEST_REASON = 2000
+
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
     label = models.CharField(max_length=12, choices=Label)
-    reason = models.CharField(max_length=2000, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
     was_blinded = models.BooleanField(default=False)

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, Event, EventQuerySet, Membership, Role, User
+from accounts.refusals import WrongState
 from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import close_case, lock_case
-from cases.errors import LookAgain, WrongState
+from cases.errors import LookAgain
 from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
 from cases.worklist import cases_shown_to

@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef
 
 from accounts.events import record_event
 from accounts.models import Action, User
+from accounts.refusals import ReasonMissing, bounded_text
 from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import lock_case
-from cases.errors import ReasonMissing
 from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet
 from cases.summaries import refresh_case, refresh_scan_label
 
@@ -51,7 +51,7 @@ def agreement_with_model(decision: str | None, label: str) -> bool | None:
 def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str = "") -> Review:
     """A confirmation, an override (needs a reason) or a change of mind (needs a reason too)."""
     require(reader, scan.site, Right.REVIEW)
-    label, reason = Label(label), reason.strip()
+    label, reason = Label(label), bounded_text(reason, longest=Review.LONGEST_REASON)
     with transaction.atomic():
         case = lock_case(scan.case_id)
         scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)

@@ -10,8 +10,8 @@ from django.core.files.storage import FileSystemStorage, Storage
 from django.db.models.fields.files import FieldFile
 
 from cases.decoding import require_room
-from cases.errors import DiskTrouble, PictureLost, StoreAway
 from cases.models import Slice
+from cases.upload_errors import DiskTrouble, PictureLost, StoreAway
 
 logger = logging.getLogger(__name__)
 

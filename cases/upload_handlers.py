@@ -16,10 +16,10 @@ from django.http import HttpRequest
 from django.http.multipartparser import LazyStream
 
 from cases.decoding import require_room, spool_folder
-from cases.errors import UploadTooLarge
 from cases.intake import SentFile
 from cases.intake.spool import Kept, Spool
 from cases.multipart import PartsReader
+from cases.upload_errors import UploadTooLarge
 from cases.uploads import upload_limits
 
 

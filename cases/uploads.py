@@ -14,12 +14,13 @@ from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
-from cases.errors import DiskTrouble, disk_words
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
+from cases.intake.refusals import duplicate
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
 from cases.storage import require_store_room
 from cases.summaries import refresh_case
+from cases.upload_errors import DiskTrouble, disk_words
 
 logger = logging.getLogger(__name__)
 
@@ -116,15 +117,7 @@ def _known_keys(case: Case) -> set[str]:
 
 def _duplicates(incoming: IncomingScan) -> list[Refusal]:
     """Another upload of the same scan won the race; the database kept ours out."""
-    return [
-        Refusal(
-            file=name,
-            code="duplicate",
-            problem="This scan is already in the case.",
-            remedy="Nothing needs to be done.",
-        )
-        for name in incoming.files
-    ]
+    return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 
 def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -> Scan:

@@ -3,6 +3,7 @@
 The table of variables stands in docs/operations.md.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctportal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.origin.OriginMiddleware",
+    "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
@@ -98,11 +101,25 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+IS_WEB = os.environ.get("CTPORTAL_PROCESS") == "web"  # ctportal/wsgi.py says so
+STATEMENT_SECONDS = (
+    env.float("WEB_STATEMENT_SECONDS", default=20) if IS_WEB else env.float("WORK_STATEMENT_SECONDS", default=0)
+)  # 0 is no limit
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+)
 PGHISTORY_APPEND_ONLY = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
+    }
+}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -123,7 +140,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
@@ -194,6 +211,7 @@ MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
 MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
 MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
 
+DISK_LEAST_FREE_BYTES = env.int("DISK_LEAST_FREE_BYTES", default=1024**3)
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
@@ -278,8 +296,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # me
 EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_FILE_PATH = CTPORTAL_HOME / "mail"  # of `filemail://`, and only there
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 
 # --- Web security ------------------------------------------------------------------------------

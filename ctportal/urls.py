@@ -4,7 +4,7 @@ from django.urls import include, path
 from django.views.defaults import page_not_found
 
 from ctportal.api import problems
-from ctportal.health import healthz
+from ctportal.health import healthz, live, ready
 from ctportal.pages.shared import refusals
 
 
@@ -21,6 +21,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/live", live, name="healthz_live"),
+    path("healthz/ready", ready, name="healthz_ready"),
     path("admin/", admin.site.urls),
     path("accounts/email/", administrators_only, name="account_email"),
     path("accounts/", include("allauth.account.urls")),
@@ -28,4 +30,5 @@ urlpatterns = [
     path("", include("ctportal.pages.urls")),
 ]
 
+handler500 = "ctportal.failures.failed"
 handler400 = "ctportal.urls.bad_request"

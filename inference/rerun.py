@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import CaseStatus, Scan, ScanQuerySet
 from inference.models import Prediction
 from inference.queue import enqueue, queue_failed

@@ -8,9 +8,9 @@ from typing import overload
 import numpy as np
 from PIL import Image
 
-from cases.errors import SEND_AGAIN, PictureLost, StoreAway
 from cases.models import Scan, Slice
 from cases.storage import read_view
+from cases.upload_errors import SEND_AGAIN, PictureLost, StoreAway
 from inference.errors import Interrupted, PermanentError, RetriableError, StorageAway
 from ml.images.decoding import ImageError, decode_raster, view_digest
 from ml.model.drift_reference import describe_view, mean_description

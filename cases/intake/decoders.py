@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import cases
-from cases.errors import ReadersBusy
 from cases.intake import refusals
 from cases.intake.allowance import Allowance
 from cases.intake.channel import BrokenChannel, Reply, Request, Stretch, receive, send
@@ -23,6 +22,7 @@ from cases.intake.contents import Limits, Refusal
 from cases.intake.decoder import OUT_OF_MEMORY
 from cases.intake.one_file import Options, Taken
 from cases.intake.spool import Kept, Spool
+from cases.upload_errors import ReadersBusy
 from ml.images.decoding import ImageError
 
 _log = logging.getLogger(__name__)

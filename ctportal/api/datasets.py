@@ -23,6 +23,7 @@ from ctportal.api.lineage import DatasetLineageSerializer
 from ctportal.api.manager_only import ManagedResource
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
+from ctportal.downloads import zip_download
 from learning.datasets.build import build_dataset
 from learning.datasets.export import export_dataset
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, Split
@@ -198,10 +199,7 @@ class DatasetViews(ManagedResource):
     def export(self, request: Request, pk: int) -> StreamingHttpResponse:
         dataset = self.fetch()
         archive = export_dataset(dataset=dataset, user=caller(request))
-        response = StreamingHttpResponse(archive, content_type="application/zip")
-        response["Content-Length"] = len(archive)
-        response["Content-Disposition"] = f'attachment; filename="data-set-{dataset.pk}.zip"'
-        return response
+        return zip_download(archive, name=f"data-set-{dataset.pk}")
 
     def _build(self) -> Receipt:
         user = caller(self.request)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import django_filters
-from django.core.exceptions import PermissionDenied
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -12,8 +11,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Site, User
-from accounts.rights import REFUSALS, Right, sites_with
+from accounts.models import Site
+from accounts.rights import Right, require_somewhere
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import Standing, labelled_scans
 from cases.labels import Agreement
@@ -22,6 +21,7 @@ from ctportal.api.fields import NameOnly
 from ctportal.api.filters import IdFilter
 from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
+from ctportal.downloads import zip_download
 
 AGREEMENTS = [(agreement.value, agreement.value) for agreement in Agreement]
 
@@ -81,7 +81,7 @@ class LabelViews(Resource):
     lists = "labels"
 
     def get_queryset(self) -> Any:
-        _require_manager(caller(self.request))
+        require_somewhere(caller(self.request), Right.MANAGE)
         return self.rows()
 
     @extend_schema(summary="List the scans of the labelled set, and those left out")
@@ -100,12 +100,4 @@ class LabelViews(Resource):
     def export(self, request: Request) -> StreamingHttpResponse:
         scans: Any = self.filter_queryset(self.get_queryset())
         archive = export_labelled_set(scans=scans, user=caller(request))
-        response = StreamingHttpResponse(archive, content_type="application/zip")
-        response["Content-Length"] = len(archive)
-        response["Content-Disposition"] = 'attachment; filename="labelled-set.zip"'
-        return response
-
-
-def _require_manager(user: User) -> None:
-    if not sites_with(user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+        return zip_download(archive, name="labelled-set")

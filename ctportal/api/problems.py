@@ -10,24 +10,23 @@ from typing import Any
 from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.errors import (
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.upload_errors import (
     DiskTrouble,
-    DuplicateRecordNumber,
     PictureLost,
     ReadersBusy,
-    ReasonMissing,
     StoreAway,
     UploadsAtOnce,
     UploadTooLarge,
-    WrongState,
 )
+from ctportal.outages import outage_of
 
 logger = logging.getLogger(__name__)
 
@@ -190,10 +189,10 @@ def _of_transport(error: Exception) -> Problem | None:
         return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
     if isinstance(error, SuspiciousOperation):
         return Problem(MALFORMED, "The request cannot be read; check how it is put together.")
-    if isinstance(error, OperationalError):
-        logger.error("The database does not answer: %s", type(error).__name__)
-        unavailable = Problem(UNAVAILABLE, "The database does not answer; try again in some seconds.")
-        unavailable.headers["Retry-After"] = "5"
+    if outage := outage_of(error):
+        logger.error("503: %s (%s)", outage.title, type(error).__name__)
+        unavailable = Problem(UNAVAILABLE, f"{outage.title}. {outage.words}")
+        unavailable.headers["Retry-After"] = str(outage.retry_seconds)
         return unavailable
     return None
 

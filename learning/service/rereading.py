@@ -9,9 +9,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, sites_with
 from cases.casework import lock_case
-from cases.errors import WrongState
 from cases.models import CaseStatus, Scan, ScanQuerySet
 from cases.summaries import record_answer, record_label_value
 from inference.label_value import label_value_of

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import REFUSALS, Right, sites_with
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.rights import Right, require_somewhere, sites_with
 from cases.models import Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
@@ -135,9 +134,8 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
 
 
 def _asked_at_sites_of(user: User, model: ModelVersion) -> PredictionQuerySet:
+    require_somewhere(user, Right.MANAGE)
     sites = sites_with(user, Right.MANAGE)
-    if not sites.exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
     asked = Prediction.objects.filter(model_version=model, scan__in=Scan.objects.ready())
     return asked.filter(scan__case__patient__site__in=sites).exclude(scan__in=hidden_scans(user))
 

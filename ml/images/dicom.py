@@ -22,12 +22,12 @@ from pydicom.uid import (
     UID_dictionary,
 )
 
-from ml.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.images.codestream import bare_codestream, begins_another, measure_codestream
 from ml.images.decoding import MAX_PIXELS, ImageError, decode_raster, lung_window
 from ml.images.dicom_header import frame_count, number, settle_numbers
+from ml.images.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.images.hounsfield import hounsfield, is_hounsfield
-from ml.pixel_shape import in_proportion
+from ml.images.pixel_shape import in_proportion
 
 # pydicom quotes values that it finds odd in its warnings. They may be a patient's: keep them from
 # the logs.

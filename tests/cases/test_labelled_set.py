@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import withdraw_scan
-from cases.errors import WrongState
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import counts_by_agreement, counts_by_site, labelled_scans
 from cases.labels import agreement

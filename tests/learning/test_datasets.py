@@ -10,8 +10,8 @@ from django.db import DatabaseError, connection, transaction
 from PIL import Image
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import withdraw_scan
-from cases.errors import WrongState
 from cases.models import Scan
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset, changes_since_previous

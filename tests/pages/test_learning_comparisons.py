@@ -99,7 +99,7 @@ def test_only_who_manages_every_site_is_offered_what_concerns_every_site(show, m
     for comparison in (better, worse_too):
         page = show(max, comparison)
         assert "a superuser or a manager of all sites can do it" in page
-        for words in ("Promote phantom-net", "Ask to override", "Refuse it", "Try it in silence"):
+        for words in ("Promote phantom-net", "Ask to override", "Refuse it", "Run in shadow mode"):
             assert words not in page
     assert "Promote phantom-net 2</button>" in show(sue, better)
     assert "Ask a second person" in show(sue, worse_too)

@@ -7,7 +7,7 @@ from typing import Any
 from accounts.models import Action, Event, Role
 from cases.models import Label
 
-LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.FILE_DOWNLOADED)
+LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.LIST_VIEWED, Action.FILE_DOWNLOADED)
 FIELD_WORDS = {
     "assigned_reader": "reader",
     "accession_number": "accession number",
@@ -55,6 +55,11 @@ def _review(event: Event, details: dict[str, Any]) -> str:
 def _membership(event: Event, details: dict[str, Any]) -> str:
     role = Role(details["role"]).label.lower() if details.get("role") in Role.values else ""
     return f"{details.get('member', '')}: {role} {details.get('change', '')}".strip()
+
+
+def _list(event: Event, details: dict[str, Any]) -> str:
+    by = f", by {', '.join(details['filters'])}" if details.get("filters") else ""
+    return f"{details.get('list', '').capitalize()}: {_counted(details.get('count', 0), 'row')}{by}"
 
 
 ACCOUNT_WORDS = {
@@ -123,6 +128,10 @@ _SAYINGS = {
     Action.ACCOUNT_CREATED: lambda event, details: f"Account {event.subject_id}: {details.get('username', '')}",
     Action.PASSWORD_CHANGED: lambda event, details: (
         f"Of account {event.subject_id}" if event.subject_id not in (None, event.actor_id) else details.get("by", "")
+    ),
+    Action.LIST_VIEWED: _list,
+    Action.ACCESS_REFUSED: lambda event, details: (
+        f"{event.subject_type.capitalize()} {event.subject_id}: {details.get('status')}"
     ),
     Action.BASE_IMPORTED: lambda event, details: _counted(details.get("imported", 0), "image"),
     Action.DATASET_BUILT: _dataset,

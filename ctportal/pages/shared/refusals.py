@@ -10,17 +10,16 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from cases.errors import (
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.errors import LookAgain
+from cases.upload_errors import (
     DiskTrouble,
-    DuplicateRecordNumber,
-    LookAgain,
     PictureLost,
     ReadersBusy,
-    ReasonMissing,
     StoreAway,
     UploadsAtOnce,
     UploadTooLarge,
-    WrongState,
 )
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,8 @@ STATUS_OF = {
 }
 
 
-# 429.html is for log-ins that failed too often.
-TEMPLATE_OF = {429: "uploads_at_once.html"}
+# 429.html is for log-ins that failed too often, 503.html for a database that is away.
+TEMPLATE_OF = {429: "uploads_at_once.html", 503: "not_now.html"}
 
 
 class RefusalMiddleware:

@@ -15,6 +15,7 @@ from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
 from ctportal.pages.casework.forms.case import AssignForm
+from inference.models import ModelStatus
 
 register = template.Library()
 
@@ -58,6 +59,14 @@ def notice_icon(level: str) -> str:
     return NOTICE_ICONS.get(level, "info-circle")
 
 
+MODEL_LOOKS = {
+    ModelStatus.CANDIDATE: ("info", "hourglass-split"),
+    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
+    ModelStatus.RETIRED: ("quiet", "archive"),
+    ModelStatus.REFUSED: ("odd", "x-circle"),
+}
+
+
 def _badge(words: Any, look: tuple[str, str]) -> dict[str, Any]:
     return {"words": words, "tone": look[0], "icon_name": look[1]}
 
@@ -88,6 +97,12 @@ def priority_badge(priority: str) -> dict[str, Any]:
 @register.inclusion_tag("components/_badge.html")
 def status_badge(status: str) -> dict[str, Any]:
     return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def model_badge(status: str) -> dict[str, Any]:
+    """Shows whether the model answers scans now."""
+    return _badge(ModelStatus(status).label, MODEL_LOOKS[ModelStatus(status)])
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -157,7 +172,7 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
-ORDER_WORDS = {"attention": "Most pressing first", "teaching": "What would teach the model most"}
+ORDER_WORDS = {"attention": "Most urgent first", "teaching": "Most useful for training"}
 
 
 @register.inclusion_tag("cases/_order_choice.html", takes_context=True)

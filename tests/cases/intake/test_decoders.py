@@ -14,10 +14,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from cases.errors import DiskTrouble, ReadersBusy
 from cases.intake import Intake, Limits, SentFile, read_upload
 from cases.intake.channel import ForeignObject, receive, send
 from cases.intake.decoders import Decoders
+from cases.upload_errors import DiskTrouble, ReadersBusy
 from tests.cases.intake.costly_files import dicom_of_sixty_large_frames
 from tests.ct_files import ct_slice, dicom_file, image_file, opener, png, zip_file
 

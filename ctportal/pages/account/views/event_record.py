@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
@@ -14,17 +13,14 @@ from django.views.decorators.http import require_GET
 from accounts.logins import login_digest
 from accounts.models import Action, Event, EventQuerySet, User
 from accounts.origin import kept_address
-from accounts.rights import REFUSALS, Right, sites_with
+from accounts.rights import Right, require_somewhere
 from cases.models import Scan
 from cases.reviews import hidden_scan_ids
 from ctportal.pages.account.event_text import tell_event
+from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
 
 
 class EventFilter(forms.Form):
@@ -55,8 +51,7 @@ class EventFilter(forms.Form):
 @login_required
 @require_GET
 def list_events(request: PersonRequest) -> HttpResponse:
-    if not sites_with(request.user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+    require_somewhere(request.user, Right.MANAGE)
     form = EventFilter(request.GET)
     events = form.choose(Event.objects.visible_to(request.user).select_related("actor", "site"))
     page = Paginator(events, ROWS).get_page(request.GET.get("page"))

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.membership import add_member, remove_member, set_blinded_reads
 from accounts.models import Membership, Role, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
 from accounts.tokens import revoke_tokens_of_member
-from cases.errors import WrongState
 from ctportal.pages.shared.requests import PersonRequest
 
 SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())

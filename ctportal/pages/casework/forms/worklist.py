@@ -88,7 +88,10 @@ class WorklistForm(forms.Form):
 
     @property
     def is_narrowed(self) -> bool:
-        return any(value for name, value in self.cleaned_data.items() if name != "sort")
+        return bool(self.filters_in_use())
+
+    def filters_in_use(self) -> list[str]:
+        return [name for name, value in self.cleaned_data.items() if value and name != "sort"]
 
     def _is_view(self, **chosen: Any) -> bool:
         used = {name: value for name, value in self.cleaned_data.items() if value and name != "sort"}

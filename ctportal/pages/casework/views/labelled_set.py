@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,13 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Site, User
-from accounts.rights import REFUSALS, Right, sites_with
+from accounts.rights import Right, require_somewhere, sites_with
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import Standing, counts_by_agreement, counts_by_site, counts_by_standing, labelled_scans
 from cases.labels import Agreement
 from cases.models import Label, ScanQuerySet
 from cases.reviews import hidden_scan_ids
-from ctportal.pages.shared.downloads import zip_download
+from ctportal.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
@@ -54,7 +53,7 @@ class LabelledSetFilter(forms.Form):
 @login_required
 @require_GET
 def show_labels(request: PersonRequest) -> HttpResponse:
-    _require_manager(request.user)
+    require_somewhere(request.user, Right.MANAGE)
     form = LabelledSetFilter(request.GET, user=request.user)
     scans = form.scans()
     by_site = counts_by_site(scans)
@@ -78,11 +77,6 @@ def show_labels(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def export_labels(request: PersonRequest) -> HttpResponseBase:
-    _require_manager(request.user)
+    require_somewhere(request.user, Right.MANAGE)
     archive = export_labelled_set(scans=LabelledSetFilter(request.POST, user=request.user).scans(), user=request.user)
     return zip_download(archive, name=f"labelled-set-{timezone.localdate():%Y-%m-%d}")
-
-
-def _require_manager(user: User) -> None:
-    if not sites_with(user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])

@@ -1,6 +1,5 @@
 """Files into a case: by the upload script, which asks for JSON, or by a plain form."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from cases.models import Case
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import Upload, receive_upload
 from ctportal.pages.shared.refusals import refuse, wants_json
+from ctportal.pages.shared.requests import sent_json
 
 
 @csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
@@ -56,10 +56,7 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
 
 def _names(request: HttpRequest) -> list[str] | None:
     """The script sends each file's path in its folder, since a form's file has only its last name."""
-    try:
-        names = json.loads(request.POST.get("names", "null"))
-    except (ValueError, RecursionError):
-        return None
+    names = sent_json(request.POST.get("names", "null"))
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return names if is_list else None
 

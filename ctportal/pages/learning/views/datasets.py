@@ -11,13 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
+from accounts.refusals import WrongState
 from cases.models import Scan
 from cases.reviews import hidden_scans
+from ctportal.downloads import zip_download
 from ctportal.pages.learning.counts import counts_context
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
 from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of, read_counts
@@ -28,6 +29,7 @@ from learning.datasets.preview import preview_dataset
 from learning.models import BaseSet, Dataset
 
 DATASETS, SCANS, CHANGED = 25, 50, 25
+CHOICES = "dataset_choices"  # in the session
 
 
 @managers_only
@@ -45,21 +47,27 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
 @managers_only
 @require_http_methods(["GET", "POST"])
 def build(request: PersonRequest) -> HttpResponse:
-    """GET shows what would be in it; POST freezes it."""
-    if request.method == "POST":
-        form = DatasetForm(request.POST, user=request.user)
-        if form.is_valid():
-            return _built(request, form)
-        return _build_page(request, form, status=422)
-    return _build_page(request, DatasetForm(_chosen(request), user=request.user))
+    """GET previews what it would contain; POST freezes it."""
+    form = DatasetForm(_chosen(request), user=request.user)
+    if request.method == "GET":
+        return _build_page(request, form)
+    return _built(request, form) if form.is_valid() else _build_page(request, form, status=422)
 
 
 def _chosen(request: PersonRequest) -> Any:
-    return request.GET if "look" in request.GET else DatasetForm.first_choice(request.user)
+    """What was sent, or else the choices of before: they stay while the user goes on to other steps and comes back."""
+    if request.method == "GET" and "look" not in request.GET:
+        return DatasetForm.first_choice(request.user) | request.session.get(CHOICES, {})
+    sent = request.POST if request.method == "POST" else request.GET
+    request.session[CHOICES] = {name: name in sent for name in DatasetForm.remembered}
+    return sent
 
 
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
-    dataset, is_new = build_dataset(user=request.user, **form.choice())
+    try:
+        dataset, is_new = build_dataset(user=request.user, **form.choice())
+    except WrongState as error:  # the form stays as it was filled in
+        return _build_page(request, form, status=409, refusal=str(error))
     if is_new:
         messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
     else:
@@ -67,8 +75,8 @@ def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     return redirect("dataset-detail", pk=dataset.pk)
 
 
-def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) -> HttpResponse:
-    context: dict[str, Any] = {"form": form}
+def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200, refusal: str = "") -> HttpResponse:
+    context: dict[str, Any] = {"form": form, "refusal": refusal}
     if form.is_valid():
         preview = preview_dataset(user=request.user, **form.choice())
         context |= {"preview": preview, "requirements": preview.requirements, "named": form.named()}

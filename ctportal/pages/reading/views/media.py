@@ -1,4 +1,4 @@
-"""Stored images, always through the rights check; what a browser keeps it must ask for again before it shows it."""
+"""Stored images, always through the rights check; no browser keeps them, as no page that shows them."""
 
 import hashlib
 
@@ -97,7 +97,7 @@ def _unchanged(request: PersonRequest, tag: str) -> HttpResponseBase | None:
 
 def _guarded(response: HttpResponseBase, tag: str) -> HttpResponseBase:
     response["ETag"] = tag
-    response["Cache-Control"] = "private, no-cache"
+    response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     patch_vary_headers(response, ["Cookie"])
     return response

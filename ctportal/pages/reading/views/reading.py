@@ -13,8 +13,9 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.refusals import ReasonMissing
 from accounts.rights import Right, fetch, require, rights_at, sites_with
-from cases.errors import LookAgain, ReasonMissing
+from cases.errors import LookAgain
 from cases.models import Case, Label, Scan, Slice
 from cases.reading import (
     Decided,
@@ -33,7 +34,7 @@ from ctportal.pages.reading.views.answer import answer_context
 from ctportal.pages.reading.views.drafts import draft_form, keep_and_log_in, page_of_scan
 from ctportal.pages.reading.views.meanwhile import Meanwhile
 from ctportal.pages.shared.refusals import wants_json
-from ctportal.pages.shared.requests import PersonRequest, number_of
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import SliceAnswer
 
 
@@ -41,7 +42,7 @@ from inference.models import SliceAnswer
 @require_GET
 def read_next(request: PersonRequest) -> HttpResponse:
     """Opens the case that needs this reader most, or the one after `?after=`."""
-    after = number_of(request, "after")
+    after = number(request.GET.get("after")) or 0
     case = next_case_to_read(request.user, after=after or None)
     if case is not None:
         return redirect("case-read", pk=case.pk)
@@ -69,7 +70,7 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
     note_view(case, request.user, reading=True)
     scan = _chosen(request, scans)
     form, draft = draft_form(request.user, scan)
-    context = reading_context(request.user, scan, scans, form, number_of(request, "slice"))
+    context = reading_context(request.user, scan, scans, form, number(request.GET.get("slice")) or 0)
     context |= {"draft": draft, "wants_change": "change" in request.GET}
     return render(request, "reading/read.html", context)
 

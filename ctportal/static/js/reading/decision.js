@@ -54,8 +54,8 @@ export function connectDecision(stack, answer) {
     event.preventDefault();
     if (!isSending && guard.isArmed) record();
   });
-  form.addEventListener("change", (event) => {
-    if (event.target.name !== "label") return;
+  form.addEventListener("click", (event) => {
+    if (event.target.name !== "label") return; // also one that is chosen once more
     choice.refresh();
     choice.focusReason();
   });
