@@ -64,7 +64,7 @@ RULES = (
     Rule(
         "abstentions", "abstention_rate", "abstentions", "done", "MONITOR_ABSTENTION_RATE", "MONITOR_LEAST_SCANS",
         "{model} left {part} of {whole} scans to the readers as uncertain ({rate}).",
-        "See whether the scans have changed (drift, below); labels of uncertain scans are the most useful for training.",
+        "Check the drift below for changed scans; labels of uncertain scans are the most useful for training.",
     ),
     Rule(
         "unsuitable", "unsuitable_rate", "unsuitable", "done", "MONITOR_UNSUITABLE_RATE", "MONITOR_LEAST_SCANS",
@@ -144,7 +144,8 @@ def _drift(level: AlarmLevel, figures: ModelFigures, shift: Shift, bound: float)
         name="drift",
         model=figures.name,
         words=f"{what} seen by {figures.name} {how} {known}: drift index (PSI) {shift.psi:.2f}, {shift.n} scans.",
-        threshold=f"Raised from {bound:g}, with {settings.MONITOR_LEAST_SCANS} scans or more and a statistically significant shift.",
+        threshold=f"Raised from {bound:g}, with {settings.MONITOR_LEAST_SCANS} scans or more and a statistically "
+        "significant shift.",
         advice="Other patients, or another scanner or protocol? Check the model on recent scans before relying on it; "
         "review some, train with them and compare.",
     )
