@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from ml.model.artifact import Artifact, ArtifactError, load_artifact
 

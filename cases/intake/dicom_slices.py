@@ -19,6 +19,7 @@ from pydicom.uid import (
 from cases.intake import refusals
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
+from cases.intake.identity import FileIdentity, read_identity
 from cases.intake.raster import view_png
 from cases.intake.spool import Spool
 from ml.images.decoding import ImageError, view_digest
@@ -54,6 +55,8 @@ class DicomSlice:
     modality: str
     kernel: str
     is_annotated: bool
+    study: str = ""
+    identity: FileIdentity | None = None
 
 
 def is_directory(data: bytes) -> bool:
@@ -72,6 +75,7 @@ def read_dicom_slices(
     dataset = _parsed(data, limits)
     modality = _checked_modality(dataset, any_modality=any_modality)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    identity = read_identity(dataset)
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
@@ -97,6 +101,8 @@ def read_dicom_slices(
                 modality=modality,
                 kernel=_plain_word(_text(dataset, "ConvolutionKernel")),
                 is_annotated=is_annotated,
+                study=_text(dataset, "StudyInstanceUID"),
+                identity=identity,
             )
         )
     return slices

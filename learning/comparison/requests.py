@@ -7,14 +7,14 @@ from collections.abc import Callable
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from inference import leases
 from inference.database_retry import never, retry_while_database_is_away
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients
 from learning.comparison.judge import make_comparison
 from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
-from learning.training import leases
 from learning.training.attempts import attempt
 from learning.training.folders import clear_ended
 from learning.training.heartbeat import Heartbeat

@@ -11,11 +11,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.append_only import WRITTEN_ONCE
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.second_person import objection_to
 from cases.models import Decision
-from inference.models.versions import ModelVersion
-from learning.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from inference.models import ModelVersion
+from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
+from learning.models.datasets import Dataset, DatasetScan
 from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 
 
@@ -44,7 +47,7 @@ class Comparison(models.Model):
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_of_two"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Comparison {self.pk}"
@@ -62,26 +65,22 @@ class ComparedScan(models.Model):
         db_table = "inference_comparedscan"
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
 
 
-class ComparisonRequestQuerySet(models.QuerySet["ComparisonRequest"]):
+class ComparisonRequestQuerySet(LeasedQuerySet):
     def visible_to(self, user: User | AnonymousUser) -> ComparisonRequestQuerySet:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
-    def unfinished(self) -> ComparisonRequestQuerySet:
-        return self.filter(status__in=UNFINISHED)
 
-    def abandoned(self) -> ComparisonRequestQuerySet:
-        """Running, and its worker has let the lease run out."""
-        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
-
-
-class ComparisonRequest(models.Model):
+class ComparisonRequest(LeasedRow):
     """Asks a training worker to compare two models: the row is the queue, its error says why it cannot be done."""
+
+    lease_setting, attempts_setting = "TRAINING_LEASE_SECONDS", "TRAINING_MAX_ATTEMPTS"
+    keeps_claim_when_abandoned = True
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparison_requests")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
@@ -89,11 +88,6 @@ class ComparisonRequest(models.Model):
     status = models.CharField(max_length=12, choices=TrainingStatus, default=TrainingStatus.QUEUED, editable=False)
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
     error = models.CharField(max_length=RUN_ERROR_LENGTH, blank=True)
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, null=True, related_name="requests")
 
@@ -109,18 +103,9 @@ class ComparisonRequest(models.Model):
                 name="comparison_request_once",
             ),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_request_of_two"),
-            models.CheckConstraint(
-                condition=Q(status__in=TrainingStatus.values), name="comparison_request_status_known"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
-                name="comparison_request_running_has_lease",
-            ),
+            *lease_constraints("comparison_request", TrainingStatus),
             models.CheckConstraint(
                 condition=~Q(status="done") | Q(comparison__isnull=False), name="comparison_request_done_has_result"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="failed") | ~Q(error=""), name="comparison_request_failed_has_error"
             ),
         ]
 
@@ -182,8 +167,8 @@ class GateOverride(models.Model):
     def decide(self, *, by: User, approved: bool, comment: str = "", overridden: Sequence[str] = ()) -> None:
         if not self.is_pending:
             raise WrongState(f"{self} was decided already.")
-        if by.pk == self.requested_by_id:
-            raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
+        if objection := objection_to(by, first=self.requested_by, since=self.requested_at):
+            raise WrongState(f"{self} needs a second person; {objection}.")
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
         self.overridden = list(overridden)

@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action
+from inference import leases
 from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
 from learning.datasets.write_folder import materialise
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
-from learning.training import leases
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
 from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, no_output

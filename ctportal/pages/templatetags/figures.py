@@ -5,9 +5,7 @@ from typing import Any
 from django import template
 
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
-from ctportal.pages.templatetags.learning import MODEL_LOOKS
 from inference.answer_text import words_for_duration
-from inference.models import ModelStatus
 from learning.models import Split
 from monitoring.card.model_card import CardTable
 from monitoring.results import ShiftState
@@ -46,13 +44,6 @@ def _long(value: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min"
     return f"{round(hours / 24)} days"
-
-
-@register.inclusion_tag("components/_badge.html")
-def model_status(status: str) -> dict[str, Any]:
-    """Whether the model answers scans now."""
-    tone, icon_name = MODEL_LOOKS[ModelStatus(status)]
-    return {"words": ModelStatus(status).label, "tone": tone, "icon_name": icon_name}
 
 
 @register.inclusion_tag("components/_badge.html")

@@ -5,11 +5,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.service import active_model
 from learning.models import Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.overrides import decide_override, may_ask_override, request_override
 from learning.service.promotion import check_promotion, promote, refuse_model
+from tests.cast import make_person
 from tests.learning.service.cast import REASON, at_once, compare
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +18,8 @@ WHY = "The scanner changed; the old model has never seen its pictures."
 
 
 @pytest.fixture
-def asked(stopped, sue):
+def asked(stopped, sue, kim):
+    """Sue's request; Kim's account is older."""
     return request_override(comparison=stopped, user=sue, reason=WHY)
 
 
@@ -46,6 +48,13 @@ def test_whoever_asked_cannot_decide(asked, sue):
         )
     asked.refresh_from_db()
     assert asked.is_pending
+
+
+def test_an_account_made_for_the_purpose_is_no_second_person(asked):
+    puppet = make_person("puppet", is_superuser=True)
+
+    with pytest.raises(WrongState, match="needs a second person; this account was made after the request"):
+        decide_override(override=asked, user=puppet, approved=True)
 
 
 def test_a_refusal_leaves_the_gate_closed_and_another_may_be_asked(asked, stopped, sue, kim):
