@@ -47,7 +47,7 @@ class IdleTimeoutMiddleware:
         if now - request.session.get(LAST_SEEN, now) > settings.SESSION_IDLE_MINUTES * 60:
             return "You were logged out because the session was idle."
         if now - request.session.setdefault(BEGAN, now) > settings.SESSION_COOKIE_AGE:
-            return "You were logged out because the session was open for long."
+            return "You were logged out because the session reached its maximum length."
         return ""
 
 

@@ -255,7 +255,7 @@ class CaseViews(SearchedInBody, Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = self.shown_row = get_object_or_404(self.rows(), pk=receipt["case"])
+        case = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 

@@ -144,7 +144,7 @@ class ScanViews(Resource):
         scan = self.fetch()
         return Response(shown_scans([scan], request)[0])
 
-    @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
+    @extend_schema(summary="Read where a scan was used", responses=ScanLineageSerializer)
     @action(detail=True, filterset_class=None)
     def lineage(self, request: Request, pk: int) -> Response:
         scan = self.fetch()

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
 from cases.intake import Refusal
+from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import receive_upload
@@ -93,14 +94,16 @@ class CaseScanViews(Resource):
         description="Answers 201 as soon as anything is stored: `scans` holds what was, each queued for the model, "
         "and `refusals` says of every other file what is wrong and what to do. If nothing could be stored, the "
         "answer is 422 and `errors` holds the refusals. If files name another patient than the case's, or are already "
-        "in another patient's case, nothing is stored and the answer is 409 `patient-mismatch`. Poll "
-        "`/scans/{id}/` for the model's answer.",
+        "in another patient's case, nothing is stored and the answer is 409 `patient-mismatch`. Poll `/scans/{id}/` "
+        "for the model's answer.",
         request={"multipart/form-data": SentFiles},
         responses={201: UploadSerializer},
         examples=[EXAMPLE],
     )
     def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._receive, answer=self._received, atomic=False)
+        self.fetch(right=Right.UPLOAD)  # before the files are read
+        with one_of_few_uploads(caller(request)):
+            return once(request, work=self._receive, answer=self._received, atomic=False)
 
     def _receive(self) -> Receipt:
         case = self.fetch(right=Right.UPLOAD)

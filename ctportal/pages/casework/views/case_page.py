@@ -101,7 +101,7 @@ def cancel(request: PersonRequest, pk: int) -> HttpResponse:
 def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record and counts no more.")
+    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record but no longer counts.")
     return redirect("case-detail", pk=scan.case_id)
 
 
