@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0006_shown_answers'),
+        ('cases', '0005_shown_answers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0008_state_of_decided_cases'),
+        ('cases', '0007_state_of_decided_cases'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

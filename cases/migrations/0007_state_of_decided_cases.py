@@ -17,7 +17,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0007_case_states'),
+        ('cases', '0006_case_states'),
     ]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0005_never_emptied'),
+        ('cases', '0004_review_draft'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -33,9 +33,5 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='shownanswer',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='e4d00fa8e7a4c4b44fe442e9a6b6c2f51ac456f4', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_ba48d', table='cases_shownanswer', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='shownanswer',
-            trigger=pgtrigger.compiler.Trigger(name='never_emptied', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;", hash='98ae6e9ad993d359663e98772c08434d7ccc3a98', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_emptied_940d6', table='cases_shownanswer', when='BEFORE')),
         ),
     ]
