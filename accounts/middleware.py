@@ -13,6 +13,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.sessions import note_session
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 POLL_HEADER = "X-Poll"
@@ -37,6 +39,7 @@ class IdleTimeoutMiddleware:
             # A write for each request would be wasted: a minute's precision is enough.
             if POLL_HEADER not in request.headers and (LAST_SEEN not in request.session or now - last_seen > 60):
                 request.session[LAST_SEEN] = now
+                note_session(request, request.user)
         return self.get_response(request)
 
     def end(self, request: HttpRequest, words: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.mails import send_reset_link
 from accounts.models import IdempotentRequest
 from accounts.seals import head, seal_events
+from accounts.sessions import forget_ended_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ REPLAYS_KEPT_FOR = timedelta(days=2)
 def tidy_up() -> None:
     """Ended sessions and old answers to repeated API calls go; nothing that anybody recorded does."""
     call_command("clearsessions")
+    forget_ended_sessions()
     IdempotentRequest.objects.filter(created_at__lt=timezone.now() - REPLAYS_KEPT_FOR).delete()
 
 
