@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     path("labels/export/", labelled_set.export_labels, name="labels-export"),
     path("events/", event_record.list_events, name="events"),
     path("profile/", profile.show_profile, name="profile"),
+    path("profile/sessions/<int:pk>/end/", profile.end, name="session-end"),
     path("profile/tokens/", profile.issue, name="token-issue"),
     path("profile/tokens/<int:pk>/revoke/", profile.revoke, name="token-revoke"),
     path("members/", members.show_members, name="members"),
