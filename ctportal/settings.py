@@ -3,6 +3,7 @@
 The table of variables stands in docs/operations.md.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctportal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -65,6 +67,7 @@ MIDDLEWARE = [
     "accounts.origin.OriginMiddleware",
     "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
     "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -98,11 +101,25 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+IS_WEB = os.environ.get("CTPORTAL_PROCESS") == "web"  # ctportal/wsgi.py says so
+STATEMENT_SECONDS = (
+    env.float("WEB_STATEMENT_SECONDS", default=20) if IS_WEB else env.float("WORK_STATEMENT_SECONDS", default=0)
+)  # 0 is no limit
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+)
 PGHISTORY_APPEND_ONLY = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
+    }
+}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -123,7 +140,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
@@ -134,6 +151,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
+    "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
@@ -167,7 +186,12 @@ TRAINING_LEAST_PATIENTS = env.int("TRAINING_LEAST_PATIENTS", default=10)  # of e
 GATE_SENSITIVITY_MARGIN = env.float("GATE_SENSITIVITY_MARGIN", default=0.05)
 GATE_SPECIFICITY_FLOOR = env.float("GATE_SPECIFICITY_FLOOR", default=0.75)
 GATE_UNANSWERED_MARGIN = env.float("GATE_UNANSWERED_MARGIN", default=0.15)
-GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients
+GATE_SPECIFICITY_MARGIN = env.float("GATE_SPECIFICITY_MARGIN", default=0.1)
+GATE_CALIBRATION_MARGIN = env.float("GATE_CALIBRATION_MARGIN", default=0.05)
+GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
+GATE_POWER = env.float("GATE_POWER", default=0.8)
+GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
+GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -187,13 +211,14 @@ MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
 MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
 MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
 
+DISK_LEAST_FREE_BYTES = env.int("DISK_LEAST_FREE_BYTES", default=1024**3)
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
 
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(CTPORTAL_HOME / "media"))).resolve()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "cases.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
@@ -202,7 +227,22 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=2000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=16_777_216)
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=2048 * 1024**2)
+UPLOAD_TOTAL_PIXELS = env.int("UPLOAD_TOTAL_PIXELS", default=2**31)
+UPLOAD_TOTAL_SLICES = env.int("UPLOAD_TOTAL_SLICES", default=10_000)
+UPLOAD_TOTAL_SECONDS = env.int("UPLOAD_TOTAL_SECONDS", default=300)
+UPLOAD_FILE_SECONDS = env.int("UPLOAD_FILE_SECONDS", default=120)
+UPLOAD_FILE_MEMORY_BYTES = env.int("UPLOAD_FILE_MEMORY_BYTES", default=640 * 1024**2)
+UPLOAD_DECODERS = env.int("UPLOAD_DECODERS", default=2)
+UPLOAD_WAIT_SECONDS = env.int("UPLOAD_WAIT_SECONDS", default=120)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=2)
+UPLOAD_SPOOL = Path(env.str("UPLOAD_SPOOL", default=str(CTPORTAL_HOME / "incoming"))).resolve()
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
+WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
+WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
+WEB_BODY_BYTES_A_SECOND = env.int("WEB_BODY_BYTES_A_SECOND", default=16 * 1024)
+WEB_MOST_BODY_BYTES = env.int("WEB_MOST_BODY_BYTES", default=2112 * 1024**2)
+WEB_MOST_SPOOLED_BYTES = env.int("WEB_MOST_SPOOLED_BYTES", default=4 * 1024**3)  # of each web process
 UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}"
 
 # --- People, sessions, passwords ---------------------------------------------------------------
@@ -256,8 +296,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # me
 EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_FILE_PATH = CTPORTAL_HOME / "mail"  # of `filemail://`, and only there
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 
 # --- Web security ------------------------------------------------------------------------------
@@ -362,8 +403,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
         {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
         {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "learning", "description": "What comes next in the learning loop, and what it still needs."},
         {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
-        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "comparisons", "description": "Champion against challenger, the promotion criteria, and promotion."},
         {"name": "monitoring", "description": "How the models in service do."},
         {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],

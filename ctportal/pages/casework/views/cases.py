@@ -7,17 +7,16 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.rights import Right, fetch, sites_with
+from accounts.rights import Right, fetch, require_somewhere, sites_with
 from cases.casework import amend_case, open_case
-from cases.disclosure import note_list, note_patient_view
 from cases.models import Case, Patient
 from cases.reading import note_view
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import patients_found
 from ctportal.pages.casework.forms.case import AssignForm, CaseForm
 from ctportal.pages.casework.forms.patient import NewPatientForm
 from ctportal.pages.casework.views.patients import register
-from ctportal.pages.shared.frame import require_somewhere, safe_next
-from ctportal.pages.shared.requests import PersonRequest, number
+from ctportal.pages.shared.requests import PersonRequest, number, safe_next
 from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
 SHOWN_MATCHES = 8
@@ -27,7 +26,7 @@ SHOWN_MATCHES = 8
 @require_http_methods(["GET", "POST"])
 def create_case(request: PersonRequest) -> HttpResponse:
     """First the patient, found or registered; then, with `?patient=`, the case."""
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     chosen = request.GET.get("patient", "")
     if not chosen.isdecimal():
         return to_search(request) if asks_to_search(request) else choose_patient(request)
@@ -95,7 +94,7 @@ def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         amend_case(case=case, user=request.user, assigned_reader=form.reader())
         reader = form.reader()
-        words = f"{reader.display_name} is to read it." if reader else "Any reader may take it."
+        words = f"Assigned to {reader.display_name}." if reader else "Any reader may take it."
         messages.success(request, f"Case #{case.pk}: {words}")
     return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
 

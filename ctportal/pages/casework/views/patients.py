@@ -8,15 +8,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.rights import Right, fetch, rights_at
-from cases.casework import amend_patient, register_patient
-from cases.disclosure import note_list, note_patient_view
-from cases.errors import DuplicateRecordNumber
+from accounts.rights import Right, fetch, require_somewhere, rights_at
+from cases.casework import DuplicateRecordNumber, amend_patient, register_patient
 from cases.models import Patient
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import WorklistFilter, patients_found, worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm
-from ctportal.pages.shared.frame import require_somewhere
 from ctportal.pages.shared.requests import PersonRequest
 from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
@@ -44,7 +42,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
     note_patient_view(patient, user)
     context = {
         "patient": patient,
-        "rows": case_rows(worklist(user, WorklistFilter(patient=patient), order="newest")),
+        "rows": case_rows(user, worklist(user, WorklistFilter(patient=patient), order="newest")),
         "can_upload": Right.UPLOAD in rights_at(user, patient.site),
     }
     return render(request, "patients/detail.html", context)
@@ -53,7 +51,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def create_patient(request: PersonRequest) -> HttpResponse:
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     form = NewPatientForm(request.POST or None, user=request.user)
     patient = register(request, form)
     return (

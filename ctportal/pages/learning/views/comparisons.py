@@ -16,10 +16,11 @@ from ctportal.pages.learning.figures import difference_lines, findings_of, gain_
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import request_comparison
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.service.overrides import may_ask_override
-from learning.service.promotion import check_promotion, may_promote
+from learning.service.promotion import check_promotion, criteria_not_met, may_promote
 
 COMPARISONS = 25
 
@@ -37,20 +38,16 @@ def list_comparisons(request: PersonRequest) -> HttpResponse:
 @require_GET
 def show_comparison(request: PersonRequest, pk: int) -> HttpResponse:
     comparison = get_object_or_404(visible_comparisons(request.user), pk=pk)
-    figures = comparison.figures
+    figures = read_figures(comparison.figures)
     context = {
         "comparison": comparison,
-        "scans": figures.get("n", 0),
-        "patients": figures.get("patients", 0),
+        "figures": figures,
         "gain": gain_in_words(comparison),
         "findings": findings_of(comparison),
-        "gate": figures.get("gate") or {},
         "sides": sides_of(comparison),
         "differences": difference_lines(figures),
         "changes": changes_of(comparison, user=request.user),
-        "subgroups": subgroups_of(comparison),
-        "left_out": figures.get("left_out") or {},
-        "failed": figures.get("failed") or [],
+        "subgroups": subgroups_of(figures),
         "run": TrainingRun.objects.visible_to(request.user).filter(model=comparison.challenger).first(),
     }
     return render(request, "learning/comparison.html", context | _decision(request.user, comparison))
@@ -62,6 +59,7 @@ def _decision(user: User, comparison: Comparison) -> dict[str, Any]:
     override = comparison.overrides.select_related("requested_by", "decided_by").first()
     return {
         "found": check_promotion(comparison),
+        "not_met": criteria_not_met(comparison),
         "may": may,
         "may_ask": may and may_ask_override(comparison),
         "override": override,

@@ -90,7 +90,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
-    """Where the run is, and after it the comparison that follows by itself."""
+    """Returns the state of the run, and of the comparison that follows it."""
     progress = progress_of(run)
     asked = _comparison_asked_for(user, run)
     comparison = asked.comparison if asked else _newest_comparison(user, run)
