@@ -37,6 +37,11 @@ def person(who: str) -> Expected:
     return _only(LOG_IN) if who == "anonymous" else _only(IN)
 
 
+def keyed(who: str) -> Expected:
+    """For who brings the key of a page that was opened here; the walk brings none."""
+    return _only(DENIED)
+
+
 def nobody(who: str) -> Expected:
     return _only(ABSENT)
 
@@ -79,6 +84,8 @@ def own(owner: str) -> Kind:
 
 RULES: dict[str, dict[str, Kind]] = {
     "healthz": {"GET": public},
+    "healthz_live": {"GET": public},
+    "healthz_ready": {"GET": public},
     # --- accounts ---
     "account_login": {"GET": public, "POST": public},
     "account_logout": {"GET": public, "POST": public},
@@ -96,6 +103,7 @@ RULES: dict[str, dict[str, Kind]] = {
     "account_reset_password_from_key_done": {"GET": public},
     "account_confirm_login_code": {"GET": public, "POST": public},
     "profile": {"GET": person, "POST": person},
+    "session": {"GET": person},
     "session-end": {"POST": own("rita")},
     "token-issue": {"POST": person},
     "token-revoke": {"POST": own("rita")},
@@ -121,12 +129,18 @@ RULES: dict[str, dict[str, Kind]] = {
     "case-scans": {"GET": of(VIEW)},
     "case-close": {"POST": of(CLOSE)},
     "case-reopen": {"POST": of(CLOSE)},
+    "case-cancel": {"POST": of(MANAGE)},  # and for the clinician who has opened the case
+    "case-join": {"POST": of(UPLOAD, MANAGE)},
+    "scan-split": {"POST": of(UPLOAD, MANAGE)},
     "scan-withdraw": {"POST": of(UPLOAD)},
     # --- reading ---
     "case-read": {"GET": of(VIEW)},
     "read-next": {"GET": person},
     "scan-review": {"POST": of(REVIEW)},
     "scan-answer": {"GET": of(VIEW)},
+    "scan-draft": {"POST": keyed},
+    "scan-draft-discard": {"POST": of(VIEW)},
+    "scan-meanwhile": {"GET": of(VIEW)},
     "scan-retry": {"POST": of(UPLOAD, REVIEW)},
     "slice-view": {"GET": of(VIEW)},
     "slice-map": {"GET": of(VIEW)},
@@ -180,6 +194,9 @@ RULES: dict[str, dict[str, Kind]] = {
     "api:case-scans": {"POST": of(UPLOAD)},
     "api:case-close": {"POST": of(CLOSE)},
     "api:case-reopen": {"POST": of(CLOSE)},
+    "api:case-cancel": {"POST": of(MANAGE)},
+    "api:case-join": {"POST": of(UPLOAD, MANAGE)},
+    "api:scan-split": {"POST": of(UPLOAD, MANAGE)},
     "api:scan-list": {"GET": person},
     "api:scan-detail": {"GET": of(VIEW)},
     "api:scan-lineage": {"GET": of(VIEW)},
@@ -217,6 +234,7 @@ RULES: dict[str, dict[str, Kind]] = {
     "api:comparison-promote": {"POST": installation},
     "api:comparison-override": {"POST": installation},
     "api:comparison-decide": {"POST": installation},
+    "api:learning-next-step": {"GET": anywhere(MANAGE)},
     "api:monitoring": {"GET": anywhere(MANAGE)},
     "api:monitoring-table": {"GET": anywhere(MANAGE)},
     "api:model-list": {"GET": person},
@@ -233,9 +251,17 @@ RULES: dict[str, dict[str, Kind]] = {
 
 # Which scopes of a token open a POST or PATCH; a GET takes `read`.
 READS = ("api:patient-search", "api:case-search")
-EITHER = ("api:case-detail", "api:prediction-retry")
-UPLOADS = ("api:patient-list", "api:patient-detail", "api:case-list", "api:case-scans", "api:scan-withdraw")
-REVIEWS = ("api:case-close", "api:case-reopen", "api:scan-reviews")
+EITHER = ("api:case-detail", "api:case-cancel", "api:case-reopen", "api:prediction-retry")
+UPLOADS = (
+    "api:case-join",
+    "api:scan-split",
+    "api:patient-list",
+    "api:patient-detail",
+    "api:case-list",
+    "api:case-scans",
+    "api:scan-withdraw",
+)
+REVIEWS = ("api:case-close", "api:scan-reviews")
 
 
 def scopes_of(name: str, method: str) -> set[str]:
