@@ -6,7 +6,7 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
 from allauth.account.utils import user_pk_to_url_str
-from celery import Task
+from celery import Task, shared_task
 from django.core.mail import send_mail
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -23,8 +23,6 @@ FOLDER = "account/email"
 
 def ask_for_reset_link(email: str) -> None:
     """Has a worker see whether there is an account, and mail it."""
-    from accounts.tasks import mail_reset_link
-
     _queue(mail_reset_link, email)
 
 
@@ -49,9 +47,19 @@ def notify(user: User, kind: str, *, to: str = "", **context: Any) -> None:
 
 
 def _queue_notice(subject: str, body: str, to: str) -> None:
-    from accounts.tasks import mail_notice
-
     _queue(mail_notice, subject, body, to)
+
+
+@shared_task(ignore_result=True)
+def mail_reset_link(email: str) -> None:
+    """Mails the link for a new password, if somebody has this address."""
+    send_reset_link(email)
+
+
+@shared_task(ignore_result=True)
+def mail_notice(subject: str, body: str, to: str) -> None:
+    """Mails what has happened to an account to its owner."""
+    send_mail(subject, body, None, [to])
 
 
 def _queue(task: Task, *arguments: str) -> None:

@@ -3,14 +3,16 @@
 import time
 import zoneinfo
 from collections.abc import Callable
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
+
+from accounts.sessions import note_session
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -40,6 +42,7 @@ class IdleTimeoutMiddleware:
             # A write for each request would be wasted: a minute's precision is enough.
             elif POLL_HEADER not in request.headers and now - request.session.get(LAST_SEEN, 0) > 60:
                 request.session[LAST_SEEN] = now
+                note_session(request, request.user)
         return self.get_response(request)
 
     def over(self, request: HttpRequest, now: int) -> str:
@@ -47,7 +50,7 @@ class IdleTimeoutMiddleware:
         if now - request.session.get(LAST_SEEN, now) > settings.SESSION_IDLE_MINUTES * 60:
             return "You were logged out because the session was idle."
         if now - request.session.setdefault(BEGAN, now) > settings.SESSION_COOKIE_AGE:
-            return "You were logged out because the session was open for long."
+            return "You were logged out because the session reached its maximum length."
         return ""
 
 
@@ -101,17 +104,40 @@ def _without_search(path: str, query: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
+# What leads back to a place after the log-in; other parts of an address may be words about people.
+KEPT_IN_NEXT = ("patient", "page", "site", "start", "end", "sort", "status")
+
+
 class PrivateMiddleware:
-    """On a ward's shared computer nothing that was shown comes back after the log-out, not even by going back."""
+    """On a ward's shared computer nothing that was shown comes back after the log-out, not even by going back.
+
+    Nor does the way to the log-in carry what was searched for.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        was_known = request.user.is_authenticated
         response = self.get_response(request)
         if request.user.is_authenticated:
             response.setdefault("Cache-Control", "private, no-store")
+        elif was_known:
+            response["Clear-Site-Data"] = '"cache", "storage"'
+        if "next=" in response.get("Location", ""):
+            response["Location"] = _with_plain_next(response["Location"])
         return response
+
+
+def _with_plain_next(location: str) -> str:
+    """The way to a log-in, and what it leads back to without the words that somebody entered."""
+    here = urlsplit(location)
+    query = QueryDict(here.query, mutable=True)
+    if "next" in query:
+        page = urlsplit(query["next"])
+        kept = [(name, value) for name, value in parse_qsl(page.query) if name in KEPT_IN_NEXT]
+        query["next"] = urlunsplit(page._replace(query=urlencode(kept), fragment=""))
+    return urlunsplit(here._replace(query=query.urlencode(safe="/")))
 
 
 class TimezoneMiddleware:

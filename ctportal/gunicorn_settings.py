@@ -2,6 +2,8 @@
 
 import os
 
+os.umask(0o077)  # what the web server writes is for the portal alone
+
 wsgi_app = "ctportal.wsgi:application"
 worker_class = "ctportal.web.worker.BufferingWorker"
 workers = int(os.environ.get("WEB_WORKERS", "2"))

@@ -3,6 +3,7 @@
 The table of variables stands in docs/operations.md.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctportal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.origin.OriginMiddleware",
+    "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
@@ -98,11 +101,25 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+IS_WEB = os.environ.get("CTPORTAL_PROCESS") == "web"  # ctportal/wsgi.py says so
+STATEMENT_SECONDS = (
+    env.float("WEB_STATEMENT_SECONDS", default=20) if IS_WEB else env.float("WORK_STATEMENT_SECONDS", default=0)
+)  # 0 is no limit
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+)
 PGHISTORY_APPEND_ONLY = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
+    }
+}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -123,7 +140,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
@@ -134,6 +151,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
     "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
@@ -193,13 +211,14 @@ MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
 MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
 MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
 
+DISK_LEAST_FREE_BYTES = env.int("DISK_LEAST_FREE_BYTES", default=1024**3)
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
 
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(CTPORTAL_HOME / "media"))).resolve()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "cases.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
@@ -208,6 +227,16 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=2000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=16_777_216)
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=2048 * 1024**2)
+UPLOAD_TOTAL_PIXELS = env.int("UPLOAD_TOTAL_PIXELS", default=2**31)
+UPLOAD_TOTAL_SLICES = env.int("UPLOAD_TOTAL_SLICES", default=10_000)
+UPLOAD_TOTAL_SECONDS = env.int("UPLOAD_TOTAL_SECONDS", default=300)
+UPLOAD_FILE_SECONDS = env.int("UPLOAD_FILE_SECONDS", default=120)
+UPLOAD_FILE_MEMORY_BYTES = env.int("UPLOAD_FILE_MEMORY_BYTES", default=640 * 1024**2)
+UPLOAD_DECODERS = env.int("UPLOAD_DECODERS", default=2)
+UPLOAD_WAIT_SECONDS = env.int("UPLOAD_WAIT_SECONDS", default=120)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=2)
+UPLOAD_SPOOL = Path(env.str("UPLOAD_SPOOL", default=str(CTPORTAL_HOME / "incoming"))).resolve()
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
 WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
@@ -267,8 +296,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # me
 EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_FILE_PATH = CTPORTAL_HOME / "mail"  # of `filemail://`, and only there
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 
 # --- Web security ------------------------------------------------------------------------------
@@ -276,6 +306,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:  # the browser then takes these cookies from this host alone, over HTTPS alone
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"__Host-{SESSION_COOKIE_NAME}", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]

@@ -3,7 +3,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.defaults import page_not_found
 
-from ctportal.health import healthz
+from ctportal.api import problems
+from ctportal.health import healthz, live, ready
+from ctportal.pages.shared import refusals
 
 
 def administrators_only(request: HttpRequest) -> HttpResponse:
@@ -11,8 +13,16 @@ def administrators_only(request: HttpRequest) -> HttpResponse:
     return page_not_found(request, Http404())
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """As whoever asked expects it: a problem document for programs, a page for people."""
+    form = problems if request.path.startswith("/api/") else refusals
+    return form.bad_request(request, exception)
+
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/live", live, name="healthz_live"),
+    path("healthz/ready", ready, name="healthz_ready"),
     path("admin/", admin.site.urls),
     path("accounts/email/", administrators_only, name="account_email"),
     path("accounts/", include("allauth.account.urls")),
@@ -20,4 +30,5 @@ urlpatterns = [
     path("", include("ctportal.pages.urls")),
 ]
 
-handler400 = "ctportal.pages.shared.refusals.bad_request"
+handler500 = "ctportal.failures.failed"
+handler400 = "ctportal.urls.bad_request"

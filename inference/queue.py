@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import Right, require, rights_at
+from accounts.refusals import WrongState
+from accounts.rights import REFUSALS, Right, rights_at
 from cases.casework import lock_case
-from cases.errors import WrongState
 from cases.models import Priority, Scan
 from cases.summaries import record_answer, record_label_value
 from inference import leases
@@ -237,10 +238,15 @@ def sweep() -> int:
     return healed + spent
 
 
+def may_retry(user: User, scan: Scan) -> bool:
+    """Whether the user's role lets them ask again; `retry` checks the state of the prediction and the scan."""
+    return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})
+
+
 def retry(*, prediction: Prediction, user: User) -> None:
     """By button or API: a failed prediction is tried again from the start, by the model in service."""
-    if not rights_at(user, prediction.site) & {Right.UPLOAD, Right.REVIEW}:
-        require(user, prediction.site, Right.UPLOAD)
+    if not may_retry(user, prediction.scan):
+        raise PermissionDenied(REFUSALS[Right.UPLOAD])
     prediction.scan.require_ready()
     with transaction.atomic():
         hold_model_in_service()

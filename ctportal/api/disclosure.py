@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, Scope, User
-from cases.disclosure import note_patient_view
 from cases.models import Case, Patient, Review, Scan, Slice
 from cases.reading import note_view
+from cases.view_events import note_patient_view
 from inference.models import Prediction
 
 

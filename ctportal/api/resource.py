@@ -18,7 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import Scope, User
 from accounts.rights import Right, fetch
-from cases.disclosure import note_list
+from cases.view_events import note_list
 from ctportal.api.disclosure import may_read, note_shown
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
 

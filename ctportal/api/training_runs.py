@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -30,7 +31,7 @@ RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
 
 class TrainingRunSerializer(serializers.ModelSerializer):
     parent = ModelNameSerializer(read_only=True, allow_null=True)
-    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="What came of it.")
+    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="The model that was trained.")
     requested_by = NameOnly("username", allow_null=True)
     settings = serializers.DictField(read_only=True)
     progress = serializers.DictField(read_only=True, help_text="Stage, epochs, curves, seconds left; as it goes on.")
@@ -197,7 +198,7 @@ class TrainingRunViews(ManagedResource):
         return {"run": request_training(user=caller(self.request), **self._facts()).pk}
 
     def _started(self, receipt: Receipt) -> Response:
-        run = RUNS.get(pk=receipt["run"])
+        run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
         return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
 

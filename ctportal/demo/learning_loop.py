@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accounts.models import Membership, Role, Site, User
+from accounts.refusals import WrongState
 from cases.casework import open_case, register_patient
-from cases.errors import WrongState
 from cases.intake import SentFile
 from cases.models import Case, Label, Scan
 from cases.reviews import record_review

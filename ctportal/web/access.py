@@ -12,7 +12,7 @@ Note = Callable[..., None]
 def logged(application: Application, note: Note) -> Application:
     """The application, whose answers are noted as Gunicorn's logger wants them, once they are sent or broken off."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(asked: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         began = datetime.now()
         facts = SimpleNamespace(status="500", headers=[], sent=0)
 
@@ -21,11 +21,11 @@ def logged(application: Application, note: Note) -> Application:
             return start_response(status, headers, *more)
 
         def done() -> None:
-            known = {"RAW_URI": environ.get("REQUEST_URI", environ.get("PATH_INFO", "")), **environ}
+            known = {"RAW_URI": asked.get("REQUEST_URI", asked.get("PATH_INFO", "")), **asked}
             note(facts, SimpleNamespace(headers=[]), known, datetime.now() - began)
 
         try:
-            body = application(environ, begin)
+            body = application(asked, begin)
         except BaseException:
             done()
             raise

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Label
 from inference.catalogue import require_intact
 from inference.database_retry import retry_while_database_is_away

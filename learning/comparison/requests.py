@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference import leases
 from inference.database_retry import never, retry_while_database_is_away
 from inference.models import ModelStatus, ModelVersion

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Label, Review
 from learning.datasets.collect import Candidate
 from learning.datasets.dataset_counts import counts_of

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import User
+from accounts.refusals import WrongState
 from accounts.second_person import objection_to
-from cases.errors import WrongState
 from cases.models import Decision
 from inference.models import ModelVersion
 from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints

@@ -4,10 +4,10 @@ from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState, bounded_text, written_reason
 from inference.service import hold_model_in_service
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus
-from learning.service.promotion import PromotionCheck, check_promotion, require_installation_right, written_reason
+from learning.service.promotion import PromotionCheck, check_promotion, require_installation_right
 
 OVERRIDE_LENGTH = 1000
 
@@ -21,7 +21,9 @@ def may_ask_override(comparison: Comparison) -> bool:
 def request_override(*, comparison: Comparison, user: User, reason: str) -> GateOverride:
     require_installation_right(user)
     reason = written_reason(
-        reason, f"The criteria of {comparison} are overridden only with a reason; write one.", length=OVERRIDE_LENGTH
+        reason,
+        missing=f"The criteria of {comparison} are overridden only with a reason; write one.",
+        longest=OVERRIDE_LENGTH,
     )
     with transaction.atomic():
         hold_model_in_service()
@@ -54,9 +56,7 @@ def decide_override(*, override: GateOverride, user: User, approved: bool, comme
     The criteria that were not met when it was approved stay on record with the request and in the event.
     """
     require_installation_right(user)
-    comment = comment.replace("\0", "").strip()
-    if len(comment) > OVERRIDE_LENGTH:
-        raise WrongState(f"A comment takes at most {OVERRIDE_LENGTH} characters; shorten it.")
+    comment = bounded_text(comment, longest=OVERRIDE_LENGTH, what="A comment")
     with transaction.atomic():
         hold_model_in_service()
         override = GateOverride.objects.select_for_update(of=("self",)).get(pk=override.pk)

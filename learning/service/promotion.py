@@ -10,9 +10,9 @@ from django.utils.formats import date_format
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import LONGEST_REASON, WrongState, written_reason
 from accounts.rights import Right, sites_with
-from cases.errors import WrongState
-from cases.models import CaseStatus, Scan
+from cases.models import SETTLED, Scan
 from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import refresh_label_values
@@ -24,7 +24,6 @@ from learning.models import Comparison, Entry, GateOverride, OverrideStatus, Ser
 from learning.service.activation import put_into_service
 from learning.service.history import left_by_rollback, previous_model, rollback_of
 
-REASON_LENGTH = 500
 NOT_YOURS = "Which model serves concerns every site: only a superuser or a manager of all sites can do this."
 
 
@@ -116,7 +115,7 @@ def promote(*, comparison: Comparison, user: User) -> ModelVersion:
 def refuse_model(*, model: ModelVersion, user: User, reason: str) -> None:
     """A candidate that shall never serve. It stays on record, with all that was measured."""
     require_installation_right(user)
-    reason = written_reason(reason, f"Model {model} can be refused only with a reason; write one.")
+    reason = written_reason(reason, missing=f"Model {model} can be refused only with a reason; write one.")
     with transaction.atomic():
         hold_model_in_service(alone=True)
         model.refresh_from_db()
@@ -135,7 +134,7 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
     is not left again.
     """
     require_installation_right(user)
-    reason = written_reason(reason, "A rollback needs a reason; write one.")
+    reason = written_reason(reason, missing="A rollback needs a reason; write one.")
     leaving, serving = leaving or active_model(), active_model()
     if leaving is not None and serving is not None and left_by_rollback(leaving, serving):
         return serving
@@ -156,19 +155,10 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
     return before
 
 
-def written_reason(reason: str, missing: str, *, length: int = REASON_LENGTH) -> str:
-    reason = reason.replace("\0", "").strip()
-    if not reason:
-        raise WrongState(missing)
-    if len(reason) > length:
-        raise WrongState(f"A reason takes at most {length} characters; shorten it.")
-    return reason
-
-
 def _forget_its_disagreements(model: ModelVersion) -> None:
     """What a refused model said makes no scan more worth a label."""
     unread = Scan.objects.ready().filter(final_label=None, predictions__model_version=model)
-    refresh_label_values(list(unread.exclude(case__status=CaseStatus.CLOSED).order_by("case_id", "pk")))
+    refresh_label_values(list(unread.exclude(case__status__in=SETTLED).order_by("case_id", "pk")))
 
 
 def _shut(*obstacles: str) -> PromotionCheck:
@@ -205,7 +195,7 @@ def _served_by(comparison: Comparison) -> bool:
 
 def _reason_of_override(comparison: Comparison) -> str:
     approved = GateOverride.objects.filter(comparison=comparison, status=OverrideStatus.APPROVED)
-    return approved.values_list("reason", flat=True)[0][:REASON_LENGTH]
+    return approved.values_list("reason", flat=True)[0][:LONGEST_REASON]
 
 
 def _nowhere_back(serving: ModelVersion | None) -> str:

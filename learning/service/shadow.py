@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import REFUSALS, Right, sites_with
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.rights import Right, require_somewhere, sites_with
+from cases.disclosure import note_shown
 from cases.models import Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
@@ -116,6 +116,7 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     pairs, hidden = _pairs(model, asked), asked.shadow()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
+    note_shown(user, [pair.scan.pk for pair in differing[:MOST_LISTED]])
     return ShadowReport(
         model=model,
         n=len(pairs),
@@ -135,9 +136,8 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
 
 
 def _asked_at_sites_of(user: User, model: ModelVersion) -> PredictionQuerySet:
+    require_somewhere(user, Right.MANAGE)
     sites = sites_with(user, Right.MANAGE)
-    if not sites.exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
     asked = Prediction.objects.filter(model_version=model, scan__in=Scan.objects.ready())
     return asked.filter(scan__case__patient__site__in=sites).exclude(scan__in=hidden_scans(user))
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.db import Error as DatabaseError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference import leases
 from inference.database_retry import retry_while_database_is_away
 from inference.errors import Interrupted, PermanentError, RetriableError

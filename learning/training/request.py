@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients

@@ -60,9 +60,9 @@ def paired_figures(
     Returns:
         `n`, `positives`, `patients`, `patients_by_label`, `champion`, `challenger` and `differences`, JSON types only;
         a figure that needs a label that is not there is None. Shares have the interval of Clopper and Pearson, their
-        paired differences that of Tango (`ml.evaluation.intervals`); both count patients, as the scans of one patient tend to be
-        answered alike, and neither has the width zero. AUC, calibration error and Brier score have percentiles of the
-        bootstrap, and none where every draw gives the same figure.
+        paired differences that of Tango (`ml.evaluation.intervals`); both count patients, as the scans of one patient
+        tend to be answered alike, and neither has the width zero. AUC, calibration error and Brier score have
+        percentiles of the bootstrap, and none where every draw gives the same figure.
     """
     labels, groups = np.asarray(labels, int), np.asarray(groups)
     sides = {"champion": champion, "challenger": challenger}

@@ -22,12 +22,12 @@ from pydicom.uid import (
     UID_dictionary,
 )
 
-from ml.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.images.codestream import bare_codestream, begins_another, measure_codestream
 from ml.images.decoding import MAX_PIXELS, ImageError, decode_raster, lung_window
 from ml.images.dicom_header import frame_count, number, settle_numbers
+from ml.images.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.images.hounsfield import hounsfield, is_hounsfield
-from ml.pixel_shape import in_proportion
+from ml.images.pixel_shape import in_proportion
 
 # pydicom quotes values that it finds odd in its warnings. They may be a patient's: keep them from
 # the logs.
@@ -147,7 +147,7 @@ def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
     try:
         dataset = _parse(data)
         settle_numbers(dataset)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _damaged(error) from error
@@ -255,7 +255,7 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
                 raise _damaged(ValueError("unconverted colour"))
             yield count, _moved_down(dataset, stored, shift) if shift else stored
             count += 1
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
         raise _damaged(error) from error

@@ -9,12 +9,13 @@ import pydicom
 
 from ml.images.decoding import ImageError
 from ml.images.dicom_header import frame_group, number, numbers, text
-from ml.lookup_tables import lookup_table
+from ml.images.lookup_tables import lookup_table
 
 AIR_HU: Final = -1000.0
 
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
 _HU, _UNSPECIFIED = "HU", "US"
+_OTHER_UNITS: Final = frozenset({"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"})
 _SURELY_AIR_HU: Final = -500.0
 
 
@@ -33,6 +34,8 @@ def is_hounsfield(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> b
     if dataset.get("ModalityLUTSequence"):
         return text(dataset["ModalityLUTSequence"].value[0], "ModalityLUTType") == _HU
     unit = text(group, "RescaleType") or _HU
+    if not unit.startswith(_HU) and unit not in _OTHER_UNITS:
+        unit = _UNSPECIFIED
     slope, intercept = rescale(dataset, frame)
     if (slope, intercept) == (1.0, 0.0) or (unit == _UNSPECIFIED and intercept > _SURELY_AIR_HU):
         return unit in (_HU, _UNSPECIFIED) and _reaches_air(dataset, frame, stored)

@@ -91,6 +91,7 @@ class TestDatasets:
         Dataset.objects.update(counts={"scans": 18, "images": 18})
         response = api(max).get(f"{API}/datasets/{dataset.pk}/export/")
 
+        assert (response["Cache-Control"], response["X-Accel-Buffering"]) == ("private, no-store", "no")
         data = b"".join(response.streaming_content)
         assert len(data) == int(response["Content-Length"])
         rows = list(csv.DictReader(io.StringIO(zipfile.ZipFile(io.BytesIO(data)).read("manifest.csv").decode())))

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from PIL import Image
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.operating_point import is_positive
 from learning.comparison import judge as judging
 from learning.comparison import requests as comparing

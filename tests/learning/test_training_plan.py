@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.models import TrainingRun, TrainingStatus
 from learning.service.activation import activate_model
 from learning.training import recipes

@@ -18,7 +18,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference import leases
 from inference.errors import RetriableError
 from inference.models import ModelVersion

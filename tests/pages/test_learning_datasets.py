@@ -71,6 +71,28 @@ def test_nothing_chosen_and_foreign_sites_are_refused_in_words(login, max, south
     assert not Dataset.objects.exists()
 
 
+def test_synthetic_scans_stay_ticked_across_errors_and_steps(login, max, north, labelled):
+    client, ticked = login(max), 'id="id_with_synthetic" checked'
+    assert ticked not in text(client.get(reverse("dataset-build")))
+    looked = {"look": "1", "sites": north.pk, "with_synthetic": "on"}
+    assert ticked in text(client.get(reverse("dataset-build"), looked))
+    assert ticked in text(client.get(reverse("dataset-build")))
+    refused = client.post(reverse("dataset-build"), {"with_synthetic": "on"})
+    assert (refused.status_code, ticked in text(refused)) == (422, True)
+    client.post(reverse("dataset-build"), {"sites": north.pk})
+    client.post(reverse("dataset-build"), {"sites": north.pk, "with_synthetic": "on"})
+    assert ticked in text(client.get(reverse("dataset-build")))
+    assert ticked not in text(client.get(reverse("dataset-build"), {"look": "1", "sites": north.pk}))
+    assert ticked not in text(client.get(reverse("dataset-build")))
+
+
+def test_a_refused_building_keeps_what_was_ticked(login, max, north):
+    refused = login(max).post(reverse("dataset-build"), {"sites": north.pk, "with_synthetic": "on"})
+    assert refused.status_code == 409
+    assert 'id="id_with_synthetic" checked' in text(refused)
+    assert "review scans, or choose a base set or other sites" in text(refused)
+
+
 def test_without_a_label_building_is_refused_with_the_way_out(login, max, north):
     refused = login(max).post(reverse("dataset-build"), {"sites": north.pk})
     assert refused.status_code == 409
@@ -84,7 +106,7 @@ def test_a_data_set_shows_its_counts_scans_and_what_was_left_out(login, max, car
     assert "held out: never used for training" in page
     assert f'href="{reverse("case-detail", args=[labelled.case_id])}">Scan {labelled.pk}</a>' in page
     assert "No reader has decided yet" in page
-    assert "No model has learned from it yet." in page
+    assert "No model was trained on it yet." in page
     make_run(dataset, "queued")
     assert "Training run" in text(login(max).get(reverse("dataset-detail", args=[dataset.pk])))
 
@@ -115,7 +137,9 @@ def test_a_blinded_reader_who_manages_learns_no_label_before_deciding(login, ott
     review(scan, make_person("ole", (south, "reader")))
     dataset = make_dataset(south, user=otto)
     address = reverse("dataset-detail", args=[dataset.pk])
-    assert "Hidden until you decide" in text(login(otto).get(address))
+    assert "1 scan that you have to decide on first is neither listed nor counted here" in text(
+        login(otto).get(address)
+    )
     assert f"Scan {scan.pk}</a>" not in text(login(otto).get(address, {"label": "covid"})).split('id="left-out"')[0]
 
 

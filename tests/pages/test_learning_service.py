@@ -125,14 +125,14 @@ def test_rolling_back_what_has_left_already_is_refused(post, sue, better, tmp_pa
     assert active_model() == third
 
 
-def test_a_candidate_answers_in_silence_until_it_is_stopped(post, login, sue, better):
+def test_a_candidate_runs_in_shadow_mode_until_it_is_stopped(post, login, sue, better):
     model = better.challenger
     page = text(post(sue, "shadow-start", model.pk))
-    assert "Answers in silence" in page
+    assert "Shadow mode" in page
     assert "Nothing to compare yet" in page
     assert "Stop shadow mode" in page
     page = text(post(sue, "shadow-stop", model.pk))
-    assert "no longer answers in silence" in page
+    assert "no longer runs in shadow mode" in page
     assert post(sue, "shadow-stop", model.pk).status_code == 409
 
 
@@ -143,9 +143,9 @@ def test_the_shadow_report_sets_both_beside_the_readers(login, sue, max, rita, s
     silent.finished_at = silent.queued_at
     silent.save()
     page = text(login(max).get(reverse("shadow-report", args=[candidate.pk])))
-    assert "Only this one suspects COVID-19" in page
+    assert "Only the candidate is positive" in page
     assert "COVID-19 likely" in page
-    assert "Readers have decided none of these scans yet" in page
+    assert "Readers have not decided any of these scans yet" in page
     review(scan, rita, "covid", "Ground glass on both sides.")
     assert "Against the readers, 1 scan" in text(login(max).get(reverse("shadow-report", args=[candidate.pk])))
 

@@ -54,7 +54,7 @@ def test_the_page_says_what_a_training_would_use(login, max, dataset, model):
 def test_settings_follow_from_method_and_start(login, max, dataset, model):
     choice = {"look": "1", "dataset": dataset.pk, "start": "scratch", "method": "finetune", "replay": "on"}
     page = text(login(max).get(reverse("training-start"), choice))
-    assert "Passes at most" in page
+    assert "Maximum epochs" in page
     assert '<option value="" selected>Usual: 4</option>' in page
     assert 'name="epochs"' not in text(login(max).get(reverse("training-start"), choice | CAREFUL))
 

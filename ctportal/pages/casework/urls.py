@@ -2,9 +2,8 @@
 
 from django.urls import path
 
-from ctportal.pages.account.views import session
+from ctportal.pages.account.views import help_page, session, theme
 from ctportal.pages.casework.views import cases, patients, upload, worklist
-from ctportal.pages.shared import frame
 
 urlpatterns = [
     path("", worklist.show_worklist, name="worklist"),
@@ -17,6 +16,6 @@ urlpatterns = [
     path("cases/<int:pk>/assign/", cases.assign_case, name="case-assign"),
     path("cases/<int:pk>/upload/", upload.upload_to_case, name="case-upload"),
     path("session/", session.show_session, name="session"),
-    path("theme/", frame.choose_theme, name="theme"),
-    path("help/", frame.show_help, name="help"),
+    path("theme/", theme.choose_theme, name="theme"),
+    path("help/", help_page.show_help, name="help"),
 ]

@@ -7,18 +7,10 @@ from django import template
 from ctportal.pages.learning import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
 from inference.answer_text import percent as answer_percent
-from inference.models import ModelStatus, ModelVersion
 from learning.datasets.dataset_counts import counts_of
 from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
 
 register = template.Library()
-
-MODEL_LOOKS = {
-    ModelStatus.CANDIDATE: ("info", "hourglass-split"),
-    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
-    ModelStatus.RETIRED: ("quiet", "archive"),
-    ModelStatus.REFUSED: ("odd", "x-circle"),
-}
 
 
 def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
@@ -29,12 +21,6 @@ def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
 def run_badge(run: TrainingRun) -> dict[str, Any]:
     status = TrainingStatus(run.status)
     return _badge(status.label, STATUS_LOOKS[status])
-
-
-@register.inclusion_tag("components/_badge.html")
-def model_badge(model: ModelVersion) -> dict[str, Any]:
-    status = ModelStatus(model.status)
-    return _badge(status.label, MODEL_LOOKS[status])
 
 
 @register.inclusion_tag("components/_badge.html")

@@ -12,11 +12,13 @@ from types import TracebackType
 from typing import IO, Self
 
 from ctportal.standalone.embedded import binaries, paths
-from ctportal.standalone.embedded.account import Account, account_for, everyone_reaches
+from ctportal.standalone.embedded.account import Account, everyone_reaches
+from ctportal.standalone.embedded.home import home_account, make_home
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.postgres import start_postgres
 from ctportal.standalone.embedded.process import Server
 from ctportal.standalone.embedded.redis import start_redis
+from ctportal.standalone.embedded.steps import Steps, at_once, in_the_loop
 
 LAYOUT = "1"
 POSTGRES, REDIS = "PostgreSQL", "Redis"
@@ -36,7 +38,7 @@ class Services:
     home: Path
     profile: Profile
     lock: IO[str]
-    starters: Mapping[str, Callable[[], Server]] = field(default_factory=dict)
+    starters: Mapping[str, Callable[[], Steps[Server]]] = field(default_factory=dict)
     servers: dict[str, Server] = field(default_factory=dict)
 
     @property
@@ -53,10 +55,17 @@ class Services:
 
     def revive(self) -> list[str]:
         """Start whatever does not run, in order; returns the names of what it started."""
-        down = [name for name in self.starters if name not in self.servers or not self.servers[name].alive]
+        down = [name for name in self.starters if not self.runs(name)]
         for name in down:
-            self.servers[name] = self.starters[name]()
+            self.servers[name] = at_once(self.starters[name]())
         return down
+
+    def runs(self, name: str) -> bool:
+        return name in self.servers and self.servers[name].alive
+
+    async def start_again(self, name: str) -> None:
+        """Start one of them without holding the event loop up, however long its recovery takes."""
+        self.servers[name] = await in_the_loop(self.starters[name]())
 
     def stop(self) -> None:
         """Stop Redis, then PostgreSQL; a second call does nothing."""
@@ -106,8 +115,8 @@ def running(home: Path) -> bool:
     return False
 
 
-def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Server]]:
-    account = account_for(folder)
+def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Steps[Server]]]:
+    account = home_account(home)
     sockets = paths.socket_folder(home)
     make_private(sockets, account)
     programs = binaries.find(account)
@@ -134,8 +143,9 @@ def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[
 def _make_folders(home: Path) -> Path:
     """The folders of the home; the services' own lies elsewhere when root's home is closed to others."""
     with _explained(home):
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "log").mkdir(mode=0o750, exist_ok=True)
+        account = make_home(home)
+        (home / "log").mkdir(mode=0o700, exist_ok=True)
+        account.own(home / "log")
         link = home / "services"
         if not link.exists():
             _make_services_folder(link)
@@ -157,13 +167,13 @@ def _make_services_folder(link: Path) -> None:
     if os.geteuid() != 0:
         link.mkdir(mode=0o700)
         return
-    if everyone_reaches(link):
+    if everyone_reaches(link.parent):
         link.mkdir(mode=0o700)
         folder = link
     else:
         folder = Path(tempfile.mkdtemp(prefix="services-", dir=binaries.shared_folder()))
         link.symlink_to(folder, target_is_directory=True)
-    account_for(folder).own(folder)
+    home_account(link.parent).own(folder)
 
 
 def make_private(folder: Path, account: Account) -> None:

@@ -1,5 +1,4 @@
 // What every page has. Pages add modules of their own in the block `scripts`.
-import "./clean-query.js";
 import "./confirm.js";
 import "./go-back.js";
 import "./idle.js";

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Site
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.datasets.build import build_dataset, changes_since_previous
 from learning.datasets.dataset_counts import counts_of
 from learning.models import BaseSet, Dataset, Exclusion

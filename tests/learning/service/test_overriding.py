@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.service import active_model
 from learning.models import Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.overrides import decide_override, may_ask_override, request_override

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Scan
 from inference.handover import recall_from_retired
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, Urgency

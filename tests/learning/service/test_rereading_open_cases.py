@@ -4,8 +4,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import close_case, reopen_case
-from cases.errors import WrongState
 from cases.models import Review
 from cases.reading import decide
 from cases.reviews import record_review

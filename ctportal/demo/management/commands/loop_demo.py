@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from ctportal.demo.learning_loop import LoopResult, run_loop
 from learning.comparison.comparison_figures import Difference, read_figures
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.membership import add_member, remove_member, set_blinded_reads
 from accounts.models import Membership, Role, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
 from accounts.tokens import revoke_tokens_of_member
-from cases.errors import WrongState
 from ctportal.pages.shared.requests import PersonRequest
 
 SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())
@@ -59,7 +59,8 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
         remove_member(membership=membership, user=request.user)
     except ValidationError as error:
         raise WrongState(error.messages[0]) from None
-    messages.success(request, f"{membership.user.display_name} has one role less at {site}.")
+    role = membership.get_role_display().lower()
+    messages.success(request, f"The role was removed: {membership.user.display_name}, {role} at {site}.")
     return redirect(_address(site))
 
 

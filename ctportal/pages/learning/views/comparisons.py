@@ -14,7 +14,7 @@ from accounts.models import User
 from ctportal.pages.learning.changes import changes_of
 from ctportal.pages.learning.figures import difference_lines, findings_of, gain_in_words, sides_of, subgroups_of
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import request_comparison
@@ -78,8 +78,7 @@ def _asked_again(user: User, challenger: ModelVersion) -> ComparisonRequest | No
 def compare_again(request: PersonRequest, pk: int) -> HttpResponse:
     """With the model that is in service now, on the data set of the form."""
     model = get_object_or_404(ModelVersion, pk=pk)
-    wanted = request.POST.get("dataset", "")
-    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=wanted if wanted.isdecimal() else 0)
+    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=number(request.POST.get("dataset")))
     request_comparison(user=request.user, dataset=dataset, challenger=model)
     messages.success(request, f"{model} will be compared with the model in service on {dataset}. This takes minutes.")
     run = TrainingRun.objects.visible_to(request.user).filter(model=model).first()

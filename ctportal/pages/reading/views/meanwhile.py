@@ -9,9 +9,10 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Event, User
 from accounts.rights import fetch
+from cases.disclosure import note_shown
 from cases.models import Review, Scan
 from cases.reading import decision_open_to, newest_review_shown, open_elsewhere
-from ctportal.pages.shared.requests import PersonRequest, number_of
+from ctportal.pages.shared.requests import PersonRequest, number
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,12 @@ def meanwhile(user: User, scan: Scan, *, seen_review: int) -> Meanwhile:
 def show_meanwhile(request: PersonRequest, pk: int) -> HttpResponse:
     """Polled while a reader looks at the scan; silent until something has changed."""
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
-    seen = number_of(request, "seen")
+    seen = number(request.GET.get("seen")) or 0
     told = meanwhile(request.user, scan, seen_review=seen)
     if request.GET.get("shown") == told.fingerprint:
         return HttpResponse(status=204)
+    if told.decided is not None:
+        note_shown(request.user, [scan.pk])
     context = {
         "scan": scan,
         "case": scan.case,

@@ -13,7 +13,7 @@ import pydicom
 from ml.images.decoding import ImageError, stretch
 from ml.images.dicom_header import frame_group, number, numbers, text
 from ml.images.hounsfield import padding_mask, rescale
-from ml.lookup_tables import lookup_table, palette_colour
+from ml.images.lookup_tables import lookup_table, palette_colour
 
 LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 GREY: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
