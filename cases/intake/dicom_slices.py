@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from cases.intake import refusals
+from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.identity import FileIdentity, read_identity
@@ -65,23 +66,33 @@ def is_directory(data: bytes) -> bool:
 
 
 def read_dicom_slices(
-    file: str, data: bytes, *, spool: Spool, limits: Limits, new_uid: UidMap, any_modality: bool
+    file: str,
+    data: bytes,
+    *,
+    spool: Spool,
+    limits: Limits,
+    new_uid: UidMap,
+    any_modality: bool,
+    allowance: Allowance,
 ) -> list[DicomSlice]:
     """De-identify a file first and decode what will be stored, so that the two can never differ.
 
     Raises:
         ImageError: the file cannot become slices.
+        UploadExhausted: the upload has used up its allowance.
     """
     dataset = _parsed(data, limits)
     modality = _checked_modality(dataset, any_modality=any_modality)
+    frames = frame_count(dataset)
+    allowance.require(pixels=frames * int(number(dataset, "Rows") * number(dataset, "Columns")), slices=frames)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
     identity = read_identity(dataset)
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
-    frames = frame_count(dataset)
     slices = []
     for frame, view in enumerate(iter_views(dataset, max_pixels=limits.max_pixels)):
+        allowance.spend(pixels=view.size)
         incoming = IncomingSlice(
             key=_key(dataset, frame if frames > 1 else None, view),
             media_type="application/dicom",
@@ -144,6 +155,8 @@ def _checked_modality(dataset: pydicom.Dataset, *, any_modality: bool) -> str:
 def _written(dataset: pydicom.Dataset) -> bytes:
     try:
         return written(dataset)
+    except MemoryError:
+        raise
     except Exception as error:  # pydicom raises nearly any type on values it read but cannot write
         raise ImageError(
             "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."

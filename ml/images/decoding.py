@@ -209,7 +209,7 @@ def _known_format(data: bytes) -> str:
 def _pillow_errors(name: str, max_pixels: int) -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many_pixels(max_pixels) from None
@@ -267,8 +267,6 @@ def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
 
 def _unreadable(error: Exception, name: str) -> ImageError:
     text = str(error).lower()
-    if isinstance(error, MemoryError):
-        return too_many_pixels(MAX_PIXELS)
     if "too large" in text and "decompress" in text:
         return ImageError(
             "decompression-bomb",
