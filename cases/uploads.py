@@ -16,6 +16,7 @@ from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.intake.refusals import duplicate
+from cases.memory import give_memory_back
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
 from cases.storage import require_store_room
@@ -69,6 +70,7 @@ def receive_upload(
     )
     scans, refusals = _store_all(case, user, intake, is_synthetic)
     _record_refusals(case, user, refusals)
+    give_memory_back()
     return Upload(scans=scans, refusals=refusals)
 
 
