@@ -179,6 +179,20 @@ class ApiToken(models.Model):
             type(self).objects.filter(pk=self.pk).update(last_used_at=now)
 
 
+class PersonSession(models.Model):
+    """A browser in which a person is logged in: of Django's session, whose it is and from where."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    key = models.CharField(max_length=40, unique=True, editable=False)
+    began_at = models.DateTimeField(default=timezone.now, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now, editable=False)
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=AGENT_LENGTH, blank=True)
+
+    def __str__(self) -> str:
+        return f"Session {self.pk}"
+
+
 class IdempotentRequest(models.Model):
     """The answer once given to a creation with an Idempotency-Key, repeated to a repeated call."""
 
@@ -219,8 +233,12 @@ class Action(models.TextChoices):
     CASE_VIEWED = "case_viewed", "Viewed a case"
     CASE_CLOSED = "case_closed", "Closed a case"
     CASE_REOPENED = "case_reopened", "Reopened a case"
+    CASE_CANCELLED = "case_cancelled", "Cancelled a case"
     SCAN_UPLOADED = "scan_uploaded", "Uploaded a scan"
     UPLOAD_REFUSED = "upload_refused", "Upload refused"
+    PATIENT_CONFIRMED = "patient_confirmed", "Confirmed the patient of an upload"
+    SCANS_JOINED = "scans_joined", "Joined scans into one"
+    SCAN_SPLIT = "scan_split", "Split a scan"
     SCAN_WITHDRAWN = "scan_withdrawn", "Withdrew a scan"
     REVIEW_RECORDED = "review_recorded", "Reviewed a scan"
     FILE_DOWNLOADED = "file_downloaded", "Downloaded a file"

@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from accounts import mails  # noqa: F401 - its tasks are found here
 from accounts.seals import head, seal_events
+from accounts.sessions import forget_ended_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 def tidy_up() -> None:
     """Deletes expired sessions."""
     call_command("clearsessions")
+    forget_ended_sessions()
 
 
 @shared_task(ignore_result=True)

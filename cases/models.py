@@ -112,11 +112,20 @@ class Priority(models.TextChoices):
 class CaseStatus(models.TextChoices):
     OPEN = "open", "Open"
     IN_REVIEW = "in_review", "In review"
+    DECIDED = "decided", "Decided"
     CLOSED = "closed", "Closed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+# Nothing is done in such a case until it is reopened.
+SETTLED = (CaseStatus.CLOSED, CaseStatus.CANCELLED)
 
 
 class CaseQuerySet(SiteScopedQuerySet):
     site_path = "patient__site"
+
+    def active(self) -> CaseQuerySet:
+        return self.exclude(status__in=SETTLED)
 
 
 ATTENTION_RANK = models.Case(
@@ -129,6 +138,17 @@ ATTENTION_RANK = models.Case(
     When(decision=Decision.UNCERTAIN, then=Value(1)),
     When(decision=Decision.NON_COVID, then=Value(3)),
     default=Value(2),
+    output_field=models.SmallIntegerField(),
+)
+
+# A decided case ranks behind those of the next lower priority that are to be read: a decided emergency neither hides
+# one that waits nor sinks below routine. Cases without a scan follow, closed and cancelled ones come last.
+RANK_OF_DECIDED, RANK_OF_EMPTY, RANK_OF_SETTLED = 15, 60, 100
+WORKLIST_RANK = ATTENTION_RANK + models.Case(
+    When(status__in=SETTLED, then=Value(RANK_OF_SETTLED)),
+    When(needs_review=True, then=Value(0)),
+    When(final_label__isnull=False, then=Value(RANK_OF_DECIDED)),
+    default=Value(RANK_OF_EMPTY),
     output_field=models.SmallIntegerField(),
 )
 
@@ -151,15 +171,20 @@ class Case(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
     closed_at = models.DateTimeField(null=True, editable=False)
+    cancelled_reason = models.CharField(max_length=LONGEST_REASON, blank=True, editable=False)
 
     # Summaries of the scans, kept by cases.summaries so that the worklist is one indexed query.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
     label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
+    )
+    worklist_rank = models.GeneratedField(
+        expression=WORKLIST_RANK, output_field=models.SmallIntegerField(), db_persist=True
     )
 
     objects = CaseQuerySet.as_manager()
@@ -173,10 +198,13 @@ class Case(models.Model):
                 name="case_closed_has_date",
             ),
             models.CheckConstraint(condition=Q(status__in=CaseStatus.values), name="case_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status=CaseStatus.CANCELLED) | ~Q(cancelled_reason=""), name="case_cancelled_has_reason"
+            ),
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="case_priority_known"),
         ]
         indexes = [
-            models.Index(fields=["-needs_review", "attention", "created_at", "id"], name="case_worklist"),
+            models.Index(fields=["worklist_rank", "created_at", "id"], name="case_by_rank"),
             models.Index(
                 fields=["attention", "created_at", "id"],
                 condition=Q(needs_review=True),
@@ -197,9 +225,19 @@ class Case(models.Model):
     def is_closed(self) -> bool:
         return self.status == CaseStatus.CLOSED
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == CaseStatus.CANCELLED
+
+    @property
+    def is_settled(self) -> bool:
+        """Closed or cancelled: nothing is done in it until it is reopened."""
+        return self.status in SETTLED
+
     def require_not_closed(self) -> None:
-        if self.is_closed:
-            raise WrongState(f"Case {self.pk} is closed; reopen it first.")
+        """Nor cancelled."""
+        if self.is_settled:
+            raise WrongState(f"Case {self.pk} is {self.get_status_display().lower()}; reopen it first.")
 
     def start_review(self) -> None:
         """The first decision of a reader moves the case on; later ones leave it where it is."""
@@ -215,13 +253,20 @@ class Case(models.Model):
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
+    def cancel(self, *, reason: str) -> None:
+        self.require_not_closed()
+        if Review.objects.filter(scan__case=self).exists():
+            raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
+        self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
+        self.save(update_fields=["status", "cancelled_reason"])
+
     def reopen(self) -> None:
-        if not self.is_closed:
+        if not self.is_settled:
             raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
         reviewed = Review.objects.filter(scan__case=self).exists()
         self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
-        self.closed_at = None
-        self.save(update_fields=["status", "closed_at"])
+        self.closed_at, self.cancelled_reason = None, ""
+        self.save(update_fields=["status", "closed_at", "cancelled_reason"])
 
 
 class ScanKind(models.TextChoices):
@@ -249,6 +294,8 @@ class Scan(models.Model):
     status = models.CharField(max_length=12, choices=ScanStatus, default=ScanStatus.READY, editable=False)
     content_key = models.CharField(max_length=64, editable=False)
     series_key = models.CharField(max_length=80, blank=True, editable=False)
+    # The study's UID, replaced under the installation's key as that of the series is.
+    study_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=200, blank=True)
     pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
@@ -266,6 +313,7 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 
@@ -286,6 +334,10 @@ class Scan(models.Model):
                 condition=~Q(status=ScanStatus.WITHDRAWN) | ~Q(withdrawn_reason=""),
                 name="scan_withdrawn_has_reason",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["series_key"], name="scan_series"),
+            models.Index(fields=["study_key"], condition=~Q(study_key=""), name="scan_study"),
         ]
 
     def __str__(self) -> str:
@@ -354,6 +406,7 @@ class Slice(models.Model):
             models.UniqueConstraint(fields=["scan", "position"], name="slice_position_unique"),
             models.UniqueConstraint(fields=["scan", "key"], name="slice_key_unique_in_scan"),
         ]
+        indexes = [models.Index(fields=["key"], name="slice_key")]
 
     def __str__(self) -> str:
         return f"Slice {self.position + 1} of scan {self.scan_id}"
@@ -413,6 +466,31 @@ class Review(models.Model):
     @property
     def site(self) -> Site:
         return self.scan.case.patient.site
+
+
+class ShownKind(models.TextChoices):
+    ANSWER = "answer", "The model's answer"
+    LABEL = "label", "A colleague's decision"
+
+
+class ShownAnswer(models.Model):
+    """What a person saw of a scan before deciding on it; whoever saw something no longer decides blinded."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=8, choices=ShownKind)
+    shown_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["shown_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "user", "what"], name="shown_answer_once"),
+            models.CheckConstraint(condition=Q(what__in=ShownKind.values), name="shown_answer_kind_known"),
+        ]
+        triggers = WRITTEN_ONCE
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()} of scan {self.scan_id}, shown to user {self.user_id}"
 
 
 class ReviewDraft(models.Model):

@@ -11,9 +11,9 @@ from accounts.events import record_event
 from accounts.models import Action, Event, EventQuerySet, Membership, Role, User
 from accounts.refusals import WrongState
 from accounts.rights import Right, require, rights_at, sites_with
-from cases.casework import close_case, lock_case
+from cases.casework import close_case, lock_case, why_not_closed
 from cases.errors import LookAgain
-from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
+from cases.models import Case, CaseQuerySet, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
 from cases.worklist import cases_shown_to
 
@@ -40,7 +40,7 @@ def own_review(scan: Scan, reader: User) -> Review | None:
 
 
 def decision_open_to(user: User, scan: Scan) -> bool:
-    return scan.is_ready and not scan.case.is_closed and Right.REVIEW in rights_at(user, scan.site)
+    return scan.is_ready and not scan.case.is_settled and Right.REVIEW in rights_at(user, scan.site)
 
 
 def cases_to_read(reader: User) -> CaseQuerySet:
@@ -53,7 +53,7 @@ def cases_to_read(reader: User) -> CaseQuerySet:
     return (
         cases_shown_to(reader)
         .filter(patient__site__in=sites_with(reader, Right.REVIEW), needs_review=True)
-        .exclude(status=CaseStatus.CLOSED)
+        .active()
         .filter(Q(assigned_reader=None) | Q(assigned_reader=reader) | ~Exists(colleague))
         .filter(Exists(unread))
         .order_by("shown_attention", "created_at", "pk")
@@ -138,7 +138,7 @@ def decide(
                 _require_answer(scan, reader, label)
             review = record_review(scan=scan, reader=reader, label=label, reason=reason)
             case.refresh_from_db()
-        if close and not case.needs_review and not case.is_closed:
+        if close and not case.is_closed and not why_not_closed(case, reader):
             close_case(case=case, user=reader)
     left = unread_scans(case, reader)
     return Decided(

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_u
 from cases.intake.refusals import duplicate
 from cases.memory import give_memory_back
 from cases.models import Case, Scan, Slice
+from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
 from cases.storage import require_store_room
 from cases.summaries import refresh_case
@@ -47,6 +48,12 @@ def upload_limits() -> Limits:
     )
 
 
+@dataclass(frozen=True)
+class _Confirmed:
+    concern: Concern
+    reason: str
+
+
 def receive_upload(
     *,
     case: Case,
@@ -55,7 +62,13 @@ def receive_upload(
     together: bool = False,
     accept_any_modality: bool = False,
     is_synthetic: bool = False,
+    confirmation: str | None = None,
 ) -> Upload:
+    """Raises PatientMismatch where files seem to be another patient's, unless the patient is confirmed.
+
+    `confirmation` is the reason of whoever confirms, which may be empty; None is no confirmation. What is synthetic is
+    nobody's.
+    """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
     intake = read_upload(
@@ -68,20 +81,24 @@ def receive_upload(
         folder=spool_folder(),
         reader=decoders(),
     )
-    scans, refusals = _store_all(case, user, intake, is_synthetic)
+    concerns = {} if is_synthetic else _concerns(case, user, intake.scans, confirmation)
+    confirmed = {number: _Confirmed(concern, confirmation or "") for number, concern in concerns.items()}
+    scans, refusals = _store_all(case, user, intake, is_synthetic, confirmed)
     _record_refusals(case, user, refusals)
     give_memory_back()
     return Upload(scans=scans, refusals=refusals)
 
 
-def _store_all(case: Case, user: User, intake: Intake, is_synthetic: bool) -> tuple[list[Scan], list[Refusal]]:
-    """What was stored, and what was not. Raises DiskTrouble where nothing was, since the disk has no room."""
+def _store_all(
+    case: Case, user: User, intake: Intake, is_synthetic: bool, confirmed: Mapping[int, _Confirmed]
+) -> tuple[list[Scan], list[Refusal]]:
+    """Returns what was stored, and what was not. Raises DiskTrouble where the disk had no room for anything."""
     scans: list[Scan] = []
     refusals = list(intake.refusals)
     require_store_room(sum(_stored_bytes(incoming) for incoming in intake.scans))
     for number, incoming in enumerate(intake.scans):
         try:
-            scans.append(_store(case, user, incoming, is_synthetic))
+            scans.append(_store(case, user, incoming, is_synthetic, confirmed.get(number)))
         except IntegrityError as error:
             if SAME_CONTENT not in str(error):
                 raise
@@ -112,6 +129,28 @@ def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]
     ]
 
 
+def _concerns(case: Case, user: User, scans: Sequence[IncomingScan], confirmation: str | None) -> dict[int, Concern]:
+    """By the number of the scan; the stop itself is on record, with the fields that differ and nothing of the files."""
+    asked = {number: concern_about(scan, case=case, user=user) for number, scan in enumerate(scans)}
+    concerns = {number: concern for number, concern in asked.items() if concern is not None}
+    if concerns and confirmation is None:
+        record_event(
+            Action.UPLOAD_REFUSED,
+            actor=user,
+            site=case.site,
+            case_id=case.pk,
+            subject=case,
+            codes=["patient-mismatch"],
+            fields=_fields_of(concerns.values()),
+        )
+        raise PatientMismatch(list(concerns.values()))
+    return concerns
+
+
+def _fields_of(concerns: Iterable[Concern]) -> list[str]:
+    return sorted({each.field for concern in concerns for each in concern.differences})
+
+
 def _known_keys(case: Case) -> set[str]:
     ready = Slice.objects.filter(scan__case=case, scan__in=Scan.objects.ready())
     return set(ready.values_list("key", flat=True))
@@ -122,7 +161,10 @@ def _duplicates(incoming: IncomingScan) -> list[Refusal]:
     return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 
-def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -> Scan:
+def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, confirmed: _Confirmed | None) -> Scan:
+    notes = list(incoming.notes)
+    if confirmed is not None:
+        notes.append(confirmed_note(confirmed.concern, user=user, reason=confirmed.reason))
     scan = Scan(
         case=case,
         kind=incoming.kind,
@@ -133,7 +175,8 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
         pixel_spacing=incoming.pixel_spacing,
         slice_thickness=incoming.slice_thickness,
         slice_count=len(incoming.slices),
-        notes=list(incoming.notes),
+        study_key=incoming.study_key,
+        notes=notes,
         is_synthetic=is_synthetic,
         uploaded_by=user,
     )
@@ -152,6 +195,17 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
                 subject=scan,
                 slices=len(slices),
             )
+            if confirmed is not None:
+                record_event(
+                    Action.PATIENT_CONFIRMED,
+                    actor=user,
+                    site=case.site,
+                    case_id=case.pk,
+                    subject=scan,
+                    fields=_fields_of([confirmed.concern]),
+                    elsewhere=confirmed.concern.is_elsewhere,
+                    reason=confirmed.reason,
+                )
             scans_received.send(sender=Scan, scans=[scan])
     except BaseException:
         _remove_files(slices)

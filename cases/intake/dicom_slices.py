@@ -20,6 +20,7 @@ from cases.intake import refusals
 from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
+from cases.intake.identity import FileIdentity, read_identity
 from cases.intake.raster import view_png
 from cases.intake.spool import Spool
 from ml.images.decoding import ImageError, view_digest
@@ -55,6 +56,8 @@ class DicomSlice:
     modality: str
     kernel: str
     is_annotated: bool
+    study: str = ""
+    identity: FileIdentity | None = None
 
 
 def is_directory(data: bytes) -> bool:
@@ -83,6 +86,7 @@ def read_dicom_slices(
     frames = frame_count(dataset)
     allowance.require(pixels=frames * int(number(dataset, "Rows") * number(dataset, "Columns")), slices=frames)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    identity = read_identity(dataset)
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
@@ -108,6 +112,8 @@ def read_dicom_slices(
                 modality=modality,
                 kernel=_plain_word(_text(dataset, "ConvolutionKernel")),
                 is_annotated=is_annotated,
+                study=_text(dataset, "StudyInstanceUID"),
+                identity=identity,
             )
         )
     return slices

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -12,7 +13,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rights import Right, require_somewhere
+from cases.disclosure import note_shown
 from cases.models import Case
+from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -216,11 +219,18 @@ class ComparisonViews(ManagedResource):
     def retrieve(self, request: Request, pk: int) -> Response:
         return Response(ComparisonDetailSerializer(self.fetch()).data)
 
-    @extend_schema(summary="List the compared scans", responses=ComparedScanSerializer(many=True))
+    @extend_schema(
+        summary="List the compared scans",
+        description="Without those that the caller, who reads blinded, has to decide on first.",
+        responses=ComparedScanSerializer(many=True),
+    )
     @action(detail=True, filterset_class=None, filter_backends=[])
     def scans(self, request: Request, pk: int) -> Response:
-        page = self.paginate_queryset(self.fetch().scans.select_related("dataset_scan").order_by("-pk")) or []
+        hidden = Q(dataset_scan__scan__in=hidden_scans(caller(request)))
+        rows = self.fetch().scans.filter(Q(dataset_scan__scan=None) | ~hidden).select_related("dataset_scan")
+        page = self.paginate_queryset(rows.order_by("-pk")) or []
         wanted = [row.dataset_scan.scan_id for row in page if row.dataset_scan.scan_id]
+        note_shown(caller(request), wanted)
         cases = dict(Case.objects.visible_to(caller(request)).filter(scans__in=wanted).values_list("scans__pk", "pk"))
         return self.get_paginated_response(ComparedScanSerializer(page, many=True, context={"cases": cases}).data)
 

@@ -35,7 +35,7 @@ class NamedField(serializers.SlugRelatedField):
     """An object by a name that people know, among those that the caller may know of."""
 
     default_error_messages = {
-        "does_not_exist": "There is none of this name, or it is not yours to see.",
+        "does_not_exist": "Not found, or you have no access to it.",
         "invalid": "Send the name as a string.",
     }
 

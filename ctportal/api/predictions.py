@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.models import User
+from cases.disclosure import disclose
 from cases.models import Scan
-from cases.reviews import hidden_scan_ids
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import PredictionLineageSerializer
@@ -29,10 +29,10 @@ HIDDEN = "Decide first; this site's readers see the model's answer after their o
 
 
 class HiddenAnswers:
-    """Which scans' answers the caller must not see yet. Every serializer of an answer asks for one."""
+    """Which scans' answers the caller must not see yet; the others count as shown. Serializers of answers ask it."""
 
     def __init__(self, user: User, scans: Iterable[Scan]) -> None:
-        self.hidden = hidden_scan_ids(user, scans)
+        self.hidden = disclose(user, scans)
 
     def hides(self, scan_id: int) -> bool:
         return scan_id in self.hidden

@@ -1,6 +1,6 @@
 """What readers decide: never edited, only superseded by the same reader."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -10,14 +10,14 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rights import Right
-from cases.models import Label, Review, ReviewQuerySet
+from cases.disclosure import note_shown
+from cases.models import Label, Review
 from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW
-from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
 from ctportal.api.scans import SCANS
 
@@ -31,12 +31,9 @@ class ReviewSerializer(serializers.ModelSerializer):
         source="prediction_id", read_only=True, allow_null=True, help_text="The answer there was at the time."
     )
     is_current = serializers.SerializerMethodField(help_text="Not superseded by the reader's own later review.")
-    answer_hidden = serializers.SerializerMethodField(
-        help_text="What tells of the model's answer, and the label, are left out until this reader has decided."
+    readers_disagree = serializers.BooleanField(
+        source="scan.readers_disagree", read_only=True, help_text="On this scan, now: one of them changes the decision."
     )
-
-    # A colleague's label sways as the model's would, and a reason argues with the model.
-    TELLING: ClassVar = ("label", "reason", "agrees", "model_decision", "model_probability")
 
     class Meta:
         model = Review
@@ -54,23 +51,12 @@ class ReviewSerializer(serializers.ModelSerializer):
             "model_probability",
             "supersedes",
             "is_current",
-            "answer_hidden",
+            "readers_disagree",
             "created_at",
         ]
-        extra_kwargs = {"label": {"allow_null": True}, "reason": {"allow_null": True}}
-
-    def to_representation(self, review: Review) -> dict[str, Any]:
-        shown = super().to_representation(review)
-        if self.get_answer_hidden(review):
-            shown |= dict.fromkeys(self.TELLING)
-        return shown
 
     def get_is_current(self, review: Review) -> bool:
         return not hasattr(review, "superseded_by")
-
-    def get_answer_hidden(self, review: Review) -> bool:
-        sight: HiddenAnswers = self.context["sight"]
-        return sight.hides(review.scan_id)
 
 
 class NewReview(StrictSerializer):
@@ -103,14 +89,11 @@ class ReviewFilter(django_filters.FilterSet):
     scan = IdFilter(field_name="scan_id", label="The number of a scan.")
     case = IdFilter(field_name="scan__case_id", label="The number of a case.")
     reader = django_filters.CharFilter(field_name="reader__username", label="A user name.")
-    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.", method="with_label")
+    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.")
 
     class Meta:
         model = Review
         fields: list[str] = []
-
-    def with_label(self, reviews: ReviewQuerySet, name: str, label: str) -> ReviewQuerySet:
-        return reviews.filter(label=label).exclude(scan__in=hidden_scans(caller(self.request)))
 
 
 EXAMPLES = [
@@ -122,12 +105,15 @@ EXAMPLES = [
 
 
 class ReviewViews(Resource):
-    """Decisions are sent to `/scans/{id}/reviews/`."""
+    """Decisions are sent to `/scans/{id}/reviews/`. Those of colleagues show once a blinded reader has decided."""
 
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
     lists = "reviews"
+
+    def rows(self) -> Any:
+        return super().rows().exclude(scan__in=hidden_scans(caller(self.request)))
 
     @extend_schema(summary="List reviews, the newest first")
     def list(self, request: Request) -> Response:
@@ -141,8 +127,9 @@ class ReviewViews(Resource):
 
 
 def shown_reviews(reviews: list[Review], request: Request) -> Any:
-    sight = HiddenAnswers(caller(request), [review.scan for review in reviews])
-    return ReviewSerializer(reviews, many=True, context={"request": request, "sight": sight}).data
+    """Of scans whose reviews the caller may see; they count as shown."""
+    note_shown(caller(request), {review.scan_id for review in reviews})
+    return ReviewSerializer(reviews, many=True, context={"request": request}).data
 
 
 class ScanReviewViews(Resource):

@@ -14,8 +14,8 @@ from rest_framework.reverse import reverse
 
 from accounts.events import record_event
 from accounts.models import Action
+from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
-from cases.reviews import may_see_answer
 from cases.storage import open_stored, read_view
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
@@ -107,7 +107,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         slice_ = self.fetch()
         asked = WhichPrediction(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        if not may_see_answer(caller(request), slice_.scan):
+        if disclose(caller(request), [slice_.scan]):
             raise PermissionDenied(HIDDEN)
         wanted = asked.validated_data.get("prediction", slice_.scan.prediction_id)
         shown = Prediction.objects.shown().filter(pk=wanted)

@@ -31,7 +31,7 @@ RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
 
 class TrainingRunSerializer(serializers.ModelSerializer):
     parent = ModelNameSerializer(read_only=True, allow_null=True)
-    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="What came of it.")
+    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="The model that was trained.")
     requested_by = NameOnly("username", allow_null=True)
     settings = serializers.DictField(read_only=True)
     progress = serializers.DictField(read_only=True, help_text="Stage, epochs, curves, seconds left; as it goes on.")

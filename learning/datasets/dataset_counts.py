@@ -51,6 +51,7 @@ class DatasetCounts:
     excluded: Mapping[str, int]
     superseded_reviews: int = 0
     base_duplicates: int = 0
+    hidden: int = 0  # scans that are counted nowhere else, since the user has to decide on them first
 
     @property
     def covid(self) -> int:
@@ -81,6 +82,7 @@ def read_counts(stored: Mapping[str, Any]) -> DatasetCounts:
         excluded=_counts(stored.get("excluded")),
         superseded_reviews=_count(stored, "superseded_reviews"),
         base_duplicates=_count(stored, "base_duplicates"),
+        hidden=_count(stored, "hidden"),
     )
 
 

@@ -1,7 +1,7 @@
 """What has changed since the data set before: scans that came, went, have another label or other images."""
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,22 +16,16 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ChangedScan:
-    """`before` and `after` are labels, empty where the scan was not in that data set.
-
-    `is_hidden`: the user reads it blinded and has not decided yet.
-    """
+    """`before` and `after` are labels, empty where the scan was not in that data set."""
 
     name: str
     source: str
     scan_id: int | None
     before: str
     after: str
-    is_hidden: bool = False
 
     @property
     def words(self) -> str:
-        if self.is_hidden:
-            return "Hidden until you have decided"
         before, after = (Label(label).label if label else "" for label in (self.before, self.after))
         if not before:
             return f"New: {after}"
@@ -110,8 +104,9 @@ class Changes:
         return len(self.difference.altered)
 
 
-def difference_to(previous: Dataset | None, now: Scans) -> ScanDifference:
-    return _difference(_scans_of(previous) if previous else {}, now)
+def difference_to(previous: Dataset | None, now: Scans, *, hidden: Container[int] = ()) -> ScanDifference:
+    """Without the scans that are hidden from whoever looks."""
+    return _difference(_scans_of(previous, hidden) if previous else {}, now)
 
 
 def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
@@ -123,18 +118,19 @@ def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
 
 
 def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
-    """`user` is who looks at the lists, which a blinded reader must not see in full."""
+    """Without the scans that `user` reads blinded and has still to decide on: their changes tell of labels."""
     previous = dataset.previous
     if previous is None:
         return Changes(None, ScanDifference(set(), set(), set(), set()), [], [], [])
-    now, before = _scans_of(dataset), _scans_of(previous)
-    found, hidden = _difference(before, now), _hidden_ids(user, dataset, previous)
+    hidden = _hidden_ids(user, dataset, previous)
+    now, before = _scans_of(dataset, hidden), _scans_of(previous, hidden)
+    found = _difference(before, now)
     return Changes(
         previous=previous,
         difference=found,
-        added_scans=[_changed(key, None, now[key], hidden) for key in _first(found.added)],
-        removed_scans=[_changed(key, before[key], None, hidden) for key in _first(found.removed)],
-        relabelled_scans=[_changed(key, before[key], now[key], hidden) for key in _first(found.relabelled)],
+        added_scans=[_changed(key, None, now[key]) for key in _first(found.added)],
+        removed_scans=[_changed(key, before[key], None) for key in _first(found.removed)],
+        relabelled_scans=[_changed(key, before[key], now[key]) for key in _first(found.relabelled)],
     )
 
 
@@ -149,10 +145,14 @@ def _difference(before: Scans, now: Scans) -> ScanDifference:
     )
 
 
-def _scans_of(dataset: Dataset) -> dict[Key, FrozenScan]:
+def _scans_of(dataset: Dataset, hidden: Container[int]) -> dict[Key, FrozenScan]:
     """Compared here and not by the database, which joins two such lists badly on either of two columns."""
     rows = dataset.scans.order_by().values_list("scan", "base_set", "name", "label", "source", "content_key")
-    return {(scan or 0, base_set or 0, name): FrozenScan(*facts) for scan, base_set, name, *facts in rows.iterator()}
+    return {
+        (scan or 0, base_set or 0, name): FrozenScan(*facts)
+        for scan, base_set, name, *facts in rows.iterator()
+        if scan not in hidden
+    }
 
 
 def _first(keys: Iterable[Key]) -> list[Key]:
@@ -165,7 +165,7 @@ def _hidden_ids(user: User | None, *datasets: Dataset) -> set[int]:
     return set(hidden_scans(user).filter(dataset_scans__dataset__in=datasets).values_list("pk", flat=True))
 
 
-def _changed(key: Key, before: FrozenScan | None, after: FrozenScan | None, hidden: set[int]) -> ChangedScan:
+def _changed(key: Key, before: FrozenScan | None, after: FrozenScan | None) -> ChangedScan:
     scan, _, name = key
     known = after or before
     return ChangedScan(
@@ -174,5 +174,4 @@ def _changed(key: Key, before: FrozenScan | None, after: FrozenScan | None, hidd
         scan_id=scan or None,
         before=before.label if before else "",
         after=after.label if after else "",
-        is_hidden=scan in hidden,
     )

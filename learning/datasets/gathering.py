@@ -1,7 +1,7 @@
 """Gathers the labelled scans that a data set of these sites and base sets would hold now, for building and preview."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
@@ -40,12 +40,18 @@ def gather(
     base_sets: Sequence[BaseSet],
     with_synthetic: bool = False,
     consensus_only: bool = False,
+    hidden: Container[int] = (),
 ) -> Gathered:
-    """`user` is empty on the command line. Raises PermissionDenied for a site that the user does not manage."""
+    """Leaves the `hidden` scans out of everything, for whoever must not learn of their labels.
+
+    `user` is empty on the command line. Raises PermissionDenied for a site that the user does not manage.
+    """
     require_dataset_right(user, sites)
     clinical = clinical_scans(sites, with_synthetic=with_synthetic, consensus_only=consensus_only)
-    found = leave_out_duplicates(clinical.included, base_scans(base_sets))
-    excluded = clinical.excluded | dict.fromkeys(found.duplicate_scans, Exclusion.DUPLICATE)
+    included = [scan for scan in clinical.included if scan.scan_id not in hidden]
+    found = leave_out_duplicates(included, base_scans(base_sets))
+    excluded = {scan: reason for scan, reason in clinical.excluded.items() if scan not in hidden}
+    excluded |= dict.fromkeys(found.duplicate_scans, Exclusion.DUPLICATE)
     return Gathered(found.kept, excluded, found.duplicate_groups)
 
 

@@ -12,7 +12,7 @@ from accounts.events import record_event
 from accounts.models import Action, Site, User
 from accounts.refusals import LONGEST_REASON, WrongState, written_reason
 from accounts.rights import Right, sites_with
-from cases.models import CaseStatus, Scan
+from cases.models import SETTLED, Scan
 from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import refresh_label_values
@@ -158,7 +158,7 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
 def _forget_its_disagreements(model: ModelVersion) -> None:
     """What a refused model said makes no scan more worth a label."""
     unread = Scan.objects.ready().filter(final_label=None, predictions__model_version=model)
-    refresh_label_values(list(unread.exclude(case__status=CaseStatus.CLOSED).order_by("case_id", "pk")))
+    refresh_label_values(list(unread.exclude(case__status__in=SETTLED).order_by("case_id", "pk")))
 
 
 def _shut(*obstacles: str) -> PromotionCheck:

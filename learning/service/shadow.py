@@ -8,6 +8,7 @@ from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState
 from accounts.rights import Right, require_somewhere, sites_with
+from cases.disclosure import note_shown
 from cases.models import Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
@@ -115,6 +116,7 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     pairs, hidden = _pairs(model, asked), asked.shadow()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
+    note_shown(user, [pair.scan.pk for pair in differing[:MOST_LISTED]])
     return ShadowReport(
         model=model,
         n=len(pairs),

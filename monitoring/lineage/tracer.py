@@ -10,8 +10,8 @@ from accounts.models import User
 from accounts.rights import Right, rights_anywhere
 from cases.models import Review
 from inference.models import ModelVersion
-from learning.datasets.dataset_counts import counts_of
-from learning.models import Comparison, Dataset, DatasetScan, ServicePeriod, TrainingRun
+from learning.datasets.listing import scans_of_dataset, shown_counts
+from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
 from monitoring.lineage.results import (
     ComparisonTrace,
     DatasetTrace,
@@ -43,8 +43,8 @@ class Tracer:
         return self._datasets[dataset.pk]
 
     def _trace_dataset(self, dataset: Dataset) -> DatasetTrace:
-        visible, counts = dataset.pk in self.visible_datasets, counts_of(dataset)
-        reviewers = reviewers_of(dataset)
+        visible, counts = dataset.pk in self.visible_datasets, shown_counts(self.user, dataset)
+        reviewers = reviewers_of(dataset, self.user)
         return DatasetTrace(
             dataset_id=dataset.pk,
             title=str(dataset),
@@ -58,7 +58,7 @@ class Tracer:
             sources=[(row.title, row.scans) for row in counts.sources] if visible else [],
             reviewers=reviewers if visible else [],
             reviewer_count=len(reviewers),
-            content_hash=dataset.content_hash if visible else "",
+            content_hash=dataset.content_hash if visible and not counts.hidden else "",
         )
 
     def run(self, run: TrainingRun) -> RunTrace:
@@ -162,9 +162,9 @@ def parent_of(model: ModelVersion) -> ModelVersion | None:
     return run.parent if run is not None else None
 
 
-def reviewers_of(dataset: Dataset) -> list[Reviewer]:
-    """Whose decisions gave the labels, those of most scans first."""
-    named = DatasetScan.objects.filter(dataset=dataset).annotate(review=Func(F("review_ids"), function="unnest"))
+def reviewers_of(dataset: Dataset, user: User) -> list[Reviewer]:
+    """Whose decisions gave the labels, as far as they show to this user, those of most scans first."""
+    named = scans_of_dataset(dataset, user).order_by().annotate(review=Func(F("review_ids"), function="unnest"))
     rows = (
         Review.objects.filter(pk__in=named.values("review"))
         .values("reader")

@@ -56,7 +56,7 @@ def test_an_unknown_address_gets_no_mail(client, worker):
     with worker():
         response = ask(client, "stranger@example.org")
 
-    assert "Look into your mail" in response.content.decode()
+    assert "Check your e-mail" in response.content.decode()
     assert mail.outbox == []
 
 

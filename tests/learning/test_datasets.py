@@ -15,7 +15,7 @@ from cases.casework import withdraw_scan
 from cases.models import Scan
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset, changes_since_previous
-from learning.datasets.listing import ScanFilters, excluded_of_dataset, scans_of_dataset
+from learning.datasets.listing import ScanFilters, counts_shown_to, excluded_of_dataset, scans_of_dataset
 from learning.datasets.splits import key_of_patient
 from learning.models import BaseSet, Dataset, DatasetScan, PatientSplit
 from tests.cast import answer, make_case, make_patient, make_person, make_scan, phantom_png
@@ -326,13 +326,16 @@ def test_a_blinded_reader_learns_nothing_from_the_lists(south, jonas, review):
     scan = make_scan(make_case(jonas), clinician)
     review(scan, reader)
     first, _ = build_dataset(user=both, sites=[south], base_sets=[])
-    assert scans_of_dataset(first, both).get().is_hidden
-    assert not scans_of_dataset(first, both, ScanFilters(label="covid")).exists()
+    assert not scans_of_dataset(first, both).exists()
+    assert counts_shown_to(both, [first])[first.pk]["scans"] == 0
+    assert counts_shown_to(both, [first])[first.pk]["hidden"] == 1
     review(scan, reader, "non_covid", "Changed.")
     second, _ = build_dataset(user=both, sites=[south], base_sets=[])
-    assert changes_since_previous(second, both).relabelled_scans[0].words == "Hidden until you have decided"
+    assert changes_since_previous(second, both).relabelled == 0
     review(scan, both, "non_covid")
-    assert not scans_of_dataset(second, both).get().is_hidden
+    assert scans_of_dataset(second, both).get().scan == scan
+    assert counts_shown_to(both, [second])[second.pk] == second.counts
+    assert changes_since_previous(second, both).relabelled == 1
 
 
 # --- Size and commands --------------------------------------------------------------------------

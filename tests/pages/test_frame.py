@@ -127,5 +127,5 @@ class TestErrorPages:
         client.force_login(cara)
         response = client.get("/")
         assert response.status_code == 500
-        assert "The portal made an error" in response.content.decode()
+        assert "Something went wrong on our side" in response.content.decode()
         assert "secret words" not in response.content.decode()

@@ -159,7 +159,7 @@ def test_a_case_is_opened_without_scripts(browser, live_server, cara, media, fol
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Medical record number", exact=True).fill("N-9")
     page.get_by_label("Name", exact=True).fill("Nora New")
-    page.get_by_role("button", name="Register and go on").click()
+    page.get_by_role("button", name="Register and continue").click()
     page.get_by_role("button", name="Open the case").click()
     page.set_input_files("#upload-files", [folder / "good.png", folder / "cut.png"])
     page.get_by_role("button", name="Upload", exact=True).click()

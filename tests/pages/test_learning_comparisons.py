@@ -84,14 +84,16 @@ def test_changed_answers_lead_to_their_cases_new_finds_first(
     assert "Radiology North" in page
 
 
-def test_a_blinded_reader_who_manages_is_told_only_how_many_changed(show, otto, south, review, model, candidate, media):
+def test_a_blinded_reader_who_manages_sees_no_changed_scan_before_deciding(
+    show, otto, south, review, model, candidate, media
+):
     ole = make_person("ole", (south, "reader"))
     for _ in range(12):
         scan = make_scan(make_case(make_patient(south)), otto)
         review(scan, ole)
         PatientSplit.objects.create(patient_key=f"patient:{scan.case.patient.pseudonym}", split="test")
     page = show(otto, make_comparison(make_dataset(south, user=otto), model, candidate))
-    assert "of a site that reads blinded: hidden until you decide" in page
+    assert "are not listed here until you have decided on them yourself" in page
     assert f">Scan {scan.pk}</a>" not in page
 
 

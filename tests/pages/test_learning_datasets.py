@@ -137,7 +137,9 @@ def test_a_blinded_reader_who_manages_learns_no_label_before_deciding(login, ott
     review(scan, make_person("ole", (south, "reader")))
     dataset = make_dataset(south, user=otto)
     address = reverse("dataset-detail", args=[dataset.pk])
-    assert "Hidden until you decide" in text(login(otto).get(address))
+    assert "1 scan that you have to decide on first is neither listed nor counted here" in text(
+        login(otto).get(address)
+    )
     assert f"Scan {scan.pk}</a>" not in text(login(otto).get(address, {"label": "covid"})).split('id="left-out"')[0]
 
 

@@ -372,5 +372,6 @@ def test_a_second_reader_of_a_blinded_site_decides_alone(login, otto, south, bli
     ole = make_person("ole", (south, "reader"))
     decide(login(otto), blinded, label="covid", seen_prediction="")
     page = login(ole).get(address(blinded)).content.decode()
-    assert "1 review, hidden until you decide" in page
+    assert "What colleagues decide shows here once you have decided." in page
+    assert "1 review" not in page
     assert "Agrees" not in page

@@ -1,6 +1,5 @@
 """Events in words."""
 
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +26,28 @@ class ToldEvent:
     details: str
 
 
-def tell_event(event: Event, *, hidden_scans: Container[int] = ()) -> ToldEvent:
-    return ToldEvent(event, event.get_action_display(), tell_details(event, hidden_scans=hidden_scans))
+def tell_event(event: Event) -> ToldEvent:
+    return ToldEvent(event, event.get_action_display(), tell_details(event))
 
 
-def tell_details(event: Event, *, hidden_scans: Container[int] = ()) -> str:
+def tell_details(event: Event) -> str:
     """What the details add to the action, in one short phrase; nothing where they add nothing."""
-    if event.action == Action.REVIEW_RECORDED and event.details.get("scan") in hidden_scans:
-        return f"Scan {event.details['scan']}: hidden until you decide"
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""
 
 
 def _counted(number: Any, one: str) -> str:
     return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def _listed(details: dict[str, Any]) -> str:
+    return ", ".join(f"{scan}" for scan in details.get("scans", []))
+
+
+def _confirmed(details: dict[str, Any]) -> str:
+    differing = ", ".join(FIELD_WORDS.get(name, name) for name in details.get("fields", []))
+    parts = [f"{differing} differed" if differing else "", details.get("reason", "")]
+    return ". ".join(filter(None, parts)) or "it is in another patient's case"
 
 
 def _fields(event: Event, details: dict[str, Any]) -> str:
@@ -90,7 +97,8 @@ def _value(value: Any) -> str:
 
 
 def _dataset(event: Event, details: dict[str, Any]) -> str:
-    return f"Data set {event.subject_id}: {_counted(details.get('scans', 0), 'scan')}"
+    """Without the number of scans, which would tell a blinded reader whether the readers of a scan agree."""
+    return f"Data set {event.subject_id}"
 
 
 def _run(event: Event, details: dict[str, Any]) -> str:
@@ -112,7 +120,15 @@ _SAYINGS = {
     Action.CASE_AMENDED: _fields,
     Action.PATIENT_AMENDED: _fields,
     Action.CASE_REOPENED: lambda event, details: details.get("reason", ""),
+    Action.CASE_CANCELLED: lambda event, details: details.get("reason", ""),
     Action.SCAN_WITHDRAWN: lambda event, details: f"Scan {event.subject_id}: {details.get('reason', '')}",
+    Action.SCANS_JOINED: lambda event, details: (
+        f"Scans {_listed(details)} into scan {event.subject_id}: {details.get('reason', '')}"
+    ),
+    Action.SCAN_SPLIT: lambda event, details: (
+        f"Scan {event.subject_id} into scans {_listed(details)}: {details.get('reason', '')}"
+    ),
+    Action.PATIENT_CONFIRMED: lambda event, details: f"Scan {event.subject_id}: {_confirmed(details)}",
     Action.SCAN_UPLOADED: lambda event, details: (
         f"Scan {event.subject_id}: {_counted(details.get('slices', 0), 'slice')}"
     ),

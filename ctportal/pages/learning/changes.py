@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from accounts.models import User
+from cases.disclosure import disclose
 from cases.models import Label, Scan
-from cases.reviews import hidden_scan_ids
 from ctportal.pages.learning.figures import Side, sides_of
 from inference.answer_text import percent
 from inference.operating_point import is_positive
+from learning.datasets.listing import hidden_in
 from learning.models import ComparedScan, Comparison, DatasetScan
 
 ROWS = 50
@@ -57,11 +58,11 @@ class ChangeGroup:
 @dataclass(frozen=True)
 class Changes:
     groups: tuple[ChangeGroup, ...]
-    hidden: int  # changed, and not to be shown to this reader before deciding
+    hides_some: bool  # scans of the data set are not to be shown to this reader before deciding
 
     @property
     def number(self) -> int:
-        return sum(group.number for group in self.groups) + self.hidden
+        return sum(group.number for group in self.groups)
 
 
 def changes_of(comparison: Comparison, *, user: User) -> Changes:
@@ -73,13 +74,13 @@ def changes_of(comparison: Comparison, *, user: User) -> Changes:
     for row in changed:
         if row.dataset_scan.scan_id not in hidden:
             groups[_kind(row, champion, challenger)].add(ChangedAnswer(row, row.dataset_scan))
-    return Changes(tuple(groups.values()), sum(row.dataset_scan.scan_id in hidden for row in changed))
+    return Changes(tuple(groups.values()), hides_some=hidden_in(comparison.dataset, user) > 0)
 
 
 def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
     """Scans of which a blinded reader, who may be a manager too, must not learn the label yet."""
     scans: list[Scan] = [row.scan for row in rows if row.scan is not None]
-    return hidden_scan_ids(user, scans)
+    return disclose(user, scans)
 
 
 def _kind(row: ComparedScan, champion: Side, challenger: Side) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
+from cases.disclosure import disclose
 from cases.models import Label, Review, Scan
-from cases.reviews import hidden_scan_ids
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def scan_picker(user: User, here: Scan, scans: Sequence[Scan]) -> Picker | None:
         return None
     own = Review.objects.current().filter(reader=user, scan__in=scans).values_list("scan_id", "label")
     labels = dict(own)
-    hidden = hidden_scan_ids(user, scans)
+    hidden = disclose(user, scans)
     entries = [_entry(scan, here, labels.get(scan.pk), is_hidden=scan.pk in hidden) for scan in scans]
     place = next((number for number, entry in enumerate(entries, start=1) if entry.is_here), 1)
     others = [entry.scan for entry in entries[place:] + entries[: place - 1] if not entry.is_decided]

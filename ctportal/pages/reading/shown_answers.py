@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from accounts.models import User
+from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
-from cases.reviews import hidden_scan_ids
 from inference.answer_text import AnswerText, describe, words_for_model
 from inference.current_answer import ScanAnswers, answers_by_scan
 from inference.models import Prediction, SliceAnswer
@@ -92,7 +92,7 @@ class ShownAnswer:
 
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
-    hidden = hidden_scan_ids(user, scans)
+    hidden = disclose(user, scans)
     answers = answers_by_scan(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0
@@ -134,7 +134,7 @@ def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> Shown
         prediction.scan = answer.scan
     earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in answers.earlier]
     failed = answers.reread is not None and answers.reread.is_retriable
-    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and may_retry(user, answer.scan)
+    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_settled and may_retry(user, answer.scan)
     return replace(answer, earlier=earlier, rereading=answers.reread, can_retry=can_retry)
 
 

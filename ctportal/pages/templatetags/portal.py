@@ -39,7 +39,9 @@ PRIORITY_LOOKS = {
 STATUS_LOOKS = {
     CaseStatus.OPEN: ("quiet", "circle"),
     CaseStatus.IN_REVIEW: ("info", "circle-half"),
+    CaseStatus.DECIDED: ("calm", "check-circle"),
     CaseStatus.CLOSED: ("quiet", "check2"),
+    CaseStatus.CANCELLED: ("quiet", "x-circle"),
 }
 NOTICE_ICONS = {
     "success": "check-circle",
@@ -109,6 +111,11 @@ def model_badge(status: str) -> dict[str, Any]:
 def hidden_badge() -> dict[str, Any]:
     """Stands in for the model's answer at a blinded site until the reader has decided."""
     return _badge("Hidden until you decide", ("quiet", "eye-slash"))
+
+
+@register.inclusion_tag("components/_badge.html")
+def disagreement_badge() -> dict[str, Any]:
+    return _badge("Readers disagree", ("warn", "people"))
 
 
 @register.inclusion_tag("components/_badge.html")

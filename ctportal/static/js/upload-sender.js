@@ -9,15 +9,19 @@ const WORDS = {
 };
 
 const MOST_TRIES = 60;
-const FAULT = "The portal made an error. Look at the case to see what was stored, then try again.";
+const FAULT = "Something went wrong on our side. Look at the case to see what was stored, then try again.";
 const troubleOf = (status) => WORDS[status] ?? FAULT;
 
-function bodyOf(form, items, { together, anyModality }) {
+function bodyOf(form, items, { together, anyModality, confirmation }) {
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   body.append("names", JSON.stringify(items.map(({ path }) => path)));
   if (together) body.append("together", "on");
   if (anyModality) body.append("accept_any_modality", "on");
+  if (confirmation) {
+    body.append("confirm_patient", "on");
+    body.append("confirm_reason", confirmation);
+  }
   for (const { file } of items) body.append("files", file, file.name);
   return body;
 }
@@ -37,7 +41,7 @@ function read(xhr, address) {
   if (xhr.responseURL && xhr.responseURL !== address) return { trouble: WORDS[401] };
   const isJson = (xhr.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
   const answer = isJson ? JSON.parse(xhr.responseText) : null;
-  if (answer?.refusals) return answer;
+  if (answer?.refusals || answer?.question) return answer;
   return { trouble: answer?.detail ?? troubleOf(xhr.status) };
 }
 

@@ -14,8 +14,8 @@ from accounts.logins import login_digest
 from accounts.models import Action, Event, EventQuerySet, User
 from accounts.origin import kept_address
 from accounts.rights import Right, require_somewhere
-from cases.models import Scan
-from cases.reviews import hidden_scan_ids
+from cases.disclosure import note_shown
+from cases.reviews import hidden_scans, reviews_of
 from ctportal.pages.account.event_text import tell_event
 from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.requests import PersonRequest
@@ -54,14 +54,14 @@ def list_events(request: PersonRequest) -> HttpResponse:
     require_somewhere(request.user, Right.MANAGE)
     form = EventFilter(request.GET)
     events = form.choose(Event.objects.visible_to(request.user).select_related("actor", "site"))
+    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(request.user)))
     page = Paginator(events, ROWS).get_page(request.GET.get("page"))
-    hidden = _hidden_scans(request.user, page.object_list)
-    told = [tell_event(event, hidden_scans=hidden) for event in page.object_list]
+    _note_labels(request.user, page.object_list)
+    told = [tell_event(event) for event in page.object_list]
     return render(request, "events/events.html", {"form": form, "page": page, "told": told})
 
 
-def _hidden_scans(user: User, events: Any) -> set[int]:
-    """A manager who also reads at a blinded site is told no label before deciding."""
-    scan_ids = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
-    scans = Scan.objects.filter(pk__in=scan_ids - {None}).select_related("case__patient__site")
-    return hidden_scan_ids(user, scans)
+def _note_labels(user: User, events: Any) -> None:
+    """The words of a review name its label, which the user has then seen."""
+    scans = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
+    note_shown(user, scans - {None})

@@ -94,7 +94,7 @@ def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         amend_case(case=case, user=request.user, assigned_reader=form.reader())
         reader = form.reader()
-        words = f"{reader.display_name} is to read it." if reader else "Any reader may take it."
+        words = f"Assigned to {reader.display_name}." if reader else "Any reader may take it."
         messages.success(request, f"Case #{case.pk}: {words}")
     return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
 

@@ -42,7 +42,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
     note_patient_view(patient, user)
     context = {
         "patient": patient,
-        "rows": case_rows(worklist(user, WorklistFilter(patient=patient), order="newest")),
+        "rows": case_rows(user, worklist(user, WorklistFilter(patient=patient), order="newest")),
         "can_upload": Right.UPLOAD in rights_at(user, patient.site),
     }
     return render(request, "patients/detail.html", context)

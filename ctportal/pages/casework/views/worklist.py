@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.rights import Right, rights_anywhere
-from cases.models import Case, CaseStatus
+from cases.models import Case
 from cases.view_events import note_list
 from cases.worklist import worklist
 from ctportal.pages.casework.case_rows import case_rows
@@ -37,7 +37,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
-        "rows": case_rows(page),
+        "rows": case_rows(user, page),
         "order": form.order(),
         "counts": _counts(user),
         "can_review": Right.REVIEW in rights_anywhere(user),
@@ -46,7 +46,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
 
 
 def _counts(user: User) -> dict[str, int]:
-    waiting = Case.objects.visible_to(user).exclude(status=CaseStatus.CLOSED)
+    waiting = Case.objects.visible_to(user).active()
     return waiting.aggregate(
         to_read=Count("pk", filter=Q(needs_review=True)),
         mine=Count("pk", filter=Q(assigned_reader=user)),

@@ -100,10 +100,6 @@ class DatasetScanFilter(forms.Form):
         self.is_valid()
         return ScanFilters(**{name: value.replace("\0", "") for name, value in self.cleaned_data.items()})
 
-    @property
-    def tells_labels(self) -> bool:
-        return bool(self.cleaned_data.get("label"))
-
 
 class ExcludedFilter(forms.Form):
     marks_optional = False

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.refusals import WrongState
+from cases.disclosure import note_shown
 from cases.models import Scan
-from cases.reviews import hidden_scans
 from ctportal.downloads import zip_download
 from ctportal.pages.learning.counts import counts_context
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
@@ -24,7 +24,7 @@ from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of, read_counts
 from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
 from learning.datasets.export import export_dataset
-from learning.datasets.listing import excluded_of_dataset, scans_of_dataset
+from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
 from learning.models import BaseSet, Dataset
 
@@ -39,7 +39,8 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
     page = Paginator(datasets.prefetch_related("sites", "base_sets", "runs"), DATASETS).get_page(
         request.GET.get("page")
     )
-    entries = [{"dataset": dataset, "counts": counts_of(dataset)} for dataset in page.object_list]
+    counts = counts_shown_to(request.user, page.object_list)
+    entries = [{"dataset": dataset, "counts": read_counts(counts[dataset.pk])} for dataset in page.object_list]
     context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.annotate(image_count=Count("images"))}
     return render(request, "learning/datasets.html", context)
 
@@ -90,11 +91,11 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200, re
 def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     dataset = _dataset(request.user, pk)
     why = ExcludedFilter(request.GET)
-    changes = changes_since_previous(dataset)
+    changes = changes_since_previous(dataset, request.user)
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
-        **counts_context(counts_of(dataset)),
+        **counts_context(shown_counts(request.user, dataset)),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),
         "changes": changes,
@@ -105,30 +106,27 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
-    """One page of its scans; which of them are hidden from a blinded reader, whom no filter may tell a label."""
+    """One page of its scans; what it shows of labels counts as shown to the user."""
     form = DatasetScanFilter(request.GET, dataset=dataset)
     scans = scans_of_dataset(dataset, request.user, form.filters())
-    hidden = hidden_scans(request.user)
-    if form.tells_labels:
-        scans = scans.exclude(scan__in=hidden)
     page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
-    titles = {line.source: line.title for line in counts_of(dataset).sources}
+    titles = {line.source: line.title for line in read_counts(dataset.counts).sources}
     for row in page.object_list:
         row.source_title = titles.get(row.source, row.source)
-    on_page = hidden.filter(pk__in=[row.scan_id for row in page.object_list])
-    return {"form": form, "page": page, "hidden": set(on_page.values_list("pk", flat=True))}
+    note_shown(request.user, [row.scan_id for row in page.object_list if row.scan_id])
+    return {"form": form, "page": page}
 
 
 def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:
-    """The first changes of each kind with their cases, without labels that a blinded reader must not learn."""
+    """The first changes of each kind with their cases."""
     if changes.previous is None:
         return []
     kinds = (changes.relabelled_scans, changes.removed_scans, changes.added_scans)
     rows = [row for kind in kinds for row in kind[:CHANGED]]
     ids = [row.scan_id for row in rows if row.scan_id]
-    hidden = set(hidden_scans(user).filter(pk__in=ids).values_list("pk", flat=True))
+    note_shown(user, ids)
     cases = dict(Scan.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "case_id"))
-    return [(row, cases.get(row.scan_id or 0)) for row in rows if row.scan_id not in hidden]
+    return [(row, cases.get(row.scan_id or 0)) for row in rows]
 
 
 @managers_only

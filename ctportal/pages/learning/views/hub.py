@@ -9,7 +9,7 @@ from ctportal.pages.learning.next_step import scans_to_read_address, words_for_s
 from ctportal.pages.learning.progress import progress_of
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
-from learning.datasets.dataset_counts import counts_of
+from learning.datasets.listing import shown_counts
 from learning.loop import loop_of
 from learning.models import ServicePeriod
 from learning.next_step import next_step
@@ -27,7 +27,7 @@ def show_hub(request: PersonRequest) -> HttpResponse:
         "step": words_for_step(next_step(loop)),
         "requirements": loop.requirements,
         "scans_to_read_address": scans_to_read_address(),
-        "counts": counts_of(loop.dataset) if loop.dataset else None,
+        "counts": shown_counts(request.user, loop.dataset) if loop.dataset else None,
         "progress": progress_of(loop.run) if loop.run else None,
         "sides": sides_of(loop.comparison) if loop.comparison else None,
         "periods": periods,

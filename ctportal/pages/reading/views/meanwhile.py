@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Event, User
 from accounts.rights import fetch
+from cases.disclosure import note_shown
 from cases.models import Review, Scan
 from cases.reading import decision_open_to, newest_review_shown, open_elsewhere
 from ctportal.pages.shared.requests import PersonRequest, number
@@ -43,6 +44,8 @@ def show_meanwhile(request: PersonRequest, pk: int) -> HttpResponse:
     told = meanwhile(request.user, scan, seen_review=seen)
     if request.GET.get("shown") == told.fingerprint:
         return HttpResponse(status=204)
+    if told.decided is not None:
+        note_shown(request.user, [scan.pk])
     context = {
         "scan": scan,
         "case": scan.case,

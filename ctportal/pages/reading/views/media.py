@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from accounts.events import record_event
 from accounts.models import Action
 from accounts.rights import fetch
+from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
-from cases.reviews import may_see_answer
 from cases.storage import open_stored, read_view
 from ctportal.pages.shared.colours import coloured_map
 from ctportal.pages.shared.requests import PersonRequest
@@ -61,7 +61,7 @@ def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
 def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
     """Where the model saw evidence, in colour, over the whole slice."""
     slice_ = _fetch_slice(request, pk)
-    if not may_see_answer(request.user, slice_.scan):
+    if disclose(request.user, [slice_.scan]):
         raise PermissionDenied("This site reads blinded: the map shows once you have decided.")
     answers = SliceAnswer.objects.filter(slice=slice_, prediction=slice_.scan.prediction_id)
     map_png = answers.values_list("map_png", flat=True).first()

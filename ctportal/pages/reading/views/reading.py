@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.refusals import ReasonMissing
 from accounts.rights import Right, fetch, require, rights_at, sites_with
+from cases.casework import HOW_TO_AGREE
 from cases.errors import LookAgain
 from cases.models import Case, Label, Scan, Slice
 from cases.reading import (
@@ -25,6 +26,8 @@ from cases.reading import (
     note_view,
     open_elsewhere,
 )
+from cases.reviews import hidden_scan_ids
+from cases.worklist import status_shown
 from ctportal.pages.reading.forms import DecisionForm
 from ctportal.pages.reading.opened_page import page_opened_now
 from ctportal.pages.reading.review_history import reviews_by_scan
@@ -117,6 +120,7 @@ def reading_context(
     own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
     answer = shown_answer(user, scan)
     shown = [told for told in reviews if told.review.reader_id == user.pk or not answer.is_hidden]
+    hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
     first_shown = wanted_slice if 0 < wanted_slice <= len(slices) else _first_shown(slices, context["telling"])
@@ -134,9 +138,10 @@ def reading_context(
         "labels": Label.choices,
         "own_told": own,
         "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
-        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "how_to_agree": HOW_TO_AGREE,
+        "shown_status": status_shown(scan.case, answer_hidden=bool(hidden)),
         "is_reader": Right.REVIEW in rights_at(user, scan.site),
-        "closes_case": context["can_decide"] and _is_last_open(scan, scans),
+        "closes_case": context["can_decide"] and _is_last_open(scan, scans, hidden),
         "meanwhile": Meanwhile(elsewhere=open_elsewhere(scan.case, user) if context["can_decide"] else None),
         "to_read": cases_to_read(user).count(),
     }
@@ -150,14 +155,15 @@ def _ready_scans(case: Case) -> list[Scan]:
 
 
 def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
-    """The scan of `?scan=`, else the first that nobody has decided, else the first."""
+    """The scan of `?scan=`, else the first that wants this reader's decision, else the first."""
     wanted = request.GET.get("scan", "")
     if wanted:
         for scan in scans:
             if str(scan.pk) == wanted:
                 return scan
         raise Http404("This case has no such scan to read.")
-    return next((scan for scan in scans if scan.final_label is None), scans[0])
+    hidden = hidden_scan_ids(request.user, scans)
+    return next((scan for scan in scans if scan.final_label is None or scan.pk in hidden), scans[0])
 
 
 def _addresses(slice_: Slice) -> dict[str, str]:
@@ -174,8 +180,8 @@ def _first_shown(slices: list[Slice], telling: list[SliceAnswer]) -> int:
     return len(slices) // 2 + 1
 
 
-def _is_last_open(scan: Scan, scans: list[Scan]) -> bool:
-    return all(other.final_label for other in scans if other.pk != scan.pk)
+def _is_last_open(scan: Scan, scans: list[Scan], hidden: set[int]) -> bool:
+    return all(other.final_label and other.pk not in hidden for other in scans if other.pk != scan.pk)
 
 
 def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
@@ -199,6 +205,8 @@ def _recorded(scan: Scan, decided: Decided) -> SafeString:
     words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
     if review.agrees is not None:
         words += ", as the model says" if review.agrees else ", against the model"
+    if review.scan.readers_disagree:
+        words += f". The readers disagree on this scan. {HOW_TO_AGREE.removesuffix('.')}"
     if decided.is_case_closed:
         words += f". Case #{scan.case_id} is closed"
         return _with_link(words, reverse("case-detail", args=[scan.case_id]), f"To case #{scan.case_id}")

@@ -2,7 +2,7 @@
 const NO_ANSWER =
   "The portal does not answer. What you chose and typed is still here. " +
   "Record it once more when the connection is back: it counts only once.";
-const FAILED = "The portal made an error. What you chose and typed is still here; try again, or tell your administrator.";
+const FAILED = "Something went wrong on our side. What you chose and typed is still here; try again, or tell your administrator.";
 
 export async function sendDecision(form, button) {
   const body = new FormData(form);

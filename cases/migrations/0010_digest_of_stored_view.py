@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0005_never_emptied'),
+        ('cases', '0009_never_emptied'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0004_review_draft'),
+        ('cases', '0008_patient_check'),
     ]
 
     operations = [
@@ -23,5 +23,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='review',
             trigger=pgtrigger.compiler.Trigger(name='never_emptied', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;", hash='cdc3d1d7f428207cdbaafed6271d2951f1887a5b', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_emptied_bce82', table='cases_review', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='shownanswer',
+            trigger=pgtrigger.compiler.Trigger(name='never_emptied', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;", hash='98ae6e9ad993d359663e98772c08434d7ccc3a98', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_emptied_940d6', table='cases_shownanswer', when='BEFORE')),
         ),
     ]
