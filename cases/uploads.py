@@ -16,6 +16,7 @@ from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.intake.refusals import duplicate
+from cases.memory import give_memory_back
 from cases.models import Case, Scan, Slice
 from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
@@ -84,6 +85,7 @@ def receive_upload(
     confirmed = {number: _Confirmed(concern, confirmation or "") for number, concern in concerns.items()}
     scans, refusals = _store_all(case, user, intake, is_synthetic, confirmed)
     _record_refusals(case, user, refusals)
+    give_memory_back()
     return Upload(scans=scans, refusals=refusals)
 
 
