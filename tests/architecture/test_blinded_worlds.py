@@ -24,8 +24,8 @@ PAGE_FORMS = {
 }
 # Addresses of the frame and of other programs, which know nothing of scans.
 ELSEWHERE = ("/accounts/", "/admin/", "/static/", "/api/v1/schema", "/api/v1/docs", "/healthz", "/theme/", "/help/")
-# What a training would use or has used, and how many labels there are to train on, is counted over all patients and shown
-# to every manager; so are the figures of a comparison, which are the same in all worlds here.
+# What a training would use or has used, and how many labels there are to train on, is counted over all patients and
+# shown to every manager; so are the figures of a comparison, which are the same in all worlds here.
 POOLED = ("/learning/runs/", "/api/v1/learning/next-step/")
 POOLED_PAGE = "/learning/"
 EXPORTS = ("/labels/export/", "/learning/datasets/{}/export/")
