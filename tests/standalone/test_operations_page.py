@@ -5,7 +5,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READS = re.compile(r"""(?:env\.\w+\(|environ\.get\(|environ\[)\s*["']([A-Z][A-Z_]+)["']""")
-SET_BY_THE_PROJECT = {"DJANGO_SETTINGS_MODULE", "CTPORTAL_PROCESS"}
+SET_BY_THE_PROJECT = {"DJANGO_SETTINGS_MODULE", "CTPORTAL_PROCESS", "PLAIN_DATABASE_URL"}
 SET_BY_OTHERS = {"PATH", "CUDA_VISIBLE_DEVICES"}
 READ_INDIRECTLY = {"HOST", "PORT", "DEMO_PASSWORD", "ALLOW_ROOT"}  # most of them through a mapping that is handed on
 
