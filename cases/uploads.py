@@ -1,21 +1,27 @@
 """From sent files to stored scans: read and checked outside the transaction, stored in one."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
-from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.decoding import decoders, spool_folder
+from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
+from cases.intake.refusals import duplicate
 from cases.models import Case, Scan, Slice
+from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
+from cases.storage import require_store_room
 from cases.summaries import refresh_case
+from cases.upload_errors import DiskTrouble, disk_words
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +39,18 @@ def upload_limits() -> Limits:
         max_file_bytes=settings.UPLOAD_MAX_FILE_BYTES,
         max_pixels=settings.UPLOAD_MAX_PIXELS,
         max_files=settings.UPLOAD_MAX_FILES,
+        max_upload_pixels=settings.UPLOAD_TOTAL_PIXELS,
+        max_slices=settings.UPLOAD_TOTAL_SLICES,
+        upload_seconds=settings.UPLOAD_TOTAL_SECONDS,
+        file_seconds=settings.UPLOAD_FILE_SECONDS,
+        file_memory=settings.UPLOAD_FILE_MEMORY_BYTES,
     )
+
+
+@dataclass(frozen=True)
+class _Confirmed:
+    concern: Concern
+    reason: str
 
 
 def receive_upload(
@@ -44,7 +61,13 @@ def receive_upload(
     together: bool = False,
     accept_any_modality: bool = False,
     is_synthetic: bool = False,
+    confirmation: str | None = None,
 ) -> Upload:
+    """Raises PatientMismatch where files seem to be another patient's, unless the patient is confirmed.
+
+    `confirmation` is the reason of whoever confirms, which may be empty; None is no confirmation. What is synthetic is
+    nobody's.
+    """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
     intake = read_upload(
@@ -54,17 +77,76 @@ def receive_upload(
         limits=upload_limits(),
         known_keys=_known_keys(case),
         uid_key=settings.UID_REMAP_KEY.encode(),
+        folder=spool_folder(),
+        reader=decoders(),
     )
-    scans, refusals = [], list(intake.refusals)
-    for incoming in intake.scans:
+    concerns = {} if is_synthetic else _concerns(case, user, intake.scans, confirmation)
+    confirmed = {number: _Confirmed(concern, confirmation or "") for number, concern in concerns.items()}
+    scans, refusals = _store_all(case, user, intake, is_synthetic, confirmed)
+    _record_refusals(case, user, refusals)
+    return Upload(scans=scans, refusals=refusals)
+
+
+def _store_all(
+    case: Case, user: User, intake: Intake, is_synthetic: bool, confirmed: Mapping[int, _Confirmed]
+) -> tuple[list[Scan], list[Refusal]]:
+    """Returns what was stored, and what was not. Raises DiskTrouble where the disk had no room for anything."""
+    scans: list[Scan] = []
+    refusals = list(intake.refusals)
+    require_store_room(sum(_stored_bytes(incoming) for incoming in intake.scans))
+    for number, incoming in enumerate(intake.scans):
         try:
-            scans.append(_store(case, user, incoming, is_synthetic))
+            scans.append(_store(case, user, incoming, is_synthetic, confirmed.get(number)))
         except IntegrityError as error:
             if SAME_CONTENT not in str(error):
                 raise
             refusals += _duplicates(incoming)
-    _record_refusals(case, user, refusals)
-    return Upload(scans=scans, refusals=refusals)
+        except DiskTrouble as trouble:
+            if not scans:
+                raise
+            for rest in intake.scans[number:]:
+                refusals += _without_room(rest, trouble)
+            break
+    return scans, refusals
+
+
+def _stored_bytes(incoming: IncomingScan) -> int:
+    originals = {one.original_sha256: one.original_bytes for one in incoming.slices}
+    return sum(originals.values()) + sum(one.view_bytes for one in incoming.slices)
+
+
+def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]:
+    return [
+        Refusal(
+            file=name,
+            code="disk-full",
+            problem=f"{disk_words(trouble.number)} This file was not stored.",
+            remedy="Tell the administrator, then send it again.",
+        )
+        for name in incoming.files
+    ]
+
+
+def _concerns(case: Case, user: User, scans: Sequence[IncomingScan], confirmation: str | None) -> dict[int, Concern]:
+    """By the number of the scan; the stop itself is on record, with the fields that differ and nothing of the files."""
+    asked = {number: concern_about(scan, case=case, user=user) for number, scan in enumerate(scans)}
+    concerns = {number: concern for number, concern in asked.items() if concern is not None}
+    if concerns and confirmation is None:
+        record_event(
+            Action.UPLOAD_REFUSED,
+            actor=user,
+            site=case.site,
+            case_id=case.pk,
+            subject=case,
+            codes=["patient-mismatch"],
+            fields=_fields_of(concerns.values()),
+        )
+        raise PatientMismatch(list(concerns.values()))
+    return concerns
+
+
+def _fields_of(concerns: Iterable[Concern]) -> list[str]:
+    return sorted({each.field for concern in concerns for each in concern.differences})
 
 
 def _known_keys(case: Case) -> set[str]:
@@ -74,18 +156,13 @@ def _known_keys(case: Case) -> set[str]:
 
 def _duplicates(incoming: IncomingScan) -> list[Refusal]:
     """Another upload of the same scan won the race; the database kept ours out."""
-    return [
-        Refusal(
-            file=name,
-            code="duplicate",
-            problem="This scan is already in the case.",
-            remedy="Nothing needs to be done.",
-        )
-        for name in incoming.files
-    ]
+    return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 
-def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -> Scan:
+def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, confirmed: _Confirmed | None) -> Scan:
+    notes = list(incoming.notes)
+    if confirmed is not None:
+        notes.append(confirmed_note(confirmed.concern, user=user, reason=confirmed.reason))
     scan = Scan(
         case=case,
         kind=incoming.kind,
@@ -96,7 +173,8 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
         pixel_spacing=incoming.pixel_spacing,
         slice_thickness=incoming.slice_thickness,
         slice_count=len(incoming.slices),
-        notes=list(incoming.notes),
+        study_key=incoming.study_key,
+        notes=notes,
         is_synthetic=is_synthetic,
         uploaded_by=user,
     )
@@ -115,6 +193,17 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
                 subject=scan,
                 slices=len(slices),
             )
+            if confirmed is not None:
+                record_event(
+                    Action.PATIENT_CONFIRMED,
+                    actor=user,
+                    site=case.site,
+                    case_id=case.pk,
+                    subject=scan,
+                    fields=_fields_of([confirmed.concern]),
+                    elsewhere=confirmed.concern.is_elsewhere,
+                    reason=confirmed.reason,
+                )
             scans_received.send(sender=Scan, scans=[scan])
     except BaseException:
         _remove_files(slices)
@@ -141,11 +230,15 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
                 height=sent.height,
             )
             slices.append(slice_)
-            slice_.view.save("view", ContentFile(sent.view_png), save=False)
+            with sent.open_view() as view:
+                slice_.view_sha256 = hashlib.file_digest(view, "sha256").hexdigest()
+                view.seek(0)
+                slice_.view.save("view", File(view), save=False)
             if sent.original_sha256 in originals:
                 slice_.original.name = originals[sent.original_sha256]
             else:
-                slice_.original.save("original", ContentFile(sent.original), save=False)
+                with sent.open_original() as original:
+                    slice_.original.save("original", File(original), save=False)
                 originals[sent.original_sha256] = str(slice_.original.name)
     except BaseException:
         _remove_files(slices)

@@ -16,5 +16,6 @@ max_requests_jitter = max_requests // 10
 control_socket_disable = True
 accesslog = "-"
 errorlog = "-"
+logger_class = "ctportal.web_log.DiscreetLogger"
 # The path without its query: searches carry patients' names.
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'

@@ -11,6 +11,7 @@ import environ
 from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
+from ctportal.public_url import public_url
 from ctportal.standalone import embedded
 
 env = environ.Env()
@@ -63,7 +64,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.origin.OriginMiddleware",
+    "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
     "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -140,7 +144,15 @@ CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
+    "seal-events": {
+        "task": "accounts.tasks.seal_new_events",
+        "schedule": schedule(timedelta(seconds=60)),
+        "options": {"expires": 60},
+    },
+    "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
+    "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
@@ -174,7 +186,12 @@ TRAINING_LEAST_PATIENTS = env.int("TRAINING_LEAST_PATIENTS", default=10)  # of e
 GATE_SENSITIVITY_MARGIN = env.float("GATE_SENSITIVITY_MARGIN", default=0.05)
 GATE_SPECIFICITY_FLOOR = env.float("GATE_SPECIFICITY_FLOOR", default=0.75)
 GATE_UNANSWERED_MARGIN = env.float("GATE_UNANSWERED_MARGIN", default=0.15)
-GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients
+GATE_SPECIFICITY_MARGIN = env.float("GATE_SPECIFICITY_MARGIN", default=0.1)
+GATE_CALIBRATION_MARGIN = env.float("GATE_CALIBRATION_MARGIN", default=0.05)
+GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
+GATE_POWER = env.float("GATE_POWER", default=0.8)
+GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
+GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -201,7 +218,7 @@ CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(CTPORTAL_HOME / "media"))).resolve()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "cases.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
@@ -210,6 +227,16 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=2000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=16_777_216)
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=2048 * 1024**2)
+UPLOAD_TOTAL_PIXELS = env.int("UPLOAD_TOTAL_PIXELS", default=2**31)
+UPLOAD_TOTAL_SLICES = env.int("UPLOAD_TOTAL_SLICES", default=10_000)
+UPLOAD_TOTAL_SECONDS = env.int("UPLOAD_TOTAL_SECONDS", default=300)
+UPLOAD_FILE_SECONDS = env.int("UPLOAD_FILE_SECONDS", default=120)
+UPLOAD_FILE_MEMORY_BYTES = env.int("UPLOAD_FILE_MEMORY_BYTES", default=640 * 1024**2)
+UPLOAD_DECODERS = env.int("UPLOAD_DECODERS", default=2)
+UPLOAD_WAIT_SECONDS = env.int("UPLOAD_WAIT_SECONDS", default=120)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=2)
+UPLOAD_SPOOL = Path(env.str("UPLOAD_SPOOL", default=str(CTPORTAL_HOME / "incoming"))).resolve()
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
 WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
@@ -221,7 +248,7 @@ UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}
 # --- People, sessions, passwords ---------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.OneHashBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -235,10 +262,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600  # seconds; a mailed link is as good as a password
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
-ACCOUNT_ADAPTER = "accounts.adapter.ClosedSignupAdapter"
-ACCOUNT_FORMS = {"login": "ctportal.pages.account.forms.PlainLoginForm"}
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "change_password": "ctportal.pages.account.forms.NewPasswordForm",
+    "login": "ctportal.pages.account.forms.PlainLoginForm",
+    "reset_password": "ctportal.pages.account.forms.ResetLinkForm",
+}
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
@@ -259,6 +293,7 @@ SESSION_COOKIE_AGE = env.int("SESSION_MAX_HOURS", default=12) * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "ctportal_session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # messages name patients; cookies must not
+EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
 EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
@@ -271,11 +306,20 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:  # the browser then takes these cookies from this host alone, over HTTPS alone
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"__Host-{SESSION_COOKIE_NAME}", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 PROXIES = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+PUBLIC_URL = public_url(
+    env.str("PUBLIC_URL", default=""),
+    hosts=ALLOWED_HOSTS,
+    port=env.int("PORT", default=8000),
+    is_https=HTTPS,
+    is_behind_proxy=bool(PROXIES),
+)
 if PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -359,8 +403,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
         {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
         {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "learning", "description": "What comes next in the learning loop, and what it still needs."},
         {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
-        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "comparisons", "description": "Champion against challenger, the promotion criteria, and promotion."},
         {"name": "monitoring", "description": "How the models in service do."},
         {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],

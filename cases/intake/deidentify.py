@@ -5,9 +5,10 @@ table is used: its engine does not reach into nested sequences and draws random 
 the same UID must always become the same one, so that a series sent twice is recognised.
 
 Beyond the table, in every item of every sequence: private attributes, attributes unknown to the
-standard, dates, times, ages, person names, free text, unlisted short text, overlays and curves,
-unknown binary data, comments inside compressed frames. What stays describes pixels, geometry and
-acquisition.
+standard, dates, times, ages, person names, free text, short text and code strings that are none of
+the terms in `defined_terms`, counts that may be dates or record numbers, UIDs that only look like the
+standard's, overlays and curves, unknown binary data, comments inside compressed frames and bytes
+behind them. What stays describes pixels, geometry and acquisition.
 """
 
 from __future__ import annotations
@@ -15,25 +16,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 import pydicom
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag
-from pydicom.encaps import encapsulate, generate_frames
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, UID_dictionary
+from pydicom.valuerep import format_number_as_ds
 
-from cases.intake.metadata import strip_jpeg, strip_jpeg_2000
-from ml.images.codestream import JPEG_2000_SYNTAXES, JPEG_LS_SYNTAXES, JPEG_SYNTAXES
-from ml.images.decoding import ImageError
-from ml.images.dicom_header import frame_count, number
+from cases.intake.defined_terms import is_kernel, is_maker, is_modality, is_unit, kept_terms
+from cases.intake.pixels import drop_embedded_overlays, keep_picture_alone
+from ml.images.dicom_header import lenient_number
 
 METHOD: Final = "PS3.15 Basic Profile, table E.1-1 (2026c), and free text removed"
 
@@ -61,14 +59,29 @@ _KEPT_BINARY: Final = frozenset(
         "SegmentedGreenPaletteColorLookupTableData", "SegmentedBluePaletteColorLookupTableData",
     }
 )  # fmt: skip
-_KEPT_SHORT_TEXT: Final = frozenset(
-    {"ConvolutionKernel", "FilterType", "Manufacturer", "ManufacturerModelName", "RescaleType"}
-)
-_PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_CODE_STRING: Final = re.compile(r"[A-Z0-9_ .]{0,16}")
-_NUMBER_VRS: Final = frozenset({"DS", "IS"})
-_NUMBER_STRING: Final = re.compile(r"[0-9.eE+ -]{0,24}")
-_STANDARD_UID: Final = "1.2.840.10008."
+_KEPT_SHORT_TEXT: Final = {
+    "ConvolutionKernel": is_kernel,
+    "Manufacturer": is_maker,
+    "ModalityLUTType": is_unit,
+    "RescaleType": is_unit,
+}
+_INSTEAD_OF_UNKNOWN: Final = {
+    "Modality": "OT",
+    "ModalityLUTType": "US",
+    "RescaleType": "US",
+    "VOILUTFunction": "UNKNOWN",
+}
+"""What takes the place of a word that the picture depends on and that is none of the standard's."""
+_KEPT_COUNTS: Final = frozenset(
+    {
+        "AcquisitionNumber", "FrameAcquisitionNumber", "InstanceNumber", "NumberOfFrames", "NumberOfTemporalPositions",
+        "PixelAspectRatio", "ReferencedFrameNumber", "SeriesNumber", "TemporalPositionIdentifier", "ExposureTime",
+        "XRayTubeCurrent", "Exposure", "ExposureInuAs", "XRayTubeCurrentInuA", "ExposureTimeInuS", "GeneratorPower",
+    }
+)  # fmt: skip
+_LARGEST_COUNT: Final = 99_999
+_LARGEST_MEASURE: Final = 9_999_999.0
+_LONGEST_NUMBER: Final = 16
 _OVERLAYS_AND_CURVES: Final = (0x50, 0x60)
 
 UidMap = Callable[[str], str]
@@ -96,9 +109,9 @@ def deidentify(dataset: pydicom.Dataset, new_uid: UidMap) -> None:
     Raises:
         ImageError: the pixel data are too damaged to be cleaned.
     """
-    _drop_embedded_overlays(dataset)
+    drop_embedded_overlays(dataset)
     _clean(dataset, new_uid)
-    _clean_frames(dataset)
+    keep_picture_alone(dataset)
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = METHOD
     code = pydicom.Dataset()
@@ -156,12 +169,57 @@ def _clean_element(element: pydicom.DataElement, new_uid: UidMap) -> bool:
     if not _IDENTIFYING_VRS.isdisjoint(vr.split(" or ")):
         return keyword in _KEPT_BINARY
     if vr in _SHORT_TEXT_VRS:
-        return keyword in _KEPT_SHORT_TEXT
+        return _keep_text(element, keyword)
     if vr == "CS":
-        return all(_CODE_STRING.fullmatch(str(value)) for value in _values(element))
-    if vr in _NUMBER_VRS:
-        return all(_NUMBER_STRING.fullmatch(str(value)) for value in _values(element))
+        return _keep_terms(element, keyword)
+    if vr == "IS":
+        return keyword in _KEPT_COUNTS and all(abs(value) <= _LARGEST_COUNT for value in _numbers(element))
+    if vr == "DS":
+        return _keep_measures(element)
     return True
+
+
+def _keep_text(element: pydicom.DataElement, keyword: str) -> bool:
+    """False where a short text is not among those that are known."""
+    is_known = _KEPT_SHORT_TEXT.get(keyword)
+    written = "\\".join(str(value) for value in _values(element))
+    if is_known is None or not written.strip():
+        return False
+    return is_known(written) or _replaced(element, keyword)
+
+
+def _keep_terms(element: pydicom.DataElement, keyword: str) -> bool:
+    """Empty the values that are no terms of the standard; False where none is left."""
+    values = [str(value) for value in _values(element)]
+    kept = [value if is_modality(value) else "" for value in values] if keyword == "Modality" else kept_terms(values)
+    if any(values) and not any(kept):
+        return _replaced(element, keyword)
+    if kept != values:
+        element.value = kept if len(kept) > 1 else "".join(kept)
+    return any(kept)
+
+
+def _replaced(element: pydicom.DataElement, keyword: str) -> bool:
+    instead = _INSTEAD_OF_UNKNOWN.get(keyword)
+    if instead is not None:
+        element.value = instead
+    return instead is not None
+
+
+def _keep_measures(element: pydicom.DataElement) -> bool:
+    """Write measures as plain numbers; False where one is none, or so large that it may be a date."""
+    values = [lenient_number(str(value)) for value in _values(element)]
+    if not values or any(value is None or abs(value) > _LARGEST_MEASURE for value in values):
+        return False
+    texts = [str(value) for value in _values(element)]
+    if any(len(text) > _LONGEST_NUMBER or "," in text for text in texts):
+        element.value = [format_number_as_ds(value) for value in values if value is not None]
+    return True
+
+
+def _numbers(element: pydicom.DataElement) -> list[float]:
+    values = [lenient_number(str(value)) for value in _values(element)]
+    return [float("inf") if value is None else value for value in values]
 
 
 def _clean_sequence(element: pydicom.DataElement, new_uid: UidMap) -> bool:
@@ -173,9 +231,7 @@ def _clean_sequence(element: pydicom.DataElement, new_uid: UidMap) -> bool:
 def _remap(element: pydicom.DataElement, new_uid: UidMap) -> bool:
     if element.VR != "UI":
         return False
-    mapped = [
-        uid if str(uid).startswith(_STANDARD_UID) or not str(uid) else new_uid(str(uid)) for uid in _values(element)
-    ]
+    mapped = [uid if str(uid) in UID_dictionary or not str(uid) else new_uid(str(uid)) for uid in _values(element)]
     element.value = mapped if len(mapped) > 1 else "".join(mapped)
     return True
 
@@ -184,58 +240,3 @@ def _values(element: pydicom.DataElement) -> list[Any]:
     if isinstance(element.value, MultiValue | list):
         return list(element.value)
     return [] if element.value is None else [element.value]
-
-
-def _drop_embedded_overlays(dataset: pydicom.Dataset) -> None:
-    """Clear overlay planes that old files hide in the unused bits of the pixels themselves."""
-    planes = (0x60000102 + (group << 16) for group in range(0, 0x20, 2))
-    hidden = any(str(dataset[plane].value) != "0" for plane in planes if plane in dataset)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    stored, allocated = number(dataset, "BitsStored"), number(dataset, "BitsAllocated")
-    if not hidden or syntax.is_encapsulated or allocated != 16 or not 0 < stored < 16:
-        return
-    order = "<" if syntax.is_little_endian else ">"
-    signed = number(dataset, "PixelRepresentation") == 1
-    high = number(dataset, "HighBit", stored - 1)
-    kind = f"{order}{'i' if signed else 'u'}2"
-    even = len(dataset.PixelData) // 2 * 2
-    values = np.frombuffer(dataset.PixelData[:even], dtype=kind).astype(kind[1:])
-    values = np.left_shift(values, int(15 - high))
-    values = np.right_shift(values, int(16 - stored))
-    values = np.left_shift(values, int(high - stored + 1))
-    dataset.PixelData = values.astype(kind).tobytes() + dataset.PixelData[even:]
-
-
-def _clean_frames(dataset: pydicom.Dataset) -> None:
-    """Drop comments and camera data from inside compressed frames."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in JPEG_SYNTAXES or syntax in JPEG_LS_SYNTAXES:
-        strip = _strip_jpeg_frame
-    elif syntax in JPEG_2000_SYNTAXES:
-        strip = strip_jpeg_2000
-    else:
-        return
-    try:
-        frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
-        cleaned = [strip(frame) for frame in frames]
-    except ImageError:
-        raise
-    except Exception as error:  # pydicom raises nearly any type on hostile bytes
-        raise ImageError(
-            "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."
-        ) from error
-    if cleaned != frames:
-        dataset.PixelData = encapsulate(cleaned, has_bot=len(cleaned) > 1)
-        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-            if keyword in dataset:
-                del dataset[keyword]
-
-
-def _strip_jpeg_frame(frame: bytes) -> bytes:
-    """As `strip_jpeg`; a frame without its end marker, as some devices write, gets one."""
-    try:
-        return strip_jpeg(frame)
-    except ImageError as error:
-        if error.code != "truncated":
-            raise
-        return strip_jpeg(frame.rstrip(b"\0") + b"\xff\xd9")

@@ -17,8 +17,10 @@ from pydicom.uid import (
 )
 
 from cases.intake import refusals
+from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
+from cases.intake.identity import FileIdentity, read_identity
 from cases.intake.raster import view_png
 from cases.intake.spool import Spool
 from ml.images.decoding import ImageError, view_digest
@@ -54,6 +56,8 @@ class DicomSlice:
     modality: str
     kernel: str
     is_annotated: bool
+    study: str = ""
+    identity: FileIdentity | None = None
 
 
 def is_directory(data: bytes) -> bool:
@@ -62,22 +66,33 @@ def is_directory(data: bytes) -> bool:
 
 
 def read_dicom_slices(
-    file: str, data: bytes, *, spool: Spool, limits: Limits, new_uid: UidMap, any_modality: bool
+    file: str,
+    data: bytes,
+    *,
+    spool: Spool,
+    limits: Limits,
+    new_uid: UidMap,
+    any_modality: bool,
+    allowance: Allowance,
 ) -> list[DicomSlice]:
     """De-identify a file first and decode what will be stored, so that the two can never differ.
 
     Raises:
         ImageError: the file cannot become slices.
+        UploadExhausted: the upload has used up its allowance.
     """
     dataset = _parsed(data, limits)
     modality = _checked_modality(dataset, any_modality=any_modality)
+    frames = frame_count(dataset)
+    allowance.require(pixels=frames * int(number(dataset, "Rows") * number(dataset, "Columns")), slices=frames)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    identity = read_identity(dataset)
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
-    frames = frame_count(dataset)
     slices = []
     for frame, view in enumerate(iter_views(dataset, max_pixels=limits.max_pixels)):
+        allowance.spend(pixels=view.size)
         incoming = IncomingSlice(
             key=_key(dataset, frame if frames > 1 else None, view),
             media_type="application/dicom",
@@ -97,6 +112,8 @@ def read_dicom_slices(
                 modality=modality,
                 kernel=_plain_word(_text(dataset, "ConvolutionKernel")),
                 is_annotated=is_annotated,
+                study=_text(dataset, "StudyInstanceUID"),
+                identity=identity,
             )
         )
     return slices
@@ -138,6 +155,8 @@ def _checked_modality(dataset: pydicom.Dataset, *, any_modality: bool) -> str:
 def _written(dataset: pydicom.Dataset) -> bytes:
     try:
         return written(dataset)
+    except MemoryError:
+        raise
     except Exception as error:  # pydicom raises nearly any type on values it read but cannot write
         raise ImageError(
             "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."

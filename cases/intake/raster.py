@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from cases.intake.contents import IncomingSlice, Limits
-from cases.intake.metadata import strip_jpeg, strip_png
+from cases.intake.metadata import has_palette, only_colours, strip_jpeg, strip_png
 from cases.intake.spool import Spool
-from ml.images.decoding import grey_view, open_raster, raster_format, raster_orientation, view_digest
+from ml.images.decoding import ImageError, grey_view, open_raster, raster_format, raster_orientation, view_digest
 
 _MEDIA_TYPES: Final = {
     "PNG": "image/png",
@@ -21,33 +21,24 @@ _MEDIA_TYPES: Final = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
+_MAY_BE_AROUND_THE_PICTURE: Final = frozenset({"not-an-image", "damaged", "truncated"})
 
 
 def read_raster(data: bytes, spool: Spool, limits: Limits) -> IncomingSlice:
     """Decode what will be stored, so that the two can never differ.
 
     PNG and JPEG keep their compressed pixels and lose all else; TIFF and BMP are written anew in
-    their own depth, upright. The key is that of the view: the same picture in another wrapping is
-    the same slice.
+    their own depth, upright. Of a palette only the colours stay that a pixel has. The key is that
+    of the view: the same picture in another wrapping is the same slice.
 
     Raises:
         ImageError: the file cannot become a slice.
     """
-    orientation = raster_orientation(data, max_pixels=limits.max_pixels)
-    kind = raster_format(data)
-    if kind == "PNG":
-        original = strip_png(data, orientation)
-        view = grey_view(open_raster(original, max_pixels=limits.max_pixels))
-    elif kind == "JPEG":
-        original = strip_jpeg(data, orientation)
-        view = grey_view(open_raster(original, max_pixels=limits.max_pixels))
-    else:
-        image = open_raster(data, max_pixels=limits.max_pixels)
-        original = _written_anew(image, str(kind))
-        view = grey_view(image)
+    kind = str(raster_format(data))
+    original, view = _picture(data, kind, limits.max_pixels)
     return IncomingSlice(
         key=f"sha256:{view_digest(view)}",
-        media_type=_MEDIA_TYPES[str(kind)],
+        media_type=_MEDIA_TYPES[kind],
         width=view.shape[1],
         height=view.shape[0],
         frame=None,
@@ -55,6 +46,32 @@ def read_raster(data: bytes, spool: Spool, limits: Limits) -> IncomingSlice:
         original=spool.keep(original),
         view_png=spool.keep(view_png(view)),
     )
+
+
+def _picture(data: bytes, kind: str, max_pixels: int) -> tuple[bytes, np.ndarray]:
+    if kind == "PNG":
+        bare = strip_png(data, _orientation(data, max_pixels), max_pixels=max_pixels)
+        original = bare if not has_palette(bare) else strip_png(bare, 1, used=_used_colours(bare, max_pixels))
+    elif kind == "JPEG":
+        original = strip_jpeg(data, _orientation(data, max_pixels))
+    else:
+        image = open_raster(data, max_pixels=max_pixels)
+        return _written_anew(image, kind), grey_view(image)
+    return original, grey_view(open_raster(original, max_pixels=max_pixels))
+
+
+def _orientation(data: bytes, max_pixels: int) -> int:
+    """How the picture is to be turned; upright where only what surrounds the picture cannot be read."""
+    try:
+        return raster_orientation(data, max_pixels=max_pixels)
+    except ImageError as error:
+        if error.code not in _MAY_BE_AROUND_THE_PICTURE:
+            raise
+        return 1
+
+
+def _used_colours(data: bytes, max_pixels: int) -> frozenset[int]:
+    return frozenset(np.unique(np.asarray(open_raster(data, max_pixels=max_pixels))).tolist())
 
 
 def view_png(view: np.ndarray) -> bytes:
@@ -68,11 +85,13 @@ def view_png(view: np.ndarray) -> bytes:
 def _written_anew(image: Image.Image, kind: str) -> bytes:
     bare = image.copy()
     bare.info = {}
+    if bare.mode == "P":
+        bare.putpalette(only_colours(bytes(bare.getpalette() or b""), np.unique(np.asarray(bare)).tolist()))
     if bare.mode in ("LAB", "HSV", "YCbCr", "PA", "La", "RGBa"):
         bare = bare.convert("RGBA" if bare.has_transparency_data else "RGB")
     out = io.BytesIO()
     if kind == "TIFF":
         bare.save(out, "TIFF", compression="tiff_adobe_deflate")
     else:
-        bare.save(out, "BMP")
+        bare.save(out, kind)
     return out.getvalue()

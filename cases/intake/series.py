@@ -114,6 +114,8 @@ def _scan(stack: Sequence[DicomSlice], number: int) -> IncomingScan:
         slice_thickness=thickness or spacings,
         files=tuple(dict.fromkeys(one.file for one in ordered)),
         notes=tuple(notes),
+        study_key=first.study,
+        identities=tuple(dict.fromkeys(one.identity for one in ordered if one.identity is not None)),
     )
 
 

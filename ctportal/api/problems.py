@@ -10,13 +10,23 @@ from typing import Any
 from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.patient_check import PatientMismatch
+from cases.upload_errors import (
+    DiskTrouble,
+    PictureLost,
+    ReadersBusy,
+    StoreAway,
+    UploadsAtOnce,
+    UploadTooLarge,
+)
 from ctportal.outages import outage_of
 
 logger = logging.getLogger(__name__)
@@ -37,13 +47,14 @@ class Kind:
 
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")
-UNAUTHENTICATED = Kind("unauthenticated", 401, "Who calls is not known")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "Authentication required")
 FORBIDDEN = Kind("forbidden", 403, "Not allowed")
 NOT_FOUND = Kind("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No such representation")
 WRONG_STATE = Kind("wrong-state", 409, "The object's state does not allow this")
 DUPLICATE_RECORD_NUMBER = Kind("duplicate-record-number", 409, "The record number is taken")
+PATIENT_MISMATCH = Kind("patient-mismatch", 409, "The files seem to belong to another patient")
 REQUEST_IN_PROGRESS = Kind("request-in-progress", 409, "The same request is still being worked on")
 CHANGED_MEANWHILE = Kind("changed-meanwhile", 412, "The object has changed meanwhile")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
@@ -52,8 +63,11 @@ INVALID = Kind("invalid", 422, "The values are not valid")
 UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
 THROTTLED = Kind("throttled", 429, "Too many calls")
-UNEXPECTED = Kind("unexpected", 500, "The portal failed")
+TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, "Too many uploads at a time")
+UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
+FILE_LOST = Kind("file-lost", 410, "The stored file is lost")
+DISK_FULL = Kind("disk-full", 507, "The portal's disk has no room")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
     (rest.ParseError, MALFORMED),
@@ -77,11 +91,19 @@ class Problem(Exception):
         self.kind, self.detail, self.errors, self.members = kind, detail, errors or [], members
         self.headers: dict[str, str] = {}
 
-    def response(self) -> Response:
-        body = {"type": self.kind.uri, "title": self.kind.title, "status": self.kind.status, "detail": self.detail}
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": self.kind.uri,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
         if self.errors:
             body["errors"] = self.errors
-        return Response(body | self.members, status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
+        return body | self.members
+
+    def response(self) -> Response:
+        return Response(self.body(), status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
@@ -104,7 +126,13 @@ def as_problem(error: Exception, request: Request) -> Problem | None:
         return Problem(NOT_FOUND, NOTHING_HERE)
     if isinstance(error, django.PermissionDenied):
         return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
-    return _of_domain(error, request) or _of_transport(error)
+    return _of_domain(error, request) or _of_files(error) or _of_transport(error)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view of the API sees it."""
+    problem = _of_transport(exception) or Problem(MALFORMED, "The request cannot be read.")
+    return JsonResponse(problem.body(), status=problem.kind.status, content_type=MEDIA_TYPE)
 
 
 def invalid(errors: list[ErrorItem]) -> Problem:
@@ -121,6 +149,8 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
             errors=[{"pointer": "#/record_number", "code": "unique", "detail": str(error)}],
             existing={"id": error.existing.pk, "url": url},
         )
+    if isinstance(error, PatientMismatch):
+        return _of_mismatch(error)
     if isinstance(error, ReasonMissing):
         return Problem(INVALID, str(error), errors=[{"pointer": "#/reason", "code": "required", "detail": str(error)}])
     if isinstance(error, WrongState):
@@ -128,7 +158,61 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
     return None
 
 
+def _of_mismatch(error: PatientMismatch) -> Problem:
+    """What the files say goes back to whoever sent them; what the case's patient is called does not."""
+    errors: list[ErrorItem] = [
+        {
+            "pointer": "#/confirm_patient",
+            "code": f"{each.field}-differs",
+            "field": each.field,
+            "in_file": each.in_file,
+            "detail": f"The {each.words} in the files is not that of the case's patient.",
+        }
+        for each in error.differences
+    ]
+    if error.is_elsewhere:
+        detail = "The series or a picture of it is already in another patient's case."
+        item: ErrorItem = {"pointer": "#/confirm_patient", "code": "in-another-case", "detail": detail}
+        errors.append(item | ({"cases": error.elsewhere} if error.elsewhere else {}))
+    return Problem(
+        PATIENT_MISMATCH,
+        "Nothing was stored. Check whose files these are; if they are this patient's, send them again with "
+        "`confirm_patient=true` and say why in `confirm_reason`.",
+        errors=errors,
+    )
+
+
+def _of_files(error: Exception) -> Problem | None:
+    if isinstance(error, UploadTooLarge):
+        return Problem(TOO_LARGE, str(error))
+    if isinstance(error, UploadsAtOnce):
+        return _later(TOO_MANY_UPLOADS, str(error), seconds=5)
+    if isinstance(error, ReadersBusy):
+        return _later(UNAVAILABLE, str(error), seconds=30)
+    if isinstance(error, DiskTrouble):
+        logger.error("A disk took no upload: %s", error.name)
+        return Problem(DISK_FULL, str(error)) if error.has_no_room else _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, PictureLost):
+        return Problem(FILE_LOST, str(error))
+    if isinstance(error, StoreAway):
+        return _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, MemoryError):
+        logger.error("There was no memory left for a request")
+        return _later(UNAVAILABLE, "The portal's memory is used up; try again in a minute.", seconds=60)
+    return None
+
+
+def _later(kind: Kind, detail: str, *, seconds: int) -> Problem:
+    problem = Problem(kind, detail)
+    problem.headers["Retry-After"] = str(seconds)
+    return problem
+
+
 def _of_transport(error: Exception) -> Problem | None:
+    if isinstance(error, UnreadablePostError):
+        return Problem(MALFORMED, "The connection broke off before the request was complete; send it again.")
+    if isinstance(error, django.BadRequest):
+        return Problem(MALFORMED, str(error) or "The request cannot be read; check how it is put together.")
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
     if isinstance(error, SuspiciousOperation):

@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import withdraw_scan
-from cases.models import Scan, ScanKind, ScanStatus
-from cases.reading import note_view
+from cases.joining import split_scan
+from cases.models import Scan, ScanKind, ScanQuerySet, ScanStatus
+from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, ReasonSerializer
-from ctportal.api.filters import IdFilter
+from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
@@ -48,21 +49,26 @@ class ScanSerializer(serializers.ModelSerializer):
             "pixel_spacing",
             "slice_thickness",
             "slice_count",
+            "notes",
             "is_synthetic",
             "uploaded_at",
             "uploaded_by",
             "withdrawn_reason",
             "final_label",
+            "readers_disagree",
             "prediction",
             "earlier_predictions",
             "slices",
         ]
+        extra_kwargs = {
+            "readers_disagree": {"allow_null": True, "help_text": "Null where what colleagues decided is hidden."}
+        }
 
     def to_representation(self, scan: Scan) -> dict[str, Any]:
         shown = super().to_representation(scan)
         sight: HiddenAnswers = self.context["sight"]
         if sight.hides(scan.pk):  # what colleagues decided would sway the reader as well
-            shown["final_label"] = None
+            shown["final_label"] = shown["readers_disagree"] = None
         return shown
 
     @extend_schema_field(PredictionSerializer(allow_null=True))
@@ -97,9 +103,22 @@ class ScanFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=ScanStatus.choices, label="Ready, or withdrawn.")
     kind = django_filters.ChoiceFilter(choices=ScanKind.choices, label="DICOM or images.")
 
+    readers_disagree = django_filters.BooleanFilter(
+        label="Whether the readers disagree, as far as it shows.", method="where_readers_disagree"
+    )
+
     class Meta:
         model = Scan
         fields: list[str] = []
+
+    def where_readers_disagree(self, scans: ScanQuerySet, name: str, wanted: bool) -> ScanQuerySet:
+        return scans.filter(readers_disagree=wanted).exclude(pk__in=hidden_scans(caller(self.request)))
+
+
+class SplitScan(ReasonSerializer):
+    starts = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID), required=False, default=list, max_length=1000
+    )
 
 
 class ScanViews(Resource):
@@ -108,7 +127,8 @@ class ScanViews(Resource):
     queryset = SCANS.order_by("-pk")
     serializer_class = ScanSerializer
     filterset_class = ScanFilter
-    scopes = {"withdraw": UPLOAD}
+    scopes = {"withdraw": UPLOAD, "split": UPLOAD}
+    lists = "scans"
 
     @extend_schema(summary="List scans, the newest first")
     def list(self, request: Request) -> Response:
@@ -122,14 +142,12 @@ class ScanViews(Resource):
     )
     def retrieve(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(shown_scans([scan], request)[0])
 
-    @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
+    @extend_schema(summary="Read where a scan was used", responses=ScanLineageSerializer)
     @action(detail=True, filterset_class=None)
     def lineage(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(ScanLineageSerializer(lineage_of_scan(scan, caller(request))).data)
 
     @extend_schema(
@@ -141,6 +159,28 @@ class ScanViews(Resource):
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: int) -> Response:
         return once(request, work=self._withdraw, answer=self._withdrawn)
+
+    @extend_schema(
+        summary="Split a scan",
+        description="Each part begins at one of the slices that `starts` names, counted from 1; where none is named, "
+        "each slice becomes a scan. The old scan is withdrawn. Where a reader has decided on it, only a manager may.",
+        request=SplitScan,
+        responses=ScanSerializer(many=True),
+    )
+    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    def split(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._split, answer=self._parts)
+
+    def _split(self) -> Receipt:
+        scan = self.fetch()
+        sent = SplitScan(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        parts = split_scan(scan=scan, user=caller(self.request), **sent.validated_data)
+        return {"scans": [part.pk for part in parts]}
+
+    def _parts(self, receipt: Receipt) -> Response:
+        self.fetch()  # a replay shows only what may still be seen
+        return Response(shown_scans(list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk")), self.request))
 
     def _withdraw(self) -> Receipt:
         scan = self.fetch()

@@ -31,7 +31,7 @@ def drop_old_triggers(apps, schema_editor):
 
 def move_content_types(apps, schema_editor):
     """Keeps the administration's log and permissions of the moved models."""
-    apps.get_model('contenttypes', 'ContentType').objects.filter(
+    apps.get_model('contenttypes', 'ContentType').objects.using(schema_editor.connection.alias).filter(
         app_label='inference', model__in=MOVED
     ).update(app_label='learning')
 

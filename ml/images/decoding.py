@@ -209,10 +209,10 @@ def _known_format(data: bytes) -> str:
 def _pillow_errors(name: str, max_pixels: int) -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels(max_pixels) from None
+        raise too_many_pixels(max_pixels) from None
     except Exception as error:  # Pillow raises nearly any type on hostile bytes
         raise _unreadable(error, name) from error
 
@@ -221,7 +221,7 @@ def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
     image = Image.open(io.BytesIO(data), formats=[name])
     width, height = image.size
     if width * height > max_pixels:
-        raise _too_many_pixels(max_pixels, width, height)
+        raise too_many_pixels(max_pixels, width, height)
     if name == "TIFF" and _has_second_page(image):
         raise ImageError(
             "multi-page",
@@ -255,7 +255,8 @@ def _inverted_16_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.uint16(65535) - values)
 
 
-def _too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
+def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
+    """The refusal of an image that is larger than what is decoded."""
     size = f"The image is {width} × {height} pixels" if width else "The image is far too large"
     return ImageError(
         "too-many-pixels",
@@ -266,8 +267,6 @@ def _too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
 
 def _unreadable(error: Exception, name: str) -> ImageError:
     text = str(error).lower()
-    if isinstance(error, MemoryError):
-        return _too_many_pixels(MAX_PIXELS)
     if "too large" in text and "decompress" in text:
         return ImageError(
             "decompression-bomb",

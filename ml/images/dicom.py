@@ -11,19 +11,23 @@ from typing import Final
 
 import numpy as np
 import pydicom
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    UID_dictionary,
 )
 
-from ml.images.codestream import read_codestream
+from ml.images.codestream import bare_codestream, begins_another, measure_codestream
 from ml.images.decoding import MAX_PIXELS, ImageError, decode_raster, lung_window
-from ml.images.dicom_header import frame_count, number
-from ml.images.hounsfield import display_view, hounsfield, is_hounsfield
+from ml.images.dicom_header import frame_count, number, settle_numbers
+from ml.images.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
+from ml.images.hounsfield import hounsfield, is_hounsfield
+from ml.images.pixel_shape import in_proportion
 
 # pydicom quotes values that it finds odd in its warnings. They may be a patient's: keep them from
 # the logs.
@@ -34,6 +38,12 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 MAX_FRAMES: Final = 4096
 MAX_INFLATED_BYTES: Final = 1 << 30
 
+_LATER_SYNTAXES: Final = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
 _PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -69,7 +79,7 @@ def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PI
     becomes air (-1000 HU). MONOCHROME1 asks for an inverted display and does not change HU; only
     where the values so found cannot be a CT (no air, much of the picture above any bone) are the
     stored values taken to be inverted themselves. Without any rescale, slope 1 and intercept 0
-    hold. Colour becomes luminance.
+    hold; a modality lookup table replaces the rescale. Colour becomes luminance.
 
     Args:
         data: a whole DICOM file, or a parsed data set with its pixel data.
@@ -82,7 +92,10 @@ def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PI
         ImageError: not DICOM, without pixels, truncated, damaged, too large, unknown compression.
     """
     dataset = read_dicom(data, max_pixels=max_pixels) if isinstance(data, bytes) else data
-    return [hounsfield(dataset, frame, stored) for frame, stored in _stored_frames(dataset, max_pixels)]
+    return [
+        hounsfield(dataset, frame, stored if stored.ndim == 2 else stored @ LUMINANCE)
+        for frame, stored in _stored_frames(dataset, max_pixels)
+    ]
 
 
 def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
@@ -101,15 +114,24 @@ def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) 
 def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
     """Yield one frame's view after another: a long file never lies decoded in memory as a whole.
 
-    CT in Hounsfield units goes through the lung window. Everything else (another modality, colour,
-    an 8-bit screen copy, values without a rescale) goes through the file's own window, or else its
-    0.5 to 99.5 percentiles.
+    CT in Hounsfield units goes through the lung window. Everything else (another modality, an 8-bit
+    screen copy, values without a rescale) goes through the file's own lookup tables or window, or
+    else its 0.5 to 99.5 percentiles; colour becomes luminance. Pixels that are not square are made so.
     """
     for frame, stored in _stored_frames(dataset, max_pixels):
-        if is_hounsfield(dataset, frame):
-            yield lung_window(hounsfield(dataset, frame, stored))
-        else:
-            yield display_view(dataset, frame, stored)
+        try:
+            view = _view(dataset, frame, stored)
+        except ImageError:
+            raise
+        except Exception as error:  # what describes the display is converted here, and may say anything
+            raise _damaged(error) from error
+        yield in_proportion(dataset, frame, view, max_pixels=max_pixels)
+
+
+def _view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
+    if is_hounsfield(dataset, frame, stored):
+        return lung_window(hounsfield(dataset, frame, stored))
+    return display_view(dataset, frame, stored)
 
 
 def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
@@ -124,7 +146,8 @@ def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
         raise ImageError("not-dicom", "The file is not DICOM.", "Export the series again as DICOM.")
     try:
         dataset = _parse(data)
-    except ImageError:
+        settle_numbers(dataset)
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _damaged(error) from error
@@ -159,6 +182,22 @@ def check_pixels(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> N
         )
     if number(dataset, "SamplesPerPixel", 1) not in (1, 3):
         raise _damaged(ValueError("samples per pixel"))
+    _check_known_display(dataset)
+
+
+def _check_known_display(dataset: pydicom.Dataset) -> None:
+    """Refuse what is written in a way, or meant to be shown in a way, that is not known here."""
+    try:
+        get_decoder(dataset.file_meta.TransferSyntaxUID)
+    except NotImplementedError:
+        raise _unknown_compression(dataset.file_meta.TransferSyntaxUID) from None
+    shown, samples = photometric(dataset), number(dataset, "SamplesPerPixel", 1)
+    if not (samples == 1 and (shown in GREY or shown == PALETTE)) and not (samples == 3 and shown in COLOUR):
+        raise ImageError(
+            "dicom-display",
+            "The DICOM file does not say in a way known here how its pixels are to be shown.",
+            "Export the series again, in grey (MONOCHROME2).",
+        )
 
 
 def _parse(data: bytes) -> pydicom.Dataset:
@@ -198,25 +237,25 @@ def _parse_deflated(data: bytes) -> pydicom.Dataset:
 
 
 def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the stored values of each frame, ``(H, W)``; colour comes as luminance."""
+    """Yield the stored values of each frame: grey ``(H, W)``, colour as RGB ``(H, W, 3)``."""
     check_pixels(dataset, max_pixels=max_pixels)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise _unknown_compression() from None
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
     try:
         if decoder.is_encapsulated:
             _check_codestreams(dataset, max_pixels)
+        else:
+            check_frames_fit(dataset)
         count = 0
         # Named, since other codecs that a machine may have abort the process on damaged frames.
         plugin = "pylibjpeg" if decoder.is_encapsulated else ""
-        for stored, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
-            if stored.ndim == 3:
-                stored = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-            yield count, stored
+        shift = 0 if decoder.is_encapsulated else _bits_below(dataset)
+        frames = decoder.iter_array(dataset, decoding_plugin=plugin, correct_unused_bits=not shift)
+        for stored, properties in frames:
+            if properties["photometric_interpretation"] not in (*GREY, PALETTE, "RGB"):
+                raise _damaged(ValueError("unconverted colour"))
+            yield count, _moved_down(dataset, stored, shift) if shift else stored
             count += 1
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
         raise _damaged(error) from error
@@ -228,17 +267,54 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
         raise _damaged(EOFError(f"{count} frames"))
 
 
+def _bits_below(dataset: pydicom.Dataset) -> int:
+    """How many unused bits are below the stored ones: they end at HighBit, which need not be the lowest place."""
+    stored, allocated = number(dataset, "BitsStored"), number(dataset, "BitsAllocated")
+    high = number(dataset, "HighBit", stored - 1)
+    return int(high + 1 - stored) if 0 < stored <= high < allocated and "PixelData" in dataset else 0
+
+
+def _moved_down(dataset: pydicom.Dataset, stored: np.ndarray, shift: int) -> np.ndarray:
+    """Drop the unused bits on both sides of each value; the array's type keeps the sign."""
+    above = int(number(dataset, "BitsAllocated") - number(dataset, "HighBit") - 1)
+    return np.right_shift(np.left_shift(stored, above), above + shift)
+
+
+def check_frames_fit(dataset: pydicom.Dataset) -> None:
+    """Refuse uncompressed data with more whole frames than the file says: no frame is left out without a word."""
+    if "PixelData" not in dataset or photometric(dataset) == "YBR_FULL_422":
+        return
+    bits = number(dataset, "BitsAllocated") * number(dataset, "SamplesPerPixel", 1)
+    frame = number(dataset, "Rows") * number(dataset, "Columns") * bits / 8
+    if frame > 0 and len(dataset.PixelData) >= (frame_count(dataset) + 1) * frame > 1:
+        raise more_frames()
+
+
 def _check_codestreams(dataset: pydicom.Dataset, max_pixels: int) -> None:
     rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
     syntax = dataset.file_meta.TransferSyntaxUID
-    for frame in generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)):
-        header = read_codestream(frame, syntax)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
+    bare = [bare_codestream(frame, syntax) for frame in frames]
+    if bare != frames:
+        set_frames(dataset, bare)
+    for frame in bare:
+        header, length = measure_codestream(frame, syntax)
         if header is None:
             continue
+        if begins_another(frame, length):
+            raise more_frames()
         if header.width * header.height > max_pixels:
             raise _too_many_pixels(header.height, header.width, max_pixels)
         if (header.width, header.height) != (columns, rows) or header.components > 4:
             raise _damaged(ValueError("codestream unlike its header"))
+
+
+def set_frames(dataset: pydicom.Dataset, frames: list[bytes]) -> None:
+    """Put compressed frames into a data set, one fragment each, in place of its own."""
+    dataset.PixelData = encapsulate(frames, has_bot=len(frames) > 1)
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            del dataset[keyword]
 
 
 def _too_many_pixels(rows: float, columns: float, limit: int) -> ImageError:
@@ -249,10 +325,20 @@ def _too_many_pixels(rows: float, columns: float, limit: int) -> ImageError:
     )
 
 
-def _unknown_compression() -> ImageError:
+def more_frames() -> ImageError:
+    """The refusal of a file that holds more pictures than its header says."""
+    return ImageError(
+        "dicom-frames",
+        "The DICOM file holds more frames than it says that it has.",
+        "Export the series again, as single slices if you can choose.",
+    )
+
+
+def _unknown_compression(syntax: str = "") -> ImageError:
+    name = UID(syntax).name.split("(")[0].strip() if syntax in UID_dictionary else _LATER_SYNTAXES.get(syntax, "")
     return ImageError(
         "dicom-compression",
-        "The DICOM file is compressed in a way that is not read here (video or an unknown method).",
+        f"The DICOM file is compressed in a way that is not read here ({name or 'video or an unknown method'}).",
         "Export the series uncompressed, or as JPEG, JPEG 2000, JPEG-LS or RLE.",
     )
 

@@ -1,4 +1,4 @@
-"""Stored CT values to Hounsfield units (HU), and to a view where there are none."""
+"""Stored CT values to Hounsfield units (HU), where they are such."""
 
 from __future__ import annotations
 
@@ -7,58 +7,84 @@ from typing import Final
 import numpy as np
 import pydicom
 
-from ml.images.decoding import stretch
-from ml.images.dicom_header import frame_group, number
+from ml.images.decoding import ImageError
+from ml.images.dicom_header import frame_group, number, numbers, text
+from ml.images.lookup_tables import lookup_table
 
 AIR_HU: Final = -1000.0
 
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
+_HU, _UNSPECIFIED = "HU", "US"
+_OTHER_UNITS: Final = frozenset({"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"})
+_SURELY_AIR_HU: Final = -500.0
 
 
-def is_hounsfield(dataset: pydicom.Dataset, frame: int = 0) -> bool:
-    """Whether the rescaled values of a frame are Hounsfield units: a CT, grey, deeper than a screen copy."""
+def is_hounsfield(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> bool:
+    """Whether the rescaled values of a frame are Hounsfield units: a CT, grey, deeper than a screen copy.
+
+    A rescale makes them so unless its type says otherwise; scanners write an unspecified type where they mean these
+    units. Without a rescale, values that reach down to air are taken for Hounsfield units as they are; anything else
+    is a picture without units.
+    """
     group = frame_group(dataset, frame, "PixelValueTransformationSequence")
-    modality = str(dataset.get("Modality", "CT") or "CT").strip()
-    kind = str(group.get("RescaleType", "HU") or "HU").strip()
-    if modality != "CT" or not (kind.startswith("HU") or kind == "US"):
+    if (text(dataset, "Modality") or "CT") != "CT" or "LOCALIZER" in text(dataset, "ImageType"):
         return False
-    if str(dataset.get("PhotometricInterpretation", "")).strip() not in _MONOCHROME:
+    if stored.ndim != 2 or text(dataset, "PhotometricInterpretation") not in _MONOCHROME:
         return False
-    if _rescale(dataset, frame) == (1.0, 0.0):
-        return number(dataset, "PixelRepresentation") == 1 and number(dataset, "BitsStored", 8) > 8
-    return True
+    if dataset.get("ModalityLUTSequence"):
+        return text(dataset["ModalityLUTSequence"].value[0], "ModalityLUTType") == _HU
+    unit = text(group, "RescaleType") or _HU
+    if not unit.startswith(_HU) and unit not in _OTHER_UNITS:
+        unit = _UNSPECIFIED
+    slope, intercept = rescale(dataset, frame)
+    if (slope, intercept) == (1.0, 0.0) or (unit == _UNSPECIFIED and intercept > _SURELY_AIR_HU):
+        return unit in (_HU, _UNSPECIFIED) and _reaches_air(dataset, frame, stored)
+    return unit == _UNSPECIFIED or unit.startswith(_HU)
 
 
 def hounsfield(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
-    """Rescale stored values ``(H, W)`` of one frame to HU, ``float32``; padding becomes air."""
-    slope, intercept = _rescale(dataset, frame)
+    """Rescale stored values ``(H, W)`` of one frame to HU, ``float32``; padding becomes air.
+
+    Raises:
+        ImageError: the rescale or the lookup table cannot be used.
+    """
+    table = lookup_table(dataset, "ModalityLUTSequence", signed=number(dataset, "PixelRepresentation") == 1)
+    slope, intercept = rescale(dataset, frame)
     values = stored.astype(np.float32)
-    hu = values * np.float32(slope) + np.float32(intercept)
-    padding = _padding(dataset, stored)
-    if str(dataset.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1":
+    hu = table.apply(stored) if table else values * np.float32(slope) + np.float32(intercept)
+    padding = padding_mask(dataset, stored)
+    if table is None and text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         hu = _upright_hounsfield(dataset, values, hu, padding, slope, intercept)
     if padding is not None:
         hu[padding] = AIR_HU
     return hu
 
 
-def display_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
-    """View of stored values ``(H, W)`` that are no HU, by the file's window or percentiles."""
-    slope, intercept = _rescale(dataset, frame)
-    values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    padding = _padding(dataset, stored)
-    low, high = _display_window(dataset, frame, values, padding)
-    view = stretch(values, low, high)
-    if str(dataset.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1":
-        view = 255 - view
-    if padding is not None:
-        view[padding] = 0
-    return view
+def rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
+    """Slope and intercept of a frame; 1 and 0 where the file gives none.
 
-
-def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
+    Raises:
+        ImageError: the slope is 0, so that every pixel would be alike.
+    """
     group = frame_group(dataset, frame, "PixelValueTransformationSequence")
-    return number(group, "RescaleSlope", 1) or 1.0, number(group, "RescaleIntercept", 0)
+    slope = number(group, "RescaleSlope", 1)
+    if slope == 0:
+        raise ImageError(
+            "dicom-number",
+            "The DICOM file's RescaleSlope is 0, and the picture depends on it.",
+            "Export the series again, in another way if need be.",
+        )
+    return slope, number(group, "RescaleIntercept", 0)
+
+
+def _reaches_air(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> bool:
+    """Whether values that no rescale of a CT explains are Hounsfield units all the same: part of them is air."""
+    if number(dataset, "BitsStored", 8) <= 8:
+        return False
+    slope, intercept = rescale(dataset, frame)
+    padding = padding_mask(dataset, stored)
+    inside = stored if padding is None else stored[~padding]
+    return bool(np.percentile(inside, 0.1) * slope + intercept <= _SURELY_AIR_HU)
 
 
 def _upright_hounsfield(
@@ -87,9 +113,9 @@ def _upright_hounsfield(
     return hu
 
 
-def _padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
+def padding_mask(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
     """Mask of the pixels outside the scanner's field, or None."""
-    if "PixelPaddingValue" not in dataset or stored.dtype.kind == "f":
+    if not numbers(dataset, "PixelPaddingValue") or stored.dtype.kind == "f":
         return None
     first = _padding_number(dataset, "PixelPaddingValue")
     last = _padding_number(dataset, "PixelPaddingRangeLimit") if "PixelPaddingRangeLimit" in dataset else first
@@ -104,19 +130,3 @@ def _padding_number(dataset: pydicom.Dataset, keyword: str) -> float:
     if number(dataset, "PixelRepresentation") == 1:
         return value - 2**bits if value >= 2 ** (bits - 1) else value
     return value + 2**bits if value < 0 else value
-
-
-def _display_window(
-    dataset: pydicom.Dataset, frame: int, values: np.ndarray, padding: np.ndarray | None
-) -> tuple[float, float]:
-    window = frame_group(dataset, frame, "FrameVOILUTSequence")
-    center, width = number(window, "WindowCenter", np.nan), number(window, "WindowWidth")
-    if width > 0 and np.isfinite(center):
-        return center - width / 2, center + width / 2
-    if number(dataset, "BitsAllocated", 16) == 8 and _rescale(dataset, frame) == (1.0, 0.0):
-        return 0.0, 255.0
-    inside = values if padding is None else values[~padding]
-    low, high = np.percentile(inside, (0.5, 99.5))
-    if not high > low:
-        low, high = inside.min(), inside.max()
-    return float(low), float(high)

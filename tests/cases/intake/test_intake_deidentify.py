@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pydicom.uid import JPEG2000Lossless
 
 from cases.intake.deidentify import METHOD, deidentify, keyed_uids, written
 from ml.images.decoding import ImageError
-from ml.images.dicom import hounsfield_frames, read_dicom
+from ml.images.dicom import dicom_views, hounsfield_frames, read_dicom
 from tests.ct_files import (
     PATIENT,
     as_jpeg_baseline,
@@ -168,6 +169,85 @@ def test_text_that_the_table_forgets_goes_too(keyword, value):
     ds = ct_slice(**{keyword: value})
 
     assert keyword not in cleaned(ds)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("BodyPartExamined", "QUIBBLETHORPE"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "QUIBBLETHORPE"]),
+        ("ScanOptions", "QUIBBLETHORPE"),
+        ("PatientPosition", "ANNA"),
+        ("Modality", "QUIBBLETHORPE"),
+        ("VOILUTFunction", "QUIBBLETHORPE"),
+        ("Manufacturer", "QUIBBLETHORPE"),
+        ("ManufacturerModelName", "QUIBBLETHORPE"),
+        ("ConvolutionKernel", "QUIBBLETHORPE"),
+        ("FilterType", "QUIBBLETHORPE"),
+        ("RescaleType", "QUIBBLETHORPE"),
+    ],
+)
+def test_a_word_that_is_no_term_of_the_standard_goes(keyword, value):
+    ds = ct_slice(**{keyword: value})
+
+    assert b"QUIBBLETHORPE" not in cleaned_bytes(ds)
+    assert "ANNA" not in str(cleaned(ds).get("PatientPosition", ""))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("BodyPartExamined", "CHEST"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"]),
+        ("PatientPosition", "HFS"),
+        ("Manufacturer", "GE MEDICAL SYSTEMS"),
+        ("ConvolutionKernel", ["I50f", "3"]),
+        ("RescaleType", "HU"),
+    ],
+)
+def test_terms_of_the_standard_and_names_of_makers_stay(keyword, value):
+    assert cleaned(ct_slice(**{keyword: value}))[keyword].value == value
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("InstanceNumber", 19510203), ("SeriesNumber", 510203), ("NumberOfPhaseEncodingSteps", 77), ("KVP", "19510203")],
+)
+def test_a_number_that_may_be_a_date_or_a_record_number_goes(keyword, value):
+    assert keyword not in cleaned(ct_slice(**{keyword: value}))
+
+
+def test_a_uid_that_only_looks_like_one_of_the_standards_goes():
+    ds = ct_slice(InstanceCreatorUID="1.2.840.10008.19510203.77", SOPClassUID="1.2.840.10008.5.1.4.1.1.2.19510203")
+
+    assert b"19510203" not in cleaned_bytes(ds)
+
+
+@pytest.mark.parametrize("text", ["-1024,0", "-1024.00000000000000000"])
+def test_a_number_written_unlike_the_standard_stays_as_a_plain_one(text):
+    padded = text.ljust(len(text) + len(text) % 2).encode()
+    plain = dicom_file(ct_slice(RescaleIntercept="-1024"))
+    data = plain.replace(b"\x52\x10DS\x06\x00-1024 ", b"\x52\x10DS" + struct.pack("<H", len(padded)) + padded)
+    dataset = read_dicom(data)
+    deidentify(dataset, keyed_uids(KEY))
+
+    assert pydicom.dcmread(io.BytesIO(written(dataset))).RescaleIntercept == -1024
+    assert text.encode() not in written(dataset)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"Modality": "ES"},
+        {"Modality": "XYZ"},
+        {"RescaleType": "PERCENT"},
+        {"Modality": "MR", "VOILUTFunction": "SIGMOID", "WindowCenter": 40, "WindowWidth": 400},
+    ],
+)
+def test_what_goes_does_not_change_the_picture(attributes):
+    ds = ct_slice(**attributes)
+
+    assert np.array_equal(dicom_views(dicom_file(ds))[0], dicom_views(cleaned_bytes(ds))[0])
 
 
 def test_an_attribute_unknown_to_the_standard_goes():

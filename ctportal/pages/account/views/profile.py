@@ -1,8 +1,9 @@
-"""A person's own page: name, time zone, theme, memberships and API tokens."""
+"""A person's own page: name, time zone, theme, memberships, sessions and API tokens."""
 
 import zoneinfo
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -16,10 +17,12 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
+from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
+SESSIONS_SHOWN = 50
 
 
 class ProfileForm(forms.ModelForm):
@@ -67,6 +70,7 @@ def show_profile(request: PersonRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+@reauthentication_required
 @never_cache
 @sensitive_variables("secret")
 def issue(request: PersonRequest) -> HttpResponse:
@@ -86,8 +90,17 @@ def issue(request: PersonRequest) -> HttpResponse:
 @require_POST
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=pk)
-    revoke_token(token=token)
+    revoke_token(token=token, by=request.user)
     messages.success(request, f"The token “{token.name}” is revoked.")
+    return redirect("profile")
+
+
+@login_required
+@require_POST
+def end(request: PersonRequest, pk: int) -> HttpResponse:
+    """Ends another of the person's own sessions."""
+    end_session(get_object_or_404(request.user.sessions, pk=pk))
+    messages.success(request, "That session is ended.")
     return redirect("profile")
 
 
@@ -97,5 +110,6 @@ def _page(request: PersonRequest, *, status: int = 200, **context: Any) -> HttpR
     context.setdefault("token_form", TokenForm(user=user) if scopes_for(user) else None)
     # Those that still serve first: each of them must be in reach of its button.
     context["tokens"] = user.api_tokens.order_by(F("revoked_at").desc(nulls_first=True), "-expires_at")[:TOKENS_SHOWN]
+    context["sessions"] = open_sessions(user)[:SESSIONS_SHOWN]
     context["memberships"] = user.memberships.select_related("site")
     return render(request, "accounts/profile.html", context, status=status)
