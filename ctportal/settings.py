@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
     "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
@@ -313,6 +314,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 PROXIES = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+ADMIN_NETWORKS = env.list("ADMIN_NETWORKS", default=[])
 PUBLIC_URL = public_url(
     env.str("PUBLIC_URL", default=""),
     hosts=ALLOWED_HOSTS,
