@@ -20,9 +20,9 @@ from cases.intake import refusals
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.marks import Marks, read_marks
-from cases.intake.raster import view_png
+from cases.intake.raster import SMALLEST_SIDE, view_png
 from cases.intake.spool import Spool
-from ml.images.decoding import ImageError, view_digest
+from ml.images.decoding import ImageError, flat, is_flat, view_digest
 from ml.images.dicom import iter_views, read_dicom
 from ml.images.dicom_header import frame_count, frame_group, number, numbers
 from ml.images.pixel_shape import pixel_spacing
@@ -80,8 +80,11 @@ def read_dicom_slices(
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
-    slices = []
+    slices, are_all_flat = [], True
     for frame, view in enumerate(iter_views(dataset, max_pixels=limits.max_pixels)):
+        if min(view.shape) < SMALLEST_SIDE:
+            raise refusals.too_small(view.shape[1], view.shape[0], SMALLEST_SIDE)
+        are_all_flat = are_all_flat and is_flat(view)
         incoming = IncomingSlice(
             key=_key(dataset, frame if frames > 1 else None, view),
             media_type="application/dicom",
@@ -104,6 +107,8 @@ def read_dicom_slices(
                 marks=places[frame][1],
             )
         )
+    if are_all_flat:
+        raise flat()
     return slices
 
 

@@ -1,8 +1,9 @@
 """The words in which the intake refuses. Codes are stable: the API promises them.
 
 More codes come from `ml.images.decoding`, `ml.images.dicom` and `sniff`, which know why they could not read a file:
-`empty`, `truncated`, `damaged`, `not-an-image`, `animated`, `multi-page`, `too-many-pixels`,
-`too-many-frames`, `decompression-bomb`, `dicom-no-pixels`, `dicom-compression`.
+`empty`, `truncated`, `damaged`, `not-an-image`, `image-kind`, `animated`, `multi-page`, `flat`,
+`too-many-pixels`, `too-many-frames`, `decompression-bomb`, `dicom-no-pixels`, `dicom-compression`,
+`dicom-display`, `dicom-frames`, `dicom-lookup-table`, `dicom-number`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def too_many_files(count: int, limit: int) -> ImageError:
 
 def empty() -> ImageError:
     return ImageError("empty", "The file is empty (0 bytes).", "Export or copy it again.")
+
+
+def too_small(width: int, height: int, least: int) -> ImageError:
+    return ImageError(
+        "too-small",
+        f"The picture is {width} × {height} pixels; a slice needs {least} on each side at least.",
+        "Export it at its original CT resolution, usually 512 × 512.",
+    )
 
 
 def internal() -> ImageError:
