@@ -1,20 +1,26 @@
-from typing import Any
+from typing import Any, cast
 
+import allauth.account.admin  # noqa: F401 - registers what is taken out again below
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress, EmailConfirmation
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.events import record_event
 from accounts.membership import note_membership
 from accounts.models import Action, ApiToken, Event, Membership, Site, User
+from accounts.tokens import revoke_token
 
 admin.site.site_header = admin.site.site_title = "ctportal administration"
 # The portal's own log-in counts failures and locks out; the administration's would not.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-# Rights come from memberships alone.
-admin.site.unregister(Group)
+# Rights come from memberships alone, and an account has one address: its own.
+admin.site.unregister(
+    [Group, *(model for model in (EmailAddress, EmailConfirmation) if admin.site.is_registered(model))]
+)
 
 
 class MembershipInline(admin.TabularInline):
@@ -37,6 +43,7 @@ class UserAdmin(DjangoUserAdmin):
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
+    readonly_fields = ["last_login", "date_joined"]
     add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),)
     list_filter = ["is_active", "is_superuser", "memberships__site", "memberships__role"]
 
@@ -59,12 +66,16 @@ class SiteAdmin(admin.ModelAdmin):
     search_fields = ["name"]
     prepopulated_fields = {"slug": ["name"]}
 
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        """What happened at a site keeps its site."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: Site, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and "blinded_reads" in form.changed_data:
-            record_event(
-                Action.SITE_CHANGED, actor=request.user, site=obj, subject=obj, blinded_reads=obj.blinded_reads
-            )
+        action = Action.SITE_CHANGED if change else Action.SITE_CREATED
+        facts = {name: getattr(obj, name) for name in form.changed_data}
+        if facts:
+            record_event(action, actor=request.user, site=obj, subject=obj, **facts)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -85,6 +96,12 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_display = ["name", "user", "prefix", "expires_at", "last_used_at", "revoked_at"]
     list_filter = ["expires_at"]
     exclude = ["digest"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke the chosen tokens", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        for token in queryset:
+            revoke_token(token=token, by=cast(User, request.user))
 
 
 @admin.register(Event)

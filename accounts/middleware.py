@@ -3,13 +3,12 @@
 import time
 import zoneinfo
 from collections.abc import Callable
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,6 +17,11 @@ Handler = Callable[[HttpRequest], HttpResponse]
 POLL_HEADER = "X-Poll"
 LAST_SEEN = "last_seen"
 BEGAN = "began"
+
+
+# What the address of a page keeps when the log-in page leads back to it; a search may hold a patient's name.
+KEPT_OF_QUERY = ("scan", "slice")
+NOT_RECORDED = "What you sent last was not recorded: send it again after logging in."
 
 
 class IdleTimeoutMiddleware:
@@ -29,48 +33,108 @@ class IdleTimeoutMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             now = int(time.time())
-            last_seen = request.session.get(LAST_SEEN, now)
-            if now - last_seen > settings.SESSION_IDLE_MINUTES * 60:
-                return self.end(request, "You were logged out because the session was idle.")
-            if now - request.session.setdefault(BEGAN, now) > settings.SESSION_COOKIE_AGE:
-                return self.end(request, "You were logged out because the session was open for long.")
+            if words := self.over(request, now):
+                logout(request)
+                if not asks_for_data(request):
+                    messages.info(request, words)
             # A write for each request would be wasted: a minute's precision is enough.
-            if POLL_HEADER not in request.headers and (LAST_SEEN not in request.session or now - last_seen > 60):
+            elif POLL_HEADER not in request.headers and now - request.session.get(LAST_SEEN, 0) > 60:
                 request.session[LAST_SEEN] = now
         return self.get_response(request)
 
-    def end(self, request: HttpRequest, words: str) -> HttpResponse:
-        logout(request)
-        if request.path.startswith("/api/") or "application/json" in request.headers.get("Accept", ""):
-            return self.get_response(request)
-        messages.info(request, words)
-        if request.method == "POST":
-            messages.warning(request, "What you sent last was not recorded: send it again after logging in.")
-        log_in = f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': page_of(request)}, safe='/')}"
-        if request.headers.get("HX-Request"):
-            return HttpResponse(status=401, headers={"HX-Redirect": log_in})
-        return redirect(log_in)
+    def over(self, request: HttpRequest, now: int) -> str:
+        """Says why the session ends now; nothing where it goes on."""
+        if now - request.session.get(LAST_SEEN, now) > settings.SESSION_IDLE_MINUTES * 60:
+            return "You were logged out because the session was idle."
+        if now - request.session.setdefault(BEGAN, now) > settings.SESSION_COOKIE_AGE:
+            return "You were logged out because the session reached its maximum length."
+        return ""
 
 
-def page_of(request: HttpRequest) -> str:
-    """The page that the person looks at; the address of a form or of a part of a page is none. Without its query."""
-    if request.method == "GET" and not request.headers.get("HX-Request"):
-        return request.path
-    page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
-    return page.path if page.netloc == request.get_host() else reverse(settings.LOGIN_REDIRECT_URL)
+def seconds_left(request: HttpRequest) -> int:
+    """How long the session lives on if nobody uses it."""
+    now = int(time.time())
+    idle = request.session.get(LAST_SEEN, now) + settings.SESSION_IDLE_MINUTES * 60 - now
+    long = request.session.get(BEGAN, now) + settings.SESSION_COOKIE_AGE - now
+    return max(min(idle, long), 0)
 
 
-class PrivateMiddleware:
-    """On a ward's shared computer nothing that was shown comes back after the log-out, not even by going back."""
+class WayBackMiddleware:
+    """Has the log-in page lead back to the page on which the person was, never to the address of a form."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        header = "HX-Redirect" if request.headers.get("HX-Request") else "Location"
+        target = urlsplit(response.headers.get(header, ""))
+        back = dict(parse_qsl(target.query)).get("next")
+        if target.path != reverse(settings.LOGIN_URL) or not (back or response.status_code == 401):
+            return response  # a link to the log-in page that names no way back is left as it is
+        if request.method == "POST" and not getattr(request, "is_kept", False) and not asks_for_data(request):
+            messages.warning(request, NOT_RECORDED)
+        if back in (None, request.get_full_path()):
+            response[header] = log_in_address(page_of(request))
+        return response
+
+
+def log_in_address(page: str) -> str:
+    return f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': page}, safe='/')}"
+
+
+def asks_for_data(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/") or "application/json" in request.headers.get("Accept", "")
+
+
+def page_of(request: HttpRequest) -> str:
+    """The page that the person looks at; the address of a form or of a part of a page is none."""
+    if request.method == "GET" and not request.headers.get("HX-Request"):
+        return _without_search(request.path, request.META.get("QUERY_STRING", ""))
+    page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    is_ours = page.netloc == request.get_host()
+    return _without_search(page.path, page.query) if is_ours else reverse(settings.LOGIN_REDIRECT_URL)
+
+
+def _without_search(path: str, query: str) -> str:
+    kept = [(name, value) for name, value in parse_qsl(query) if name in KEPT_OF_QUERY and value.isdecimal()]
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+# What leads back to a place after the log-in; other parts of an address may be words about people.
+KEPT_IN_NEXT = ("patient", "page", "site", "start", "end", "sort", "status")
+
+
+class PrivateMiddleware:
+    """On a ward's shared computer nothing that was shown comes back after the log-out, not even by going back.
+
+    Nor does the way to the log-in carry what was searched for.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        was_known = request.user.is_authenticated
+        response = self.get_response(request)
         if request.user.is_authenticated:
             response.setdefault("Cache-Control", "private, no-store")
+        elif was_known:
+            response["Clear-Site-Data"] = '"cache", "storage"'
+        if "next=" in response.get("Location", ""):
+            response["Location"] = _with_plain_next(response["Location"])
         return response
+
+
+def _with_plain_next(location: str) -> str:
+    """The way to a log-in, and what it leads back to without the words that somebody entered."""
+    here = urlsplit(location)
+    query = QueryDict(here.query, mutable=True)
+    if "next" in query:
+        page = urlsplit(query["next"])
+        kept = [(name, value) for name, value in parse_qsl(page.query) if name in KEPT_IN_NEXT]
+        query["next"] = urlunsplit(page._replace(query=urlencode(kept), fragment=""))
+    return urlunsplit(here._replace(query=query.urlencode(safe="/")))
 
 
 class TimezoneMiddleware:

@@ -8,7 +8,6 @@ import zoneinfo
 from datetime import datetime
 from typing import ClassVar, Self
 
-import pgtrigger
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -16,6 +15,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from accounts.append_only import WRITTEN_ONCE
+
+AGENT_LENGTH = 200
 
 
 def validate_timezone(name: str) -> None:
@@ -40,6 +43,12 @@ class User(AbstractUser):
     @property
     def display_name(self) -> str:
         return self.get_full_name() or self.username
+
+    @property
+    def name_on_record(self) -> str:
+        """For lists of acts: names change and repeat, the user name beside tells who it was."""
+        full = self.get_full_name()
+        return f"{full} ({self.username})" if full else self.username
 
 
 class SiteScopedQuerySet(models.QuerySet):
@@ -191,21 +200,31 @@ class Action(models.TextChoices):
     LOGIN = "login", "Logged in"
     LOGIN_FAILED = "login_failed", "Failed login"
     LOGOUT = "logout", "Logged out"
+    SESSION_ENDED = "session_ended", "Ended another session"
+    ACCESS_REFUSED = "access_refused", "Access refused"
     PASSWORD_CHANGED = "password_changed", "Changed the password"
+    ACCOUNT_CREATED = "account_created", "Made an account"
+    ACCOUNT_CHANGED = "account_changed", "Changed an account"
     TOKEN_ISSUED = "token_issued", "Made an API token"
     TOKEN_REVOKED = "token_revoked", "Revoked an API token"
     MEMBERSHIP_CHANGED = "membership_changed", "Changed a membership"
+    SITE_CREATED = "site_created", "Made a site"
     SITE_CHANGED = "site_changed", "Changed the site's settings"
     PATIENT_REGISTERED = "patient_registered", "Registered a patient"
     PATIENT_AMENDED = "patient_amended", "Amended a patient"
     PATIENT_VIEWED = "patient_viewed", "Viewed a patient"
+    LIST_VIEWED = "list_viewed", "Viewed a list"
     CASE_OPENED = "case_opened", "Opened a case"
     CASE_AMENDED = "case_amended", "Amended a case"
     CASE_VIEWED = "case_viewed", "Viewed a case"
     CASE_CLOSED = "case_closed", "Closed a case"
     CASE_REOPENED = "case_reopened", "Reopened a case"
+    CASE_CANCELLED = "case_cancelled", "Cancelled a case"
     SCAN_UPLOADED = "scan_uploaded", "Uploaded a scan"
     UPLOAD_REFUSED = "upload_refused", "Upload refused"
+    PATIENT_CONFIRMED = "patient_confirmed", "Confirmed the patient of an upload"
+    SCANS_JOINED = "scans_joined", "Joined scans into one"
+    SCAN_SPLIT = "scan_split", "Split a scan"
     SCAN_WITHDRAWN = "scan_withdrawn", "Withdrew a scan"
     REVIEW_RECORDED = "review_recorded", "Reviewed a scan"
     FILE_DOWNLOADED = "file_downloaded", "Downloaded a file"
@@ -253,6 +272,8 @@ class Event(models.Model):
     subject_type = models.CharField(max_length=24, blank=True)
     subject_id = models.BigIntegerField(null=True)
     details = models.JSONField(default=dict, blank=True)
+    address = models.CharField(max_length=64, blank=True, help_text="From where, as EVENT_ADDRESSES keeps it.")
+    agent = models.CharField(max_length=AGENT_LENGTH, blank=True, help_text="What the caller's program calls itself.")
 
     objects = EventQuerySet.as_manager()
 
@@ -263,7 +284,21 @@ class Event(models.Model):
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class EventSeal(models.Model):
+    """An event's place in the chain of digests that `accounts.seals` makes and verifies."""
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        triggers = WRITTEN_ONCE
+
+    def __str__(self) -> str:
+        return f"Seal {self.position}"

@@ -1,13 +1,12 @@
-"""Logins and password changes become events, however they happen."""
+"""Log-ins, failed ones and log-outs become events."""
 
 from typing import Any
 
-from allauth.account.signals import password_changed, password_reset
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
-from django.http import HttpRequest
 
 from accounts.events import record_event
+from accounts.logins import account_of, login_digest
 from accounts.models import Action, User
 
 
@@ -24,12 +23,7 @@ def note_logout(sender: type, user: User | None, **kwargs: Any) -> None:
 
 @receiver(user_login_failed)
 def note_failed_login(sender: type, credentials: dict[str, Any], **kwargs: Any) -> None:
-    known = User.objects.filter(username=credentials.get("username") or "").first()
-    if known is None and credentials.get("email"):
-        known = User.objects.filter(email__iexact=credentials["email"]).first()
-    record_event(Action.LOGIN_FAILED, actor=known)
-
-
-@receiver([password_changed, password_reset])
-def note_password_change(sender: type, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    record_event(Action.PASSWORD_CHANGED, actor=user)
+    login = credentials.get("username") or credentials.get("email") or ""
+    account = account_of(login)
+    details = {} if account is not None else {"login": login_digest(login)}
+    record_event(Action.LOGIN_FAILED, actor=account, **details)

@@ -1,12 +1,17 @@
-"""House-keeping that the scheduler starts once a day."""
+"""Defines the tasks that the scheduler starts for accounts, and finds those that send mails."""
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts import mails  # noqa: F401 - its tasks are found here
 from accounts.models import IdempotentRequest
+from accounts.seals import head, seal_events
+
+logger = logging.getLogger(__name__)
 
 REPLAYS_KEPT_FOR = timedelta(days=2)
 
@@ -16,6 +21,19 @@ def tidy_up() -> None:
     """Ended sessions and old answers to repeated API calls go; nothing that anybody recorded does."""
     call_command("clearsessions")
     IdempotentRequest.objects.filter(created_at__lt=timezone.now() - REPLAYS_KEPT_FOR).delete()
+
+
+@shared_task(ignore_result=True)
+def seal_new_events() -> None:
+    """Adds the newest events to the chain of seals."""
+    seal_events()
+
+
+@shared_task(ignore_result=True)
+def log_event_head() -> None:
+    """Writes the head of the chain to the log, where whoever changes the database does not reach it."""
+    seal_events(everything=True)
+    logger.info("Event record: head %s", head())
 
 
 # A message that an earlier release sent carries this name; it goes with the next release.

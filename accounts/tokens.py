@@ -1,16 +1,17 @@
-"""API tokens, made and revoked by the person whose rights they carry."""
+"""API tokens, made by the person whose rights they carry; revoked by that person, a manager or the administrator."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.events import record_event
-from accounts.models import Action, ApiToken, Scope, User
-from accounts.rights import Right, rights_anywhere
+from accounts.mails import notify
+from accounts.models import Action, ApiToken, ApiTokenQuerySet, Scope, Site, User
+from accounts.rights import Right, require, rights_anywhere
 
 SCOPE_RIGHTS = {
     Scope.READ: Right.VIEW,
@@ -38,12 +39,30 @@ def issue_token(*, user: User, name: str, scopes: Iterable[str], days: int) -> t
             user=user, name=name.strip(), scopes=wanted, expires_at=timezone.now() + timedelta(days=days)
         )
         record_event(Action.TOKEN_ISSUED, actor=user, subject=token, scopes=wanted, days=days)
+        notify(user, "token_issued", token=token, scopes=", ".join(wanted))
     return token, secret
 
 
-def revoke_token(*, token: ApiToken) -> None:
-    """Revoking twice is revoking once."""
+def revoke_token(*, token: ApiToken, by: User) -> None:
+    """Revoking twice is revoking once. The owner hears of it where somebody else has done it."""
+    revoke_tokens(of=token.user, by=by, among=ApiToken.objects.filter(pk=token.pk))
+
+
+def revoke_tokens(*, of: User, by: User | None, among: ApiTokenQuerySet | None = None) -> int:
+    """Revokes what still serves of a person's tokens, or of those `among` them; says how many they were."""
     with transaction.atomic():
-        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).exists():
+        tokens = list((of.api_tokens.all() if among is None else among).filter(user=of, revoked_at=None))
+        for token in tokens:
             token.revoke()
-            record_event(Action.TOKEN_REVOKED, actor=token.user, subject=token)
+            record_event(Action.TOKEN_REVOKED, actor=by, subject=token, owner=of.username)
+        if tokens and by is not None and by.pk != of.pk:
+            notify(of, "tokens_revoked", actor=by.name_on_record, names=", ".join(token.name for token in tokens))
+    return len(tokens)
+
+
+def revoke_tokens_of_member(*, member: User, site: Site, by: User) -> int:
+    """For the manager of a site: a member's tokens reach the site's patients, so the manager may end them all."""
+    require(by, site, Right.MANAGE)
+    if not site.memberships.filter(user=member).exists():
+        raise PermissionDenied(f"{member.username} is no member of {site}.")
+    return revoke_tokens(of=member, by=by)

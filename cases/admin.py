@@ -4,7 +4,7 @@ from accounts.admin import ReadOnlyAdmin
 from cases.models import Case, Patient, Review, Scan, Slice
 
 # The rules live in cases.casework, cases.uploads and cases.reviews, and each act is an event: so the administration
-# looks, and changes nothing.
+# looks, and changes nothing. It searches for nobody: its searches would stand in addresses.
 
 
 @admin.register(Patient)
@@ -12,7 +12,6 @@ class PatientAdmin(ReadOnlyAdmin):
     list_display = ["id", "record_number", "name", "birth_date", "sex", "site", "is_synthetic"]
     list_filter = ["site", "is_synthetic"]
     list_select_related = ["site"]
-    search_fields = ["record_number", "name"]
 
 
 @admin.register(Case)
@@ -20,7 +19,6 @@ class CaseAdmin(ReadOnlyAdmin):
     list_display = ["id", "patient", "accession_number", "priority", "status", "assigned_reader", "created_at"]
     list_filter = ["status", "priority", "patient__site"]
     list_select_related = ["patient", "assigned_reader"]
-    search_fields = ["accession_number", "patient__record_number"]
     date_hierarchy = "created_at"
 
 

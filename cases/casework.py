@@ -2,17 +2,27 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState, written_reason
 from accounts.rights import Right, require, rights_at
-from cases.errors import DuplicateRecordNumber, WrongState
-from cases.models import REASON_LENGTH, Case, Patient, Scan
+from cases.models import Case, Patient, Review, Scan
 from cases.summaries import refresh_case
 
 PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
 CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
+
+
+class DuplicateRecordNumber(Exception):
+    """The site already has a patient with this number, who is offered instead."""
+
+    def __init__(self, existing: Patient) -> None:
+        super().__init__("This site already has a patient with this medical record number.")
+        self.existing = existing
 
 
 def register_patient(*, site: Site, user: User, is_synthetic: bool = False, **facts: Any) -> Patient:
@@ -94,19 +104,73 @@ def close_case(*, case: Case, user: User) -> None:
     require(user, case.site, Right.CLOSE)
     with transaction.atomic():
         locked = lock_case(case.pk)
+        if reason := why_not_closed(locked, user):
+            raise WrongState(f"Case {case.pk} cannot be closed yet. {reason}")
         locked.close()
         record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked)
     case.refresh_from_db()
 
 
+def why_not_closed(case: Case, user: User) -> str:
+    """What has to happen before this person can close the case; empty where nothing has to.
+
+    To a blinded reader it says only what concerns their own decision.
+    """
+    if scan := undecided_by(user, case):
+        return f"You have not decided on scan {scan.pk}, and closing shows what the model and the colleagues say of it."
+    if not case.needs_review:
+        return ""
+    scan = case.scans.ready().filter(final_label=None).order_by("-readers_disagree", "pk")[0]
+    if scan.readers_disagree:
+        return f"The readers disagree on scan {scan.pk}. {HOW_TO_AGREE}"
+    return f"No reader has decided on scan {scan.pk}; decide on it or withdraw it."
+
+
+HOW_TO_AGREE = "It has a label once all who decided say the same: one of them changes the decision, with a reason."
+
+
+def undecided_by(user: User, case: Case) -> Scan | None:
+    """At a blinded site, a scan that keeps this reader from closing the case; a manager who does not read has none."""
+    if not case.site.blinded_reads or Right.REVIEW not in rights_at(user, case.site):
+        return None
+    decided = Review.objects.filter(reader=user, scan=OuterRef("pk"))
+    return case.scans.ready().filter(~Exists(decided)).first()
+
+
+def may_cancel(user: User, case: Case) -> bool:
+    """Who opened the case by mistake, while they may still open cases there, or a manager of the site."""
+    rights = rights_at(user, case.site)
+    return Right.MANAGE in rights or (Right.UPLOAD in rights and case.created_by_id == user.pk)
+
+
+def cancel_case(*, case: Case, user: User, reason: str) -> None:
+    """For a case opened by mistake, in which nothing was decided: it leaves the worklist and the model's queue."""
+    if not may_cancel(user, case):
+        raise PermissionDenied("Only who opened the case, or a manager of this site, can cancel it.")
+    reason = written_reason(reason, missing=f"Case {case.pk} can be cancelled only with a reason; write one.")
+    with transaction.atomic():
+        locked = lock_case(case.pk)
+        locked.cancel(reason=reason)
+        record_event(
+            Action.CASE_CANCELLED,
+            actor=user,
+            site=locked.site,
+            case_id=locked.pk,
+            subject=locked,
+            reason=reason,
+        )
+    case.refresh_from_db()
+
+
 def reopen_case(*, case: Case, user: User, reason: str) -> None:
-    require(user, case.site, Right.CLOSE)
-    reason = _bounded(reason)
-    if not reason:
-        raise WrongState(f"Case {case.pk} can be reopened only with a reason; write one.")
+    """A closed case by a reader or a manager, a cancelled one also by whoever may cancel it."""
+    if not (case.is_cancelled and may_cancel(user, case)):
+        require(user, case.site, Right.CLOSE)
+    reason = written_reason(reason, missing=f"Case {case.pk} can be reopened only with a reason; write one.")
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.reopen()
+        refresh_case(locked.pk)
         record_event(
             Action.CASE_REOPENED,
             actor=user,
@@ -121,7 +185,7 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
 def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
     """For a scan sent by mistake: it stays on record and leaves the worklist and the labels."""
     require(user, scan.site, Right.UPLOAD)
-    reason = _bounded(reason)
+    reason = written_reason(reason, missing=f"Scan {scan.pk} can be withdrawn only with a reason; write one.")
     with transaction.atomic():
         lock_case(scan.case_id).require_not_closed()
         scan.refresh_from_db()
@@ -144,13 +208,6 @@ def lock_case(case_id: int) -> Case:
 
 def lock_patient(patient_id: int) -> Patient:
     return Patient.objects.select_for_update(of=("self",)).select_related("site").get(pk=patient_id)
-
-
-def _bounded(reason: str) -> str:
-    reason = reason.replace("\0", "").strip()
-    if len(reason) > REASON_LENGTH:
-        raise WrongState(f"A reason takes at most {REASON_LENGTH} characters; shorten it.")
-    return reason
 
 
 def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...]) -> list[str]:

@@ -19,8 +19,9 @@ from zipstream import ZipStream
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import Right, require
-from cases.errors import WrongState
+from cases.disclosure import note_shown
 from cases.labelled_set import Standing
 from cases.models import Label, ScanQuerySet, Slice
 
@@ -57,12 +58,13 @@ class ExportedSlice:
 
 
 def export_labelled_set(*, scans: ScanQuerySet, user: User) -> ZipStream:
-    """Of `cases.labelled_set.labelled_scans`, those in the set; an event for each site says who took them."""
+    """Of `cases.labelled_set.labels_shown_to`, those in the set; an event for each site says who took them."""
     included = scans.filter(standing=Standing.INCLUDED)
     slices = _exported_slices(included)
     if not slices:
         raise WrongState("The labelled set of this choice is empty; review scans or choose other filters.")
     archive = _archive(slices)
+    note_shown(user, included.order_by().values_list("pk", flat=True))
     sites = Site.objects.filter(patients__cases__scans__in=included.values("pk")).distinct()
     for site in sites:
         require(user, site, Right.MANAGE)
@@ -73,7 +75,7 @@ def export_labelled_set(*, scans: ScanQuerySet, user: User) -> ZipStream:
 
 def _exported_slices(included: ScanQuerySet) -> list[ExportedSlice]:
     """Read at once, so that no database connection is held while the file goes out."""
-    labels = dict(included.values_list("pk", "final_label"))
+    labels = dict(included.values_list("pk", "label"))
     rows = (
         Slice.objects.filter(scan__in=labels)
         .order_by("scan", "position")

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Case as Choose
-from django.db.models import CharField, Count, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.labels import Agreement
 from cases.models import Label, Review, Scan, ScanQuerySet, ScanStatus
+from cases.reviews import hidden_scans
 
 
 class Standing(models.TextChoices):
@@ -28,6 +29,7 @@ class Standing(models.TextChoices):
     CANNOT_TELL = "cannot_tell", "The readers cannot tell"
     SYNTHETIC = "synthetic", "Synthetic, drawn for demonstration"
     WITHDRAWN = "withdrawn", "Withdrawn"
+    HIDDEN = "hidden", "Hidden until you decide"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class SiteCounts:
     covid: int
     non_covid: int
     excluded: int
+    hidden: int = 0  # to be decided by the user first, who must not learn whether they are in the set
 
     @property
     def included(self) -> int:
@@ -45,32 +48,49 @@ class SiteCounts:
 
     @property
     def total(self) -> int:
-        return self.included + self.excluded
+        return self.included + self.excluded + self.hidden
 
 
-def labelled_scans(user: User, *, with_synthetic: bool = False) -> ScanQuerySet:
-    """The scans of the sites that the user manages, each with its `agreement` and `standing`."""
-    return standings_at(sites_with(user, Right.MANAGE), with_synthetic=with_synthetic)
+def labels_shown_to(user: User, *, with_synthetic: bool = False) -> ScanQuerySet:
+    """The scans of the sites that the user manages, each with `label`, `agreement`, `standing` and `reader_count`.
+
+    A manager who also reads at a blinded site must learn none of them before deciding: of such scans they are empty
+    already, and `standing` says so. Pages, addresses, filters, counts and exports use nothing else.
+    """
+    hidden = hidden_scans(user).filter(pk=OuterRef("pk"))
+    scans = _scans_at(sites_with(user, Right.MANAGE)).annotate(is_hidden=Exists(hidden))
+    return scans.annotate(
+        label=Choose(When(is_hidden=True, then=Value(None)), default=F("final_label"), output_field=CharField()),
+        agreement=Choose(When(is_hidden=True, then=Value(None)), default=_agreement(), output_field=CharField()),
+        standing=_standing(with_synthetic, hides=True),
+        reader_count=Choose(When(is_hidden=True, then=Value(0)), default=F("all_readers")),
+    )
 
 
 def standings_at(sites: "Iterable[Site] | QuerySet[Site]", *, with_synthetic: bool = False) -> ScanQuerySet:
-    """The same of these sites, for callers that have checked the right."""
+    """Everything of these sites, for building data sets; what a person sees comes from `labels_shown_to`."""
+    return _scans_at(sites).annotate(agreement=_agreement(), standing=_standing(with_synthetic))
+
+
+def _scans_at(sites: "Iterable[Site] | QuerySet[Site]") -> ScanQuerySet:
     return (
         Scan.objects.filter(case__patient__site__in=sites)
         .select_related("case__patient__site")
-        .annotate(reader_count=_reader_count())
-        .annotate(agreement=_agreement(), standing=_standing(with_synthetic))
+        .annotate(all_readers=_reader_count())
         .order_by("case__patient__site__name", "pk")
     )
 
 
 def counts_by_site(scans: ScanQuerySet) -> list[SiteCounts]:
-    rows = scans.order_by().values_list("case__patient__site__name", "standing", "final_label").annotate(n=Count("pk"))
+    """Of `labels_shown_to`."""
+    rows = scans.order_by().values_list("case__patient__site__name", "standing", "label").annotate(n=Count("pk"))
     counted: dict[str, Counter[str]] = {}
     for site, standing, label, number in rows:
-        column = label if standing == Standing.INCLUDED else "excluded"
+        column = {Standing.INCLUDED: label, Standing.HIDDEN: "hidden"}.get(standing, "excluded")
         counted.setdefault(site, Counter())[column] += number
-    return [SiteCounts(site, c["covid"], c["non_covid"], c["excluded"]) for site, c in sorted(counted.items())]
+    return [
+        SiteCounts(site, c["covid"], c["non_covid"], c["excluded"], c["hidden"]) for site, c in sorted(counted.items())
+    ]
 
 
 def counts_by_standing(scans: ScanQuerySet) -> list[tuple[Standing, int]]:
@@ -92,21 +112,22 @@ def _reader_count() -> Coalesce:
 def _agreement() -> Choose:
     """The twin in SQL of `cases.labels.agreement`; a test holds them together."""
     return Choose(
-        When(reader_count=0, then=Value(Agreement.NONE.value)),
+        When(all_readers=0, then=Value(Agreement.NONE.value)),
         When(final_label=None, then=Value(Agreement.DISAGREEMENT.value)),
-        When(reader_count=1, then=Value(Agreement.SINGLE.value)),
+        When(all_readers=1, then=Value(Agreement.SINGLE.value)),
         default=Value(Agreement.CONSENSUS.value),
         output_field=CharField(),
     )
 
 
-def _standing(with_synthetic: bool) -> Choose:
-    """The first reason counts."""
+def _standing(with_synthetic: bool, *, hides: bool = False) -> Choose:
+    """The first reason counts; what has nothing to do with labels is said of hidden scans too."""
     synthetic = Q(is_synthetic=True) | Q(case__patient__is_synthetic=True)
     reasons = [
         (Standing.WITHDRAWN, Q(status=ScanStatus.WITHDRAWN)),
         (Standing.SYNTHETIC, synthetic),
-        (Standing.UNREVIEWED, Q(reader_count=0)),
+        *([(Standing.HIDDEN, Q(is_hidden=True))] if hides else []),
+        (Standing.UNREVIEWED, Q(all_readers=0)),
         (Standing.DISAGREEMENT, Q(final_label=None)),
         (Standing.CANNOT_TELL, Q(final_label=Label.CANNOT_TELL)),
     ]

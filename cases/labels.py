@@ -19,6 +19,11 @@ def agreement(current_labels: Sequence[str]) -> Agreement:
     return Agreement.SINGLE if len(current_labels) == 1 else Agreement.CONSENSUS
 
 
+def disagree(current_labels: Sequence[str]) -> bool:
+    """Whether two readers hold different labels now; one of them changes the decision, or another reader decides."""
+    return agreement(current_labels) == Agreement.DISAGREEMENT
+
+
 def final_label(current_labels: Sequence[str]) -> str | None:
     """The label on which every reader's current review agrees; none while they differ."""
     return current_labels[0] if len(set(current_labels)) == 1 else None

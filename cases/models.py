@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import date
 
 import pghistory
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -16,8 +15,9 @@ from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
-from cases.errors import WrongState
+from accounts.refusals import LONGEST_REASON, WrongState
 from cases.validators import validate_not_in_future, validate_one_line
 
 
@@ -61,6 +61,7 @@ class PatientQuerySet(SiteScopedQuerySet):
     fields=["record_number", "name", "birth_date", "sex"],
     model_name="PatientVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
@@ -111,11 +112,20 @@ class Priority(models.TextChoices):
 class CaseStatus(models.TextChoices):
     OPEN = "open", "Open"
     IN_REVIEW = "in_review", "In review"
+    DECIDED = "decided", "Decided"
     CLOSED = "closed", "Closed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+# Nothing is done in such a case until it is reopened.
+SETTLED = (CaseStatus.CLOSED, CaseStatus.CANCELLED)
 
 
 class CaseQuerySet(SiteScopedQuerySet):
     site_path = "patient__site"
+
+    def active(self) -> CaseQuerySet:
+        return self.exclude(status__in=SETTLED)
 
 
 ATTENTION_RANK = models.Case(
@@ -131,11 +141,23 @@ ATTENTION_RANK = models.Case(
     output_field=models.SmallIntegerField(),
 )
 
+# A decided case ranks behind those of the next lower priority that are to be read: a decided emergency neither hides
+# one that waits nor sinks below routine. Cases without a scan follow, closed and cancelled ones come last.
+RANK_OF_DECIDED, RANK_OF_EMPTY, RANK_OF_SETTLED = 15, 60, 100
+WORKLIST_RANK = ATTENTION_RANK + models.Case(
+    When(status__in=SETTLED, then=Value(RANK_OF_SETTLED)),
+    When(needs_review=True, then=Value(0)),
+    When(final_label__isnull=False, then=Value(RANK_OF_DECIDED)),
+    default=Value(RANK_OF_EMPTY),
+    output_field=models.SmallIntegerField(),
+)
+
 
 @pghistory.track(
     fields=["accession_number", "reason", "priority", "assigned_reader", "status", "patient"],
     model_name="CaseVersion",
     obj_field=pghistory.ObjForeignKey(related_name="versions"),
+    meta={"triggers": [NEVER_EMPTIED]},  # the rest is PGHISTORY_APPEND_ONLY
 )
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
@@ -149,15 +171,20 @@ class Case(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", editable=False, null=True)
     closed_at = models.DateTimeField(null=True, editable=False)
+    cancelled_reason = models.CharField(max_length=LONGEST_REASON, blank=True, editable=False)
 
     # Summaries of the scans, kept by cases.summaries so that the worklist is one indexed query.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
     label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
+    )
+    worklist_rank = models.GeneratedField(
+        expression=WORKLIST_RANK, output_field=models.SmallIntegerField(), db_persist=True
     )
 
     objects = CaseQuerySet.as_manager()
@@ -171,10 +198,13 @@ class Case(models.Model):
                 name="case_closed_has_date",
             ),
             models.CheckConstraint(condition=Q(status__in=CaseStatus.values), name="case_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status=CaseStatus.CANCELLED) | ~Q(cancelled_reason=""), name="case_cancelled_has_reason"
+            ),
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="case_priority_known"),
         ]
         indexes = [
-            models.Index(fields=["-needs_review", "attention", "created_at", "id"], name="case_worklist"),
+            models.Index(fields=["worklist_rank", "created_at", "id"], name="case_by_rank"),
             models.Index(
                 fields=["attention", "created_at", "id"],
                 condition=Q(needs_review=True),
@@ -195,9 +225,19 @@ class Case(models.Model):
     def is_closed(self) -> bool:
         return self.status == CaseStatus.CLOSED
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == CaseStatus.CANCELLED
+
+    @property
+    def is_settled(self) -> bool:
+        """Closed or cancelled: nothing is done in it until it is reopened."""
+        return self.status in SETTLED
+
     def require_not_closed(self) -> None:
-        if self.is_closed:
-            raise WrongState(f"Case {self.pk} is closed; reopen it first.")
+        """Nor cancelled."""
+        if self.is_settled:
+            raise WrongState(f"Case {self.pk} is {self.get_status_display().lower()}; reopen it first.")
 
     def start_review(self) -> None:
         """The first decision of a reader moves the case on; later ones leave it where it is."""
@@ -213,16 +253,22 @@ class Case(models.Model):
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
+    def cancel(self, *, reason: str) -> None:
+        self.require_not_closed()
+        if not reason:
+            raise WrongState(f"Case {self.pk} can be cancelled only with a reason; write one.")
+        if Review.objects.filter(scan__case=self).exists():
+            raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
+        self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
+        self.save(update_fields=["status", "cancelled_reason"])
+
     def reopen(self) -> None:
-        if not self.is_closed:
+        if not self.is_settled:
             raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
         reviewed = Review.objects.filter(scan__case=self).exists()
         self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
-        self.closed_at = None
-        self.save(update_fields=["status", "closed_at"])
-
-
-REASON_LENGTH = 500
+        self.closed_at, self.cancelled_reason = None, ""
+        self.save(update_fields=["status", "closed_at", "cancelled_reason"])
 
 
 class ScanKind(models.TextChoices):
@@ -250,6 +296,8 @@ class Scan(models.Model):
     status = models.CharField(max_length=12, choices=ScanStatus, default=ScanStatus.READY, editable=False)
     content_key = models.CharField(max_length=64, editable=False)
     series_key = models.CharField(max_length=80, blank=True, editable=False)
+    # The study's UID, replaced under the installation's key as that of the series is.
+    study_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=200, blank=True)
     pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
@@ -259,7 +307,7 @@ class Scan(models.Model):
     is_synthetic = models.BooleanField(default=False, editable=False)
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    withdrawn_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
+    withdrawn_reason = models.CharField(max_length=LONGEST_REASON, blank=True)
 
     # Summaries kept by cases.summaries: the newest answer of the model and the readers' consensus.
     decision = models.CharField(max_length=12, choices=Decision, null=True, editable=False)
@@ -267,6 +315,7 @@ class Scan(models.Model):
     # The inference.Prediction behind the answer; no foreign key, since cases know nothing of models.
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
+    readers_disagree = models.BooleanField(default=False, editable=False)
     # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 
@@ -288,6 +337,10 @@ class Scan(models.Model):
                 name="scan_withdrawn_has_reason",
             ),
         ]
+        indexes = [
+            models.Index(fields=["series_key"], name="scan_series"),
+            models.Index(fields=["study_key"], condition=~Q(study_key=""), name="scan_study"),
+        ]
 
     def __str__(self) -> str:
         return f"Scan {self.pk}"
@@ -306,9 +359,7 @@ class Scan(models.Model):
 
     def withdraw(self, *, reason: str) -> None:
         self.require_ready()
-        if not reason.strip():
-            raise WrongState(f"Scan {self.pk} can be withdrawn only with a reason; write one.")
-        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason.strip()
+        self.status, self.withdrawn_reason = ScanStatus.WITHDRAWN, reason
         self.save(update_fields=["status", "withdrawn_reason"])
 
     @staticmethod
@@ -355,6 +406,7 @@ class Slice(models.Model):
             models.UniqueConstraint(fields=["scan", "position"], name="slice_position_unique"),
             models.UniqueConstraint(fields=["scan", "key"], name="slice_key_unique_in_scan"),
         ]
+        indexes = [models.Index(fields=["key"], name="slice_key")]
 
     def __str__(self) -> str:
         return f"Slice {self.position + 1} of scan {self.scan_id}"
@@ -375,10 +427,12 @@ class ReviewQuerySet(SiteScopedQuerySet):
 class Review(models.Model):
     """One reader's decision on one scan. Never edited, only superseded by the same reader."""
 
+    LONGEST_REASON = 2000
+
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
     label = models.CharField(max_length=12, choices=Label)
-    reason = models.CharField(max_length=2000, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
     was_blinded = models.BooleanField(default=False)
@@ -404,7 +458,7 @@ class Review(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Review {self.pk}"
@@ -412,3 +466,49 @@ class Review(models.Model):
     @property
     def site(self) -> Site:
         return self.scan.case.patient.site
+
+
+class ShownKind(models.TextChoices):
+    ANSWER = "answer", "The model's answer"
+    LABEL = "label", "A colleague's decision"
+
+
+class ShownAnswer(models.Model):
+    """What a person saw of a scan before deciding on it; whoever saw something no longer decides blinded."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=8, choices=ShownKind)
+    shown_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["shown_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "user", "what"], name="shown_answer_once"),
+            models.CheckConstraint(condition=Q(what__in=ShownKind.values), name="shown_answer_kind_known"),
+        ]
+        triggers = WRITTEN_ONCE
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()} of scan {self.scan_id}, shown to user {self.user_id}"
+
+
+class ReviewDraft(models.Model):
+    """What one reader has chosen and typed for one scan and not recorded yet. Only that reader ever sees it."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="review_drafts")
+    reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="review_drafts")
+    label = models.CharField(max_length=12, choices=Label, blank=True)
+    reason = models.CharField(max_length=2000, blank=True)
+    closes_case = models.BooleanField(default=False)
+    saved_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "reader"], name="draft_unique_for_reader_and_scan"),
+            models.CheckConstraint(condition=Q(label__in=["", *Label.values]), name="draft_label_known"),
+            models.CheckConstraint(condition=~Q(label="", reason="", closes_case=False), name="draft_holds_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Draft {self.pk}"

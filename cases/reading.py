@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, Event, EventQuerySet, Membership, Role, User
+from accounts.refusals import WrongState
 from accounts.rights import Right, require, rights_at, sites_with
-from cases.casework import close_case, lock_case
-from cases.errors import WrongState
-from cases.models import Case, CaseQuerySet, CaseStatus, Label, Review, Scan
+from cases.casework import close_case, lock_case, why_not_closed
+from cases.errors import LookAgain
+from cases.models import Case, CaseQuerySet, Label, Review, Scan
 from cases.reviews import may_see_answer, record_review
 from cases.worklist import cases_shown_to
 
@@ -39,7 +40,7 @@ def own_review(scan: Scan, reader: User) -> Review | None:
 
 
 def decision_open_to(user: User, scan: Scan) -> bool:
-    return scan.is_ready and not scan.case.is_closed and Right.REVIEW in rights_at(user, scan.site)
+    return scan.is_ready and not scan.case.is_settled and Right.REVIEW in rights_at(user, scan.site)
 
 
 def cases_to_read(reader: User) -> CaseQuerySet:
@@ -52,7 +53,7 @@ def cases_to_read(reader: User) -> CaseQuerySet:
     return (
         cases_shown_to(reader)
         .filter(patient__site__in=sites_with(reader, Right.REVIEW), needs_review=True)
-        .exclude(status=CaseStatus.CLOSED)
+        .active()
         .filter(Q(assigned_reader=None) | Q(assigned_reader=reader) | ~Exists(colleague))
         .filter(Exists(unread))
         .order_by("shown_attention", "created_at", "pk")
@@ -114,29 +115,74 @@ def decide(
     reader: User,
     label: Label | str,
     reason: str = "",
+    confirms: bool = False,
     seen_prediction: int | None = None,
+    seen_review: int | None = None,
     close: bool = False,
 ) -> Decided:
-    """A review of what was on screen, and the case closed with it if wished and possible.
+    """Records a review of what was on screen, and closes the case with it if wished and possible.
 
-    `seen_prediction` is the answer that the reader looked at, none where none was shown. If the model has
-    answered since, nothing is recorded: nobody agrees or disagrees with what they have not seen.
+    `seen_prediction` is the answer that the reader looked at, none where none was shown. `seen_review` is the newest
+    review of the scan that was on screen, 0 where there was none, and None where the caller does not say. If either
+    has changed since, nothing is recorded: nobody agrees or disagrees with what they have not seen. A decision that
+    `confirms` is refused unless its label is what the model says. The same decision sent twice is recorded once.
     """
     require(reader, scan.site, Right.REVIEW)
     with transaction.atomic():
         case = lock_case(scan.case_id)
         scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
-        if may_see_answer(reader, scan) and scan.prediction_id != seen_prediction:
-            raise WrongState(f"The model has answered scan {scan.pk} since you opened it; look again, then decide.")
-        review = record_review(scan=scan, reader=reader, label=label, reason=reason)
-        case.refresh_from_db()
-        is_closed = close and not case.needs_review
-        if is_closed:
+        review = _recorded_already(scan, reader, label, reason, seen_review)
+        if review is None:
+            _require_on_screen(scan, reader, seen_prediction, seen_review)
+            if confirms:
+                _require_answer(scan, reader, label)
+            review = record_review(scan=scan, reader=reader, label=label, reason=reason)
+            case.refresh_from_db()
+        if close and not case.is_closed and not why_not_closed(case, reader):
             close_case(case=case, user=reader)
     left = unread_scans(case, reader)
     return Decided(
         review=review,
         next_scan=left[0] if left else None,
-        is_case_closed=is_closed,
-        kept_open=close and not is_closed,
+        is_case_closed=close and case.is_closed,
+        kept_open=close and not case.is_closed,
     )
+
+
+def newest_review_shown(scan: Scan, reader: User) -> Review | None:
+    """The last decision on the scan that this reader may see: while blinded, only their own."""
+    reviews = Review.objects.filter(scan=scan).select_related("reader")
+    if not may_see_answer(reader, scan):
+        reviews = reviews.filter(reader=reader)
+    return reviews.order_by("pk").last()
+
+
+def _recorded_already(scan: Scan, reader: User, label: str, reason: str, seen_review: int | None) -> Review | None:
+    """The reader's own decision, made since the page was opened, that says the same: it was sent twice."""
+    own = own_review(scan, reader)
+    if own is None or seen_review is None or own.pk <= seen_review:
+        return None
+    return own if (own.label, own.reason) == (label, reason.strip()) else None
+
+
+def _require_on_screen(scan: Scan, reader: User, seen_prediction: int | None, seen_review: int | None) -> None:
+    newest = newest_review_shown(scan, reader) if seen_review is not None else None
+    if newest is not None and newest.pk > (seen_review or 0):
+        raise LookAgain(_decided_meanwhile(scan, reader, newest))
+    if may_see_answer(reader, scan) and scan.prediction_id != seen_prediction:
+        raise LookAgain(f"The model has answered scan {scan.pk} since you opened it; look again, then decide.")
+
+
+def _decided_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
+    words = newest.get_label_display()
+    if newest.reader_id == reader.pk:
+        return f"You have decided scan {scan.pk} already, in another window: {words}. Look again before you change it."
+    who = newest.reader.display_name
+    return f"{who} has decided scan {scan.pk} since you opened it: {words}. Look again, then decide."
+
+
+def _require_answer(scan: Scan, reader: User, label: str) -> None:
+    if may_see_answer(reader, scan) and scan.decision == label:
+        return
+    words = Label(label).label
+    raise WrongState(f"There is no answer “{words}” to scan {scan.pk} to confirm; choose a label and record that.")

@@ -1,22 +1,25 @@
-"""Recording what a reader decides, and who may see the model's answer before deciding."""
+"""Recording what a reader decides, and from whom the model's answer is hidden until then."""
 
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.events import record_event
 from accounts.models import Action, User
+from accounts.refusals import ReasonMissing, bounded_text
 from accounts.rights import Right, require, rights_at, sites_with
 from cases.casework import lock_case
-from cases.errors import ReasonMissing
-from cases.models import CaseStatus, Decision, Label, Review, Scan, ScanQuerySet
+from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet, ShownAnswer
 from cases.summaries import refresh_case, refresh_scan_label
 
 
 def hidden_scan_ids(user: User | AnonymousUser, scans: Iterable[Scan]) -> set[int]:
-    """Scans whose answer this user must not see yet: a blinded site's reader, not yet decided."""
+    """Scans whose answer this user must not see yet: a blinded site's reader who has neither decided nor seen it.
+
+    Whoever shows answers asks `cases.disclosure.disclose`, which also records what it does not hide.
+    """
     blinded = [
         scan
         for scan in scans
@@ -25,16 +28,29 @@ def hidden_scan_ids(user: User | AnonymousUser, scans: Iterable[Scan]) -> set[in
     if not blinded or not isinstance(user, User):
         return set()
     ids = {scan.pk for scan in blinded}
-    decided = Review.objects.filter(reader=user, scan__in=ids).values_list("scan_id", flat=True)
-    return ids - set(decided)
+    decided = Review.objects.filter(reader=user, scan__in=ids).order_by().values_list("scan_id")
+    seen = ShownAnswer.objects.filter(user=user, scan__in=ids).order_by().values_list("scan_id")
+    return ids - {scan for (scan,) in decided.union(seen)}
 
 
 def hidden_scans(user: User) -> ScanQuerySet:
     """The twin of `hidden_scan_ids` as a query, for filters; a test holds them together."""
     blinded = sites_with(user, Right.REVIEW).filter(blinded_reads=True)
-    decided = Review.objects.filter(reader=user, scan=OuterRef("pk"))
-    scans = Scan.objects.filter(~Exists(decided), case__patient__site__in=blinded)
+    scans = Scan.objects.filter(still_blinded(user), case__patient__site__in=blinded)
     return scans.exclude(case__status=CaseStatus.CLOSED)
+
+
+def still_blinded(user: User | AnonymousUser) -> Q:
+    """Of scans: those on which the user has not decided and of which the user was shown nothing."""
+    person = user.pk or 0  # nobody, where nobody has logged in
+    decided = Review.objects.filter(reader_id=person, scan=OuterRef("pk"))
+    seen = ShownAnswer.objects.filter(user_id=person, scan=OuterRef("pk"))
+    return Q(~Exists(decided), ~Exists(seen))
+
+
+def reviews_of(scans: Iterable[int] | ScanQuerySet) -> "QuerySet[Review, int]":
+    """The numbers of the reviews of these scans, to leave their events out where the scans are hidden."""
+    return Review.objects.filter(scan__in=scans).order_by().values_list("pk", flat=True)
 
 
 def may_see_answer(user: User | AnonymousUser, scan: Scan) -> bool:
@@ -51,7 +67,7 @@ def agreement_with_model(decision: str | None, label: str) -> bool | None:
 def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str = "") -> Review:
     """A confirmation, an override (needs a reason) or a change of mind (needs a reason too)."""
     require(reader, scan.site, Right.REVIEW)
-    label, reason = Label(label), reason.strip()
+    label, reason = Label(label), bounded_text(reason, longest=Review.LONGEST_REASON)
     with transaction.atomic():
         case = lock_case(scan.case_id)
         scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
@@ -73,6 +89,7 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
             model_probability=scan.probability,
             agrees=agrees,
         )
+        ReviewDraft.objects.filter(scan=scan, reader=reader).delete()
         refresh_scan_label(scan)
         refresh_case(case.pk)
         record_event(

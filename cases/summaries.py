@@ -1,7 +1,10 @@
 """Keeps on scans and cases what the worklist needs: the model's answer and the readers' word."""
 
-from cases.labels import final_label
-from cases.models import DECISIONS_BY_CONCERN, Case, Decision, Review, Scan
+from django.db.models import Case as Choose
+from django.db.models import F, Value, When
+
+from cases.labels import disagree, final_label
+from cases.models import DECISIONS_BY_CONCERN, Case, CaseStatus, Decision, Review, Scan
 
 
 def record_answer(*, scan_id: int, prediction_id: int, decision: Decision | str, probability: float | None) -> None:
@@ -19,23 +22,33 @@ def record_label_value(*, scan_id: int, label_value: float) -> None:
 
 
 def refresh_scan_label(scan: Scan) -> None:
-    labels = Review.objects.filter(scan=scan).current().values_list("label", flat=True)
-    scan.final_label = final_label(list(labels))
-    scan.save(update_fields=["final_label"])
+    labels = list(Review.objects.filter(scan=scan).current().values_list("label", flat=True))
+    scan.final_label, scan.readers_disagree = final_label(labels), disagree(labels)
+    scan.save(update_fields=["final_label", "readers_disagree"])
 
 
 def refresh_case(case_id: int) -> None:
     """The caller holds the lock on the case."""
-    scans = list(Scan.objects.filter(case=case_id).ready().values_list("decision", "final_label", "label_value"))
-    decisions = {decision for decision, _, _ in scans}
-    labels = [label for _, label, _ in scans if label]
-    agreed = len(labels) == len(scans)
+    columns = ("decision", "final_label", "label_value", "readers_disagree")
+    scans = list(Scan.objects.filter(case=case_id).ready().values_list(*columns))
+    decisions = {decision for decision, *_ in scans}
+    labels = [label for _, label, *_ in scans if label]
+    decided = bool(scans) and len(labels) == len(scans)
     Case.objects.filter(pk=case_id).update(
         decision=next((d for d in DECISIONS_BY_CONCERN if d in decisions), None),
-        final_label=_most_concerning(labels) if scans and agreed else None,
-        needs_review=bool(scans) and not agreed,
-        label_value=max((label_value for _, label, label_value in scans if not label), default=0.0),
+        final_label=_most_concerning(labels) if decided else None,
+        needs_review=bool(scans) and not decided,
+        readers_disagree=any(disagreed for *_, disagreed in scans),
+        label_value=max((value for _, label, value, _ in scans if not label), default=0.0),
+        status=_status(decided),
     )
+
+
+def _status(decided: bool) -> Choose:
+    """A case in review is decided while every scan has a label; other states are moved by people alone."""
+    now = CaseStatus.DECIDED if decided else CaseStatus.IN_REVIEW
+    moved = When(status__in=[CaseStatus.IN_REVIEW, CaseStatus.DECIDED], then=Value(now.value))
+    return Choose(moved, default=F("status"))
 
 
 def _most_concerning(labels: list[str]) -> str:

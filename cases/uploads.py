@@ -1,7 +1,7 @@
 """From sent files to stored scans: read and checked outside the transaction, stored in one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -13,7 +13,9 @@ from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
 from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.intake.refusals import duplicate
 from cases.models import Case, Scan, Slice
+from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
 from cases.summaries import refresh_case
 
@@ -44,7 +46,13 @@ def receive_upload(
     together: bool = False,
     accept_any_modality: bool = False,
     is_synthetic: bool = False,
+    confirmation: str | None = None,
 ) -> Upload:
+    """Raises PatientMismatch where files seem to be another patient's, unless the patient is confirmed.
+
+    `confirmation` is the reason of whoever confirms, which may be empty; None is no confirmation. What is synthetic is
+    nobody's.
+    """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
     intake = read_upload(
@@ -55,16 +63,46 @@ def receive_upload(
         known_keys=_known_keys(case),
         uid_key=settings.UID_REMAP_KEY.encode(),
     )
+    concerns = {} if is_synthetic else _concerns(case, user, intake.scans, confirmation)
     scans, refusals = [], list(intake.refusals)
-    for incoming in intake.scans:
+    for number, incoming in enumerate(intake.scans):
+        confirmed = _Confirmed(concerns[number], confirmation or "") if number in concerns else None
         try:
-            scans.append(_store(case, user, incoming, is_synthetic))
+            scans.append(_store(case, user, incoming, is_synthetic, confirmed))
         except IntegrityError as error:
             if SAME_CONTENT not in str(error):
                 raise
             refusals += _duplicates(incoming)
     _record_refusals(case, user, refusals)
     return Upload(scans=scans, refusals=refusals)
+
+
+@dataclass(frozen=True)
+class _Confirmed:
+    concern: Concern
+    reason: str
+
+
+def _concerns(case: Case, user: User, scans: Sequence[IncomingScan], confirmation: str | None) -> dict[int, Concern]:
+    """By the number of the scan; the stop itself is on record, with the fields that differ and nothing of the files."""
+    asked = {number: concern_about(scan, case=case, user=user) for number, scan in enumerate(scans)}
+    concerns = {number: concern for number, concern in asked.items() if concern is not None}
+    if concerns and confirmation is None:
+        record_event(
+            Action.UPLOAD_REFUSED,
+            actor=user,
+            site=case.site,
+            case_id=case.pk,
+            subject=case,
+            codes=["patient-mismatch"],
+            fields=_fields_of(concerns.values()),
+        )
+        raise PatientMismatch(list(concerns.values()))
+    return concerns
+
+
+def _fields_of(concerns: Iterable[Concern]) -> list[str]:
+    return sorted({each.field for concern in concerns for each in concern.differences})
 
 
 def _known_keys(case: Case) -> set[str]:
@@ -74,18 +112,13 @@ def _known_keys(case: Case) -> set[str]:
 
 def _duplicates(incoming: IncomingScan) -> list[Refusal]:
     """Another upload of the same scan won the race; the database kept ours out."""
-    return [
-        Refusal(
-            file=name,
-            code="duplicate",
-            problem="This scan is already in the case.",
-            remedy="Nothing needs to be done.",
-        )
-        for name in incoming.files
-    ]
+    return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 
-def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -> Scan:
+def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, confirmed: _Confirmed | None) -> Scan:
+    notes = list(incoming.notes)
+    if confirmed is not None:
+        notes.append(confirmed_note(confirmed.concern, user=user, reason=confirmed.reason))
     scan = Scan(
         case=case,
         kind=incoming.kind,
@@ -96,7 +129,8 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
         pixel_spacing=incoming.pixel_spacing,
         slice_thickness=incoming.slice_thickness,
         slice_count=len(incoming.slices),
-        notes=list(incoming.notes),
+        study_key=incoming.study_key,
+        notes=notes,
         is_synthetic=is_synthetic,
         uploaded_by=user,
     )
@@ -115,6 +149,17 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool) -
                 subject=scan,
                 slices=len(slices),
             )
+            if confirmed is not None:
+                record_event(
+                    Action.PATIENT_CONFIRMED,
+                    actor=user,
+                    site=case.site,
+                    case_id=case.pk,
+                    subject=scan,
+                    fields=_fields_of([confirmed.concern]),
+                    elsewhere=confirmed.concern.is_elsewhere,
+                    reason=confirmed.reason,
+                )
             scans_received.send(sender=Scan, scans=[scan])
     except BaseException:
         _remove_files(slices)

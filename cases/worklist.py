@@ -1,8 +1,8 @@
 """Which cases a person sees, in which order, and whose answer still has to stay out of sight.
 
 At a blinded site a reader must not learn what the model says of a scan before deciding on it. So every
-list goes through `cases_shown_to`, which gives each case `answer_hidden`, `shown_decision` and `shown_label`
-(what colleagues decided would tell too); filters and orders use those, never `decision`, `final_label`,
+list goes through `cases_shown_to`, which gives each case `answer_hidden` and a `shown_` value beside each that tells
+of the answer or of what colleagues decided; filters and orders use those, never `decision`, `final_label`, `status`,
 `attention` or `label_value` themselves.
 """
 
@@ -29,7 +29,8 @@ from django.utils import timezone
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
-from cases.models import Case, CaseQuerySet, CaseStatus, Patient, Priority, Review, Scan
+from cases.models import RANK_OF_DECIDED, Case, CaseQuerySet, CaseStatus, Patient, Priority, Scan
+from cases.reviews import still_blinded
 
 ACTIVE: Final = "active"
 
@@ -43,7 +44,7 @@ RANK_WITHOUT_ANSWER = Choose(
 
 # What a list can be sorted by; each ends in a unique column, so that pages never overlap.
 ORDERS: Final[dict[str, tuple[str, ...]]] = {
-    "attention": ("-needs_review", "shown_attention", "created_at", "pk"),
+    "attention": ("shown_rank", "created_at", "pk"),
     "teaching": ("-needs_review", "-shown_label_value", "created_at", "pk"),
     "newest": ("-created_at", "-pk"),
     "oldest": ("created_at", "pk"),
@@ -63,11 +64,12 @@ class WorklistFilter:
     """What a list is narrowed to; empty means everything."""
 
     search: str = ""
-    status: str = ""  # one CaseStatus, or ACTIVE: not closed
+    status: str = ""  # one CaseStatus, or ACTIVE: neither closed nor cancelled
     priority: str = ""
     decision: str = ""
     label: str = ""
     needs_review: bool | None = None
+    readers_disagree: bool | None = None
     reader: User | None = None
     site: Site | None = None
     patient: Patient | None = None
@@ -90,15 +92,35 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
             answer_hidden=Value(False, output_field=BooleanField()),
             shown_decision=F("decision"),
             shown_label=F("final_label"),
+            shown_status=F("status"),
+            shown_disagreement=F("readers_disagree"),
             shown_attention=F("attention"),
+            shown_rank=F("worklist_rank"),
             shown_label_value=F("label_value"),
         )
     return cases.annotate(answer_hidden=_hidden_at(blinded, user)).annotate(
         shown_decision=_unless_hidden("decision"),
         shown_label=_unless_hidden("final_label"),
+        # That a case is in review and still to be read would tell that colleagues disagree.
+        shown_status=Choose(
+            When(answer_hidden=True, status=CaseStatus.IN_REVIEW, then=Value(CaseStatus.OPEN.value)),
+            default=F("status"),
+            output_field=CharField(),
+        ),
+        shown_disagreement=Choose(
+            When(answer_hidden=True, then=Value(None)),
+            default=F("readers_disagree"),
+            output_field=BooleanField(null=True),
+        ),
         shown_attention=Choose(
             When(answer_hidden=True, then=RANK_WITHOUT_ANSWER),
             default=F("attention"),
+            output_field=SmallIntegerField(),
+        ),
+        shown_rank=Choose(
+            When(answer_hidden=True, needs_review=True, then=RANK_WITHOUT_ANSWER),
+            When(answer_hidden=True, then=RANK_WITHOUT_ANSWER + Value(RANK_OF_DECIDED)),
+            default=F("worklist_rank"),
             output_field=SmallIntegerField(),
         ),
         # As of a case not yet answered: an unsure model, or two that differ, would tell of the answer.
@@ -108,14 +130,19 @@ def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
     )
 
 
+def status_shown(case: Case, *, answer_hidden: bool) -> str:
+    """The same of one case whose page knows whether its answers are hidden."""
+    hides = answer_hidden and case.status == CaseStatus.IN_REVIEW
+    return CaseStatus.OPEN.value if hides else case.status
+
+
 def _unless_hidden(column: str) -> Choose:
     return Choose(When(answer_hidden=True, then=Value(None)), default=F(column), output_field=CharField(null=True))
 
 
 def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
     """As cases.reviews.hidden_scan_ids says it of scans: one undecided scan hides the whole case's answer."""
-    decided = Review.objects.filter(reader_id=user.pk, scan=OuterRef("pk"))
-    undecided = Scan.objects.ready().filter(~Exists(decided), case=OuterRef("pk"))
+    undecided = Scan.objects.ready().filter(still_blinded(user), case=OuterRef("pk"))
     return Choose(
         When(Q(patient__site__in=blinded) & ~Q(status=CaseStatus.CLOSED) & Exists(undecided), then=Value(True)),
         default=Value(False),
@@ -127,9 +154,9 @@ def narrow(cases: CaseQuerySet, wanted: WorklistFilter) -> CaseQuerySet:
     for words in _words(wanted.search):
         cases = cases.filter(_mentions(words))
     if wanted.status == ACTIVE:
-        cases = cases.exclude(status=CaseStatus.CLOSED)
+        cases = cases.active()
     elif wanted.status:
-        cases = cases.filter(status=wanted.status)
+        cases = cases.filter(shown_status=wanted.status)
     exact = {
         "priority": wanted.priority,
         "shown_decision": wanted.decision,
@@ -141,6 +168,8 @@ def narrow(cases: CaseQuerySet, wanted: WorklistFilter) -> CaseQuerySet:
     cases = cases.filter(**{name: value for name, value in exact.items() if value})
     if wanted.needs_review is not None:
         cases = cases.filter(needs_review=wanted.needs_review)
+    if wanted.readers_disagree is not None:
+        cases = cases.filter(shown_disagreement=wanted.readers_disagree)
     return _opened_between(cases, wanted.opened_from, wanted.opened_to)
 
 

@@ -2,15 +2,20 @@
 
 import os
 
+os.umask(0o077)  # what the web server writes is for the portal alone
+
 wsgi_app = "ctportal.wsgi:application"
-worker_class = "gthread"
+worker_class = "ctportal.web.worker.BufferingWorker"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 preload_app = True
-timeout = 120
+timeout = 120  # seconds without a sign of life from the loop that receives and sends
 graceful_timeout = 10
+max_requests = int(os.environ.get("WEB_RECYCLE_REQUESTS", "20000"))
+max_requests_jitter = max_requests // 10
 control_socket_disable = True
 accesslog = "-"
 errorlog = "-"
+logger_class = "ctportal.web_log.DiscreetLogger"
 # The path without its query: searches carry patients' names.
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'

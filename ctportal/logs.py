@@ -1,4 +1,7 @@
-"""Log lines without patients' data: of an error its kind and place, but not the words that quote a row or a form."""
+"""Log lines without patients' data: of an error its kind and place, but not the words that quote a row or a form.
+
+Nor do they hold what opens an account, or a control character that would forge a line or steer a terminal.
+"""
 
 import copy
 import logging
@@ -11,6 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
 from psycopg2 import Error as DriverError
 
+from ctportal.log_text import printable_lines, without_secrets
+
 # Their words repeat what somebody entered: "invalid literal for int(): 'Anna Sample'".
 QUOTING = (ValueError, LookupError, TypeError, ValidationError)
 
@@ -22,7 +27,7 @@ class DiscreetFormatter(logging.Formatter):
         error = discreet.exc_info[1] if discreet.exc_info else None
         if error is not None and isinstance(discreet.args, dict) and "exc" in discreet.args:  # Celery's failed task
             discreet.args = {**discreet.args, "exc": words(error)}
-        return super().format(discreet)
+        return printable_lines(without_secrets(super().format(discreet)))
 
     def formatException(self, ei: Any) -> str:
         return "\n".join(_told(error) for error in reversed(list(_chain(ei[1]))))

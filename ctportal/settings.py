@@ -3,6 +3,7 @@
 The table of variables stands in docs/operations.md.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import environ
 from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
+from ctportal.public_url import public_url
 from ctportal.standalone import embedded
 
 env = environ.Env()
@@ -53,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctportal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -61,7 +64,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.origin.OriginMiddleware",
+    "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
+    "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
     "accounts.middleware.TimezoneMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -95,11 +101,25 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url(CTPORTAL_HOME))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+IS_WEB = os.environ.get("CTPORTAL_PROCESS") == "web"  # ctportal/wsgi.py says so
+STATEMENT_SECONDS = (
+    env.float("WEB_STATEMENT_SECONDS", default=20) if IS_WEB else env.float("WORK_STATEMENT_SECONDS", default=0)
+)  # 0 is no limit
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+)
 PGHISTORY_APPEND_ONLY = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(CTPORTAL_HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
+    }
+}
 
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
@@ -120,11 +140,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(CTPORTAL_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "ctportal.scheduler.PresentScheduler"
 PREDICTION_SWEEP_SECONDS = env.int("PREDICTION_SWEEP_SECONDS", default=15)
 TRAINING_SWEEP_SECONDS = env.int("TRAINING_SWEEP_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
+    "seal-events": {
+        "task": "accounts.tasks.seal_new_events",
+        "schedule": schedule(timedelta(seconds=60)),
+        "options": {"expires": 60},
+    },
+    "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
         "schedule": schedule(timedelta(seconds=TRAINING_SWEEP_SECONDS)),
@@ -158,7 +185,12 @@ TRAINING_LEAST_PATIENTS = env.int("TRAINING_LEAST_PATIENTS", default=10)  # of e
 GATE_SENSITIVITY_MARGIN = env.float("GATE_SENSITIVITY_MARGIN", default=0.05)
 GATE_SPECIFICITY_FLOOR = env.float("GATE_SPECIFICITY_FLOOR", default=0.75)
 GATE_UNANSWERED_MARGIN = env.float("GATE_UNANSWERED_MARGIN", default=0.15)
-GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients
+GATE_SPECIFICITY_MARGIN = env.float("GATE_SPECIFICITY_MARGIN", default=0.1)
+GATE_CALIBRATION_MARGIN = env.float("GATE_CALIBRATION_MARGIN", default=0.05)
+GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
+GATE_POWER = env.float("GATE_POWER", default=0.8)
+GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
+GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -178,6 +210,7 @@ MONITOR_LEAST_SCANS = env.int("MONITOR_LEAST_SCANS", default=50)
 MONITOR_LEAST_REVIEWS = env.int("MONITOR_LEAST_REVIEWS", default=30)
 MONITOR_LEAST_INFECTED = env.int("MONITOR_LEAST_INFECTED", default=20)
 
+DISK_LEAST_FREE_BYTES = env.int("DISK_LEAST_FREE_BYTES", default=1024**3)
 CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 # --- Uploads and files -------------------------------------------------------------------------
@@ -194,12 +227,17 @@ UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=2000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=16_777_216)
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
+WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
+WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
+WEB_BODY_BYTES_A_SECOND = env.int("WEB_BODY_BYTES_A_SECOND", default=16 * 1024)
+WEB_MOST_BODY_BYTES = env.int("WEB_MOST_BODY_BYTES", default=2112 * 1024**2)
+WEB_MOST_SPOOLED_BYTES = env.int("WEB_MOST_SPOOLED_BYTES", default=4 * 1024**3)  # of each web process
 UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}"
 
 # --- People, sessions, passwords ---------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.OneHashBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -213,10 +251,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600  # seconds; a mailed link is as good as a password
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "worklist"
-ACCOUNT_ADAPTER = "accounts.adapter.ClosedSignupAdapter"
-ACCOUNT_FORMS = {"login": "ctportal.pages.account.forms.PlainLoginForm"}
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "change_password": "ctportal.pages.account.forms.NewPasswordForm",
+    "login": "ctportal.pages.account.forms.PlainLoginForm",
+    "reset_password": "ctportal.pages.account.forms.ResetLinkForm",
+}
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
@@ -237,10 +282,12 @@ SESSION_COOKIE_AGE = env.int("SESSION_MAX_HOURS", default=12) * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "ctportal_session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # messages name patients; cookies must not
+EVENT_ADDRESSES = env.str("EVENT_ADDRESSES", default="full")  # or network, hash, none
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{str(CTPORTAL_HOME / 'mail').lstrip('/')}")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "filemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_FILE_PATH = CTPORTAL_HOME / "mail"  # of `filemail://`, and only there
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 
 # --- Web security ------------------------------------------------------------------------------
@@ -253,6 +300,13 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 PROXIES = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+PUBLIC_URL = public_url(
+    env.str("PUBLIC_URL", default=""),
+    hosts=ALLOWED_HOSTS,
+    port=env.int("PORT", default=8000),
+    is_https=HTTPS,
+    is_behind_proxy=bool(PROXIES),
+)
 if PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -336,8 +390,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "labels", "description": "The labelled set that the readers' decisions make."},
         {"name": "base-sets", "description": "Labelled folders from elsewhere, imported to train on."},
         {"name": "datasets", "description": "Frozen versions of the labelled set."},
+        {"name": "learning", "description": "What comes next in the learning loop, and what it still needs."},
         {"name": "training-runs", "description": "Training runs, started by a person, one at a time."},
-        {"name": "comparisons", "description": "Champion against challenger, the gate, and promotion."},
+        {"name": "comparisons", "description": "Champion against challenger, the promotion criteria, and promotion."},
         {"name": "monitoring", "description": "How the models in service do."},
         {"name": "models", "description": "The registered models, their cards, and which is in service."},
     ],

@@ -3,7 +3,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.defaults import page_not_found
 
-from ctportal.health import healthz
+from ctportal.health import healthz, live, ready
 
 
 def administrators_only(request: HttpRequest) -> HttpResponse:
@@ -13,6 +13,8 @@ def administrators_only(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/live", live, name="healthz_live"),
+    path("healthz/ready", ready, name="healthz_ready"),
     path("admin/", admin.site.urls),
     path("accounts/email/", administrators_only, name="account_email"),
     path("accounts/", include("allauth.account.urls")),
@@ -20,4 +22,5 @@ urlpatterns = [
     path("", include("ctportal.pages.urls")),
 ]
 
+handler500 = "ctportal.failures.failed"
 handler400 = "ctportal.pages.shared.refusals.bad_request"

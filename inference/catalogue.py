@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from ml.model.artifact import Artifact, ArtifactError, load_artifact
 
@@ -86,10 +86,12 @@ def _is_intact(folder: Path, sha256: str) -> bool:
         return False
 
 
-def require_intact(model: ModelVersion) -> None:
+def require_intact(model: ModelVersion) -> Artifact:
+    """The stored artefact. Raises WrongState where it cannot be read or is not the one that was registered."""
     try:
         artifact = load_artifact(model.folder)
     except ArtifactError as error:
-        raise WrongState(f"Model {model} cannot enter service: {error} Register it again to restore it.") from error
+        raise WrongState(f"Model {model} cannot be read: {error} Register it again to restore it.") from error
     if artifact.sha256 != model.sha256:
-        raise WrongState(f"Model {model} cannot enter service: its stored artefact is another's. Register it again.")
+        raise WrongState(f"Model {model} cannot be read: its stored artefact is another's. Register it again.")
+    return artifact

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from cases.models import CaseStatus, Scan
+from cases.models import SETTLED, Scan
 from inference.current_answer import drop_shadow_requests, requeue_visibly
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus
 from inference.queue import enqueue
@@ -61,7 +61,7 @@ def unanswered_scans() -> "list[Scan]":
     return list(
         Scan.objects.ready()
         .exclude(pk__in=hopeful)
-        .exclude(case__status=CaseStatus.CLOSED)
+        .exclude(case__status__in=SETTLED)
         .select_related("case")
         .order_by("uploaded_at", "pk")
     )

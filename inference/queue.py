@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import Right, require, rights_at
+from accounts.refusals import WrongState
+from accounts.rights import REFUSALS, Right, rights_at
 from cases.casework import lock_case
-from cases.errors import WrongState
 from cases.models import Priority, Scan
 from cases.summaries import record_answer, record_label_value
+from inference import leases
 from inference.current_answer import becomes_current, requeue_visibly
 from inference.label_value import label_value_of
 from inference.models import (
@@ -134,7 +135,11 @@ def claim() -> list[Prediction]:
             else:
                 most = min(BACKGROUND_SLICES, settings.PREDICTION_BATCH_SLICES)
             batch += _within_slice_budget(others, first.scan.slice_count, most)
-        return _lease(batch)
+        started_at = timezone.now()
+        leases.lease(batch, started_at=started_at, retry_at=None)
+    for row in batch:
+        row.started_at = started_at
+    return batch
 
 
 def _within_slice_budget(rows: PredictionQuerySet, used: int, most: int) -> list[Prediction]:
@@ -147,39 +152,17 @@ def _within_slice_budget(rows: PredictionQuerySet, used: int, most: int) -> list
     return taken
 
 
-def _lease(batch: list[Prediction]) -> list[Prediction]:
-    now, token = timezone.now(), uuid.uuid4()
-    Prediction.objects.filter(pk__in=[row.pk for row in batch]).update(
-        status=PredictionStatus.RUNNING,
-        claim=token,
-        lease_until=now + lease_length(),
-        attempts=F("attempts") + 1,
-        started_at=now,
-        retry_at=None,
-    )
-    for row in batch:
-        row.status, row.claim, row.started_at = PredictionStatus.RUNNING, token, now
-        row.attempts += 1
-    return batch
-
-
-def lease_length() -> timedelta:
-    return timedelta(seconds=settings.PREDICTION_LEASE_SECONDS)
-
-
 def renew_lease(token: uuid.UUID) -> None:
-    Prediction.objects.filter(claim=token, status=PredictionStatus.RUNNING).update(
-        lease_until=timezone.now() + lease_length()
-    )
+    leases.renew_claim(Prediction, token)
 
 
 def store_answer(prediction: Prediction, answer: Answer) -> bool:
     """False, and nothing stored, if the row is no longer ours to answer."""
     with transaction.atomic():
         case = lock_case(prediction.scan.case_id)
-        stored = _held(prediction).update(
-            status=PredictionStatus.DONE,
-            finished_at=timezone.now(),
+        stored = leases.settle(
+            prediction,
+            PredictionStatus.DONE,
             decision=answer.decision,
             probability=answer.probability,
             suitability=answer.suitability,
@@ -187,7 +170,6 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
             duration_ms=answer.duration_ms,
             input_features=answer.input_features,
             error="",
-            lease_until=None,
         )
         if not stored:
             return False
@@ -212,30 +194,15 @@ def _record_on_scan(prediction: Prediction, answer: Answer, *, is_current: bool)
 
 def store_failure(prediction: Prediction, message: str) -> bool:
     """The scan cannot be read by the model, now or later; a person is told why."""
-    return bool(
-        _held(prediction).update(
-            status=PredictionStatus.FAILED,
-            finished_at=timezone.now(),
-            error=message[:ERROR_LENGTH],
-            lease_until=None,
-        )
-    )
+    return leases.settle(prediction, PredictionStatus.FAILED, error=message[:ERROR_LENGTH])
 
 
 def put_off(prediction: Prediction, message: str) -> bool:
     """After a passing trouble with this scan: tried again later, until the attempts are used up."""
-    if prediction.attempts >= settings.PREDICTION_MAX_ATTEMPTS:
+    if prediction.is_spent:
         return store_failure(prediction, f"{message} Try again later, or tell the administrator.")
     pause = FIRST_PAUSE * 4 ** (prediction.attempts - 1)
-    return bool(
-        _held(prediction).update(
-            status=PredictionStatus.QUEUED,
-            claim=None,
-            lease_until=None,
-            error=message[:ERROR_LENGTH],
-            retry_at=timezone.now() + pause,
-        )
-    )
+    return leases.put_back(prediction, error=message[:ERROR_LENGTH], retry_at=timezone.now() + pause)
 
 
 def give_back(predictions: Sequence[Prediction], message: str = "") -> int:
@@ -243,19 +210,10 @@ def give_back(predictions: Sequence[Prediction], message: str = "") -> int:
 
     With a message (what the worker lacks, for people to see) they are not claimed again at once.
     """
-    return Prediction.objects.filter(
-        pk__in=[row.pk for row in predictions],
-        claim__in={row.claim for row in predictions},
-        status=PredictionStatus.RUNNING,
-    ).update(
-        status=PredictionStatus.QUEUED,
-        claim=None,
-        lease_until=None,
-        started_at=None,
-        attempts=F("attempts") - 1,
-        error=message[:ERROR_LENGTH],
-        retry_at=timezone.now() + FIRST_PAUSE if message else None,
-    )
+    if not predictions:
+        return 0
+    retry_at = timezone.now() + FIRST_PAUSE if message else None
+    return leases.give_back(*predictions, started_at=None, error=message[:ERROR_LENGTH], retry_at=retry_at)
 
 
 def hold_waiting(model: ModelVersion, message: str) -> int:
@@ -269,14 +227,10 @@ def hold_waiting(model: ModelVersion, message: str) -> int:
 
 def sweep() -> int:
     """Puts abandoned rows back and wakes the workers if anything waits. Returns what it healed."""
-    abandoned = Prediction.objects.abandoned()
-    spent = abandoned.filter(attempts__gte=settings.PREDICTION_MAX_ATTEMPTS).update(
-        status=PredictionStatus.FAILED,
-        finished_at=timezone.now(),
-        error=WORKER_LOST,
-        lease_until=None,
+    spent = leases.spent(Prediction).update(
+        status=PredictionStatus.FAILED, finished_at=timezone.now(), error=WORKER_LOST, lease_until=None
     )
-    healed = abandoned.update(status=PredictionStatus.QUEUED, claim=None, lease_until=None)
+    healed = leases.queue_abandoned(Prediction)
     if spent or healed:
         logger.warning("Sweep: %d predictions queued again, %d given up", healed, spent)
     if Prediction.objects.due().exists():
@@ -284,10 +238,15 @@ def sweep() -> int:
     return healed + spent
 
 
+def may_retry(user: User, scan: Scan) -> bool:
+    """Whether the user's role lets them ask again; `retry` checks the state of the prediction and the scan."""
+    return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})
+
+
 def retry(*, prediction: Prediction, user: User) -> None:
     """By button or API: a failed prediction is tried again from the start, by the model in service."""
-    if not rights_at(user, prediction.site) & {Right.UPLOAD, Right.REVIEW}:
-        require(user, prediction.site, Right.UPLOAD)
+    if not may_retry(user, prediction.scan):
+        raise PermissionDenied(REFUSALS[Right.UPLOAD])
     prediction.scan.require_ready()
     with transaction.atomic():
         hold_model_in_service()
@@ -326,7 +285,3 @@ def queue_failed(predictions: PredictionQuerySet) -> int:
     if queued:
         transaction.on_commit(wake_workers)
     return queued
-
-
-def _held(prediction: Prediction) -> PredictionQuerySet:
-    return Prediction.objects.filter(pk=prediction.pk, status=PredictionStatus.RUNNING, claim=prediction.claim)

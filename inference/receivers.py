@@ -34,6 +34,22 @@ def follow_priority(
 
 
 @receiver(post_save, sender=Case)
+def leave_cancelled_unread(
+    sender: type, instance: Case, created: bool, update_fields: Collection[str] | None, **kwargs: Any
+) -> None:
+    """Nobody computes an answer for a cancelled case; once it is reopened, its scans are asked about again."""
+    if created or update_fields is None or "cancelled_reason" not in update_fields:
+        return
+    if not instance.is_cancelled:
+        enqueue(instance.scans.ready().select_related("case"))
+        return
+    with transaction.atomic():
+        waiting = Prediction.objects.waiting().filter(scan__case=instance)
+        rows = waiting.select_for_update(of=("self",)).order_by("pk")
+        waiting.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+@receiver(post_save, sender=Case)
 def drop_rereading(sender: type, instance: Case, created: bool, **kwargs: Any) -> None:
     """In a closed case the answer that stands is final, so nobody computes another."""
     if created or not instance.is_closed:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from cases.errors import WrongState
-from cases.models import CaseStatus, Scan, ScanQuerySet
+from accounts.refusals import WrongState
+from cases.models import SETTLED, Scan, ScanQuerySet
 from inference.models import Prediction
 from inference.queue import enqueue, queue_failed
 from inference.service import active_model, hold_model_in_service
@@ -24,7 +24,7 @@ def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Re
         model = active_model()
         if model is None:
             raise WrongState("No model is in service; activate one first.")
-        scans = scans.ready().exclude(case__status=CaseStatus.CLOSED)
+        scans = scans.ready().exclude(case__status__in=SETTLED)
         again = queue_failed(Prediction.objects.filter(scan__in=scans)) if failed else 0
         asked = Prediction.objects.shown().filter(model_version=model).values("scan")
         never = scans.exclude(pk__in=asked).select_related("case").order_by("uploaded_at", "pk")

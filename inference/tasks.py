@@ -7,7 +7,7 @@ from typing import Any
 from celery.signals import worker_ready
 from django.conf import settings
 
-from inference.wake import note_wake_up, wake_workers
+from inference.wake import note_sweep, note_wake_up, wake_workers
 from inference.worker_tasks import stopping, worker_task
 
 QUEUE = "inference"
@@ -30,6 +30,7 @@ def sweep_predictions() -> None:
 
     sweep()
     recall_from_retired()
+    note_sweep()
 
 
 @worker_ready.connect

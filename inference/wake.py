@@ -1,6 +1,7 @@
 """Sends wake-ups to the workers. They carry nothing, and losing one only delays."""
 
 import logging
+import time
 
 from celery import current_app
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.core.cache import cache
 logger = logging.getLogger(__name__)
 
 RUN_QUEUED_PREDICTIONS = "inference.tasks.run_queued_predictions"
+SWEPT = "inference:swept"
 PENDING = "inference:wake-up-pending"
 
 
@@ -40,3 +42,16 @@ def note_wake_up(mark: str = PENDING) -> None:
         cache.delete(mark)
     except Exception as error:
         logger.warning("The mark of a pending wake-up stays until it expires: %s", type(error).__name__)
+
+
+def note_sweep() -> None:
+    """Say that a sweep went through: whoever asks whether the portal is well wants to know when the last one did."""
+    try:
+        cache.set(SWEPT, time.time(), timeout=None)
+    except Exception as error:
+        logger.warning("The sweep was not noted: %s", type(error).__name__)
+
+
+def seconds_since_sweep() -> float | None:
+    swept = cache.get(SWEPT)
+    return None if swept is None else max(0.0, time.time() - swept)

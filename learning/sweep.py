@@ -2,9 +2,9 @@
 
 import logging
 
+from inference import leases
 from learning.comparison.requests import end_request
-from learning.models import ComparisonRequest, TrainingRun, TrainingStatus
-from learning.training import leases
+from learning.models import ComparisonRequest, TrainingRun
 from learning.training.run import end_in_failure
 from learning.wake import wake_trainers
 
@@ -29,4 +29,4 @@ def sweep() -> int:
 
 
 def something_waits() -> bool:
-    return any(kind.objects.filter(status=TrainingStatus.QUEUED).exists() for kind in (TrainingRun, ComparisonRequest))
+    return any(kind.objects.waiting().exists() for kind in (TrainingRun, ComparisonRequest))

@@ -39,7 +39,7 @@ class Rule:
         if rate is None or whole < least or rate <= bound:
             return None
         words = self.words.format(model=figures.name, part=part, whole=whole, rate=percent(rate))
-        threshold = f"Told above {percent(bound)}, of at least {least}."
+        threshold = f"Raised above {percent(bound)}, once {least} scans are counted."
         return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
 
 
@@ -54,7 +54,7 @@ RULES = (
         "false_alarms", "false_alarm_rate", "false_alarms", "not_infected", "MONITOR_FALSE_ALARM_RATE",
         "MONITOR_LEAST_REVIEWS",
         "{model} answered “likely” for {part} of {whole} scans in which readers found no COVID-19 ({rate}).",
-        "Readers lose time and trust; train a model with the new labels and compare it.",
+        "False alarms cost time and trust. Train a model with the new labels and compare it.",
     ),
     Rule(
         "overrides", "override_rate", "overrode", "seen", "MONITOR_OVERRIDE_RATE", "MONITOR_LEAST_REVIEWS",
@@ -64,7 +64,7 @@ RULES = (
     Rule(
         "abstentions", "abstention_rate", "abstentions", "done", "MONITOR_ABSTENTION_RATE", "MONITOR_LEAST_SCANS",
         "{model} left {part} of {whole} scans to the readers as uncertain ({rate}).",
-        "See whether the scans have changed (drift, below); new labels of uncertain scans teach the next model most.",
+        "See whether the scans have changed (drift, below); labels of uncertain scans are most useful for training.",
     ),
     Rule(
         "unsuitable", "unsuitable_rate", "unsuitable", "done", "MONITOR_UNSUITABLE_RATE", "MONITOR_LEAST_SCANS",
@@ -74,7 +74,7 @@ RULES = (
     Rule(
         "failures", "failure_rate", "failed", "done+failed", "MONITOR_FAILURE_RATE", "MONITOR_LEAST_SCANS",
         "{model} could not answer {part} of {whole} scans ({rate}).",
-        "Tell the administrator: the reasons stand at the scans and in the log of the inference worker.",
+        "Inform the administrator: the reasons are shown with the scans and in the log of the inference worker.",
     ),
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Count
 
 
 def _of_model(figures: ModelFigures, alarm: Alarm) -> Alarm:
-    """What a model did that has left service is worth knowing, but no alarm any more."""
+    """Lowers alarms about a model that has left service to notices."""
     if figures.status == ModelStatus.ACTIVE:
         return alarm
     return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} It is no longer in service.")
@@ -107,15 +107,15 @@ def _whole(counts: Counts, names: str) -> int:
 
 def _waiting(total: Counts) -> Iterator[Alarm]:
     seconds = settings.MONITOR_WAIT_SECONDS
-    advice = "See whether the inference worker runs, and whether it keeps up: another worker or a GPU helps."
+    advice = "Check that the inference worker runs and keeps up; another worker or a GPU helps."
     if total.overdue:
-        threshold = f"Told once a scan waits for more than {duration(seconds)}."
+        threshold = f"Raised once a scan waits for more than {duration(seconds)}."
         scans = f"{total.overdue} scans have" if total.overdue > 1 else "1 scan has"
         words = f"{scans} been waiting for an answer for more than {duration(seconds)}."
         yield Alarm(AlarmLevel.ALARM, "overdue", "", words, threshold, advice)
     if total.done >= settings.MONITOR_LEAST_SCANS and total.p95_wait is not None and total.p95_wait > seconds:
         words = f"One scan in twenty waited for {duration(total.p95_wait)} or longer."
-        threshold = f"Told above {duration(seconds)}, of at least {settings.MONITOR_LEAST_SCANS} scans."
+        threshold = f"Raised above {duration(seconds)}, once {settings.MONITOR_LEAST_SCANS} scans are counted."
         yield Alarm(AlarmLevel.ALARM, "waiting", "", words, threshold, advice)
 
 
@@ -143,8 +143,9 @@ def _drift(level: AlarmLevel, figures: ModelFigures, shift: Shift, bound: float)
         level=level,
         name="drift",
         model=figures.name,
-        words=f"{what} seen by {figures.name} {how} {known}: stability index {shift.psi:.2f}, {shift.n} scans.",
-        threshold=f"Told from {bound:g}, of at least {settings.MONITOR_LEAST_SCANS} scans, and only beyond chance.",
+        words=f"{what} seen by {figures.name} {how} {known}: drift index (PSI) {shift.psi:.2f}, {shift.n} scans.",
+        threshold=f"Raised from {bound:g}, with {settings.MONITOR_LEAST_SCANS} scans or more and a statistically "
+        "significant shift.",
         advice="Other patients, or another scanner or protocol? Check the model on recent scans before relying on it; "
         "review some, train with them and compare.",
     )
@@ -159,6 +160,6 @@ def _readers(readers: ReaderAgreement) -> Iterator[Alarm]:
         name="readers",
         model="",
         words=f"Readers agree less than they should: kappa {readers.kappa:.2f} on {readers.scans} common scans.",
-        threshold=f"Told below {bound:g}, of at least {least} scans.",
+        threshold=f"Raised below {bound:g}, once {least} scans are counted.",
         advice="Go through the scans on which they differ together; labels that are not agreed make a poor data set.",
     )

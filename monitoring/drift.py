@@ -26,7 +26,7 @@ SCORE = ("score", "Score", "the scan's calibrated probability of COVID-19, 0–1
 Z_99 = 2.326
 WORDS = {
     ShiftState.STABLE: "like the reference, or no further from it than by chance.",
-    ShiftState.SHIFTING: "it moves away from the reference.",
+    ShiftState.SHIFTING: "drifting away from the reference.",
     ShiftState.SHIFTED: "far from the reference.",
 }
 
@@ -51,7 +51,7 @@ def reference_of_model(model: ModelVersion) -> tuple[Mapping[str, Any], str]:
     except ArtifactError:
         return {}, f"The stored files of model {model} cannot be read; register it again to see drift."
     if not reference:
-        return {}, f"Model {model} brings no reference to compare with; models trained with this release do."
+        return {}, f"Model {model} has no reference to compare with; models trained with this release have one."
     return reference, ""
 
 
@@ -85,14 +85,14 @@ def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None
     n, reference_n = len(values), int((reference or {}).get("n") or 0)
     unknown = functools.partial(Shift, name, title, unit, n=n, reference_n=reference_n, psi=None, chance=None)
     if reference is None or not reference_n:
-        return unknown(state=ShiftState.NO_REFERENCE, words="The model brings no reference for it.")
+        return unknown(state=ShiftState.NO_REFERENCE, words="The model has no reference for it.")
     if n < settings.MONITOR_LEAST_SCANS:
-        words = f"{n} of the {settings.MONITOR_LEAST_SCANS} scans that it takes to tell."
+        words = f"{n} of the {settings.MONITOR_LEAST_SCANS} scans that are needed."
         return unknown(state=ShiftState.TOO_FEW, words=words)
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = f"Stability index {psi:.2f}: {WORDS[state]}"
+    words = f"Drift index {psi:.2f}: {WORDS[state]}"
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import TruncDay, TruncWeek
 from django.utils import timezone
 
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from monitoring.results import Step
 
 USUAL_DAYS = 30

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
 
 from accounts.models import Site, User
-from accounts.rights import REFUSALS, Right, require, rights_anywhere, sites_with
+from accounts.rights import Right, require, require_somewhere, sites_with
 from cases.models import Review, ReviewQuerySet, ScanQuerySet, ScanStatus
 from cases.reviews import hidden_scans
 from inference.models import Prediction, PredictionQuerySet
@@ -81,8 +80,7 @@ def sites_watched(user: User, site: Site | None) -> list[Site]:
     if site is not None:
         require(user, site, Right.MANAGE)
         return [site]
-    if Right.MANAGE not in rights_anywhere(user):
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+    require_somewhere(user, Right.MANAGE)
     return list(sites_with(user, Right.MANAGE))
 
 

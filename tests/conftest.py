@@ -7,7 +7,9 @@ configuration, names the settings module.
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,6 +37,21 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     # Hashing passwords is slow on purpose, which is no business of these tests.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    _let_tests_clear_what_is_written_once()
+
+
+def _let_tests_clear_what_is_written_once() -> None:
+    """Tests with transactions of their own empty every table at their end; no other code may."""
+    import pgtrigger
+    from django.test import TransactionTestCase
+
+    clear = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def clear_without_triggers(self: TransactionTestCase) -> None:
+        with pgtrigger.ignore():
+            clear(self)
+
+    TransactionTestCase._fixture_teardown = clear_without_triggers  # type: ignore[attr-defined]
 
 
 def _start_services(config: pytest.Config) -> None:
@@ -63,6 +80,16 @@ def _take_own_redis_database(worker: str) -> None:
         os.environ["REDIS_URL"] = f"{address}?db={number}"
     else:
         os.environ["REDIS_URL"] = urlsplit(address)._replace(path=f"/{number}").geturl()
+
+
+@pytest.fixture
+def worker(django_capture_on_commit_callbacks: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+    """`with worker(): …` does at its end what was handed to the workers."""
+    from ctportal.celery import app
+
+    app.conf.task_always_eager = True
+    yield lambda: django_capture_on_commit_callbacks(execute=True)
+    app.conf.task_always_eager = False
 
 
 def chromium() -> str | None:

@@ -11,9 +11,11 @@ from cases.intake.contents import (
     Refusal,
     SentFile,
 )
+from cases.intake.identity import FileIdentity, same_name, same_record_number
 from cases.intake.upload import read_upload
 
 __all__ = [
+    "FileIdentity",
     "IncomingScan",
     "IncomingSlice",
     "Intake",
@@ -21,4 +23,6 @@ __all__ = [
     "Refusal",
     "SentFile",
     "read_upload",
+    "same_name",
+    "same_record_number",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
+from cases.intake.identity import FileIdentity
 from cases.intake.spool import Spooled
 from ml.images.decoding import MAX_PIXELS, ImageError
 
@@ -71,6 +72,8 @@ class IncomingScan:
     slice_thickness: float | None
     files: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    study_key: str = ""
+    identities: tuple[FileIdentity, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pydicom.uid import (
 from cases.intake import refusals
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
+from cases.intake.identity import FileIdentity, read_identity
 from cases.intake.marks import Marks, read_marks
 from cases.intake.raster import SMALLEST_SIDE, view_png
 from cases.intake.spool import Spool
@@ -57,6 +58,8 @@ class DicomSlice:
     kernel: str
     is_annotated: bool
     marks: Marks
+    study: str = ""
+    identity: FileIdentity | None = None
 
 
 def is_directory(data: bytes) -> bool:
@@ -75,6 +78,7 @@ def read_dicom_slices(
     dataset = _parsed(data, limits)
     modality = _checked_modality(dataset, any_modality=any_modality)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    identity = read_identity(dataset)
     frames = frame_count(dataset)
     places = [(_geometry(dataset, frame), read_marks(dataset, frame)) for frame in range(frames)]
     deidentify(dataset, new_uid)
@@ -105,6 +109,8 @@ def read_dicom_slices(
                 kernel=_plain_word(_text(dataset, "ConvolutionKernel")),
                 is_annotated=is_annotated,
                 marks=places[frame][1],
+                study=_text(dataset, "StudyInstanceUID"),
+                identity=identity,
             )
         )
     if are_all_flat:

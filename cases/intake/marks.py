@@ -1,4 +1,4 @@
-"""What tells two pictures at the same place apart: the patient, the study, the phase, the pass, the energy, the kernel.
+"""What tells two pictures at the same place apart: the patient, the phase, the pass, the energy, the kernel.
 
 Read before de-identification takes it out of the file, and used to divide a series only: nothing of it is stored.
 """
@@ -10,35 +10,15 @@ from dataclasses import dataclass
 
 import pydicom
 
+from cases.intake.identity import FileIdentity, person_in
 from ml.images.dicom_header import frame_group, number, numbers, text
-
-
-@dataclass(frozen=True, repr=False)
-class Person:
-    """Whom a file names; empty where it does not say."""
-
-    record_number: str
-    name: str
-    birth_date: str
-    sex: str
-
-    def contradicts(self, other: Person) -> bool:
-        """Whether the two cannot be the same person: something that both files say is different."""
-        pairs = (
-            (self.record_number, other.record_number),
-            (self.name, other.name),
-            (self.birth_date, other.birth_date),
-            (self.sex, other.sex),
-        )
-        return any(one and another and one != another for one, another in pairs)
 
 
 @dataclass(frozen=True, repr=False)
 class Marks:
     """What a slice's own series may mix; each value only has to be equal or not."""
 
-    person: Person
-    study: Hashable
+    person: FileIdentity
     frame_of_reference: Hashable
     phase: Hashable
     acquisition: Hashable
@@ -50,17 +30,6 @@ class Marks:
     thickness: Hashable
 
 
-def read_person(dataset: pydicom.Dataset) -> Person:
-    """The person whom a file names, written the same way however the file spells it."""
-    name = " ".join(text(dataset, "PatientName").replace("^", " ").replace("=", " ").split())
-    return Person(
-        record_number=text(dataset, "PatientID"),
-        name=name,
-        birth_date=text(dataset, "PatientBirthDate"),
-        sex=text(dataset, "PatientSex"),
-    )
-
-
 def read_marks(dataset: pydicom.Dataset, frame: int) -> Marks:
     """What may tell one frame of a file from the others of its series."""
     content = frame_group(dataset, frame, "FrameContentSequence")
@@ -69,8 +38,7 @@ def read_marks(dataset: pydicom.Dataset, frame: int) -> Marks:
     cardiac = frame_group(dataset, frame, "CardiacSynchronizationSequence")
     position = frame_group(dataset, frame, "TemporalPositionSequence")
     return Marks(
-        person=read_person(dataset),
-        study=text(dataset, "StudyInstanceUID"),
+        person=person_in(dataset),
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
         phase=(
             _first(dataset, "TemporalPositionIdentifier"),

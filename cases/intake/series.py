@@ -13,7 +13,7 @@ import numpy as np
 from cases.intake.contents import IncomingScan, IncomingSlice
 from cases.intake.dicom_slices import DicomSlice
 from cases.intake.gaps import missing_slices, usual_step
-from cases.intake.marks import Person
+from cases.intake.identity import FileIdentity, are_different_people
 from cases.intake.passes import SAME_PLACE_MM, count_shared_places, passes
 
 _SAME_DIRECTION: Final = 0.98
@@ -30,7 +30,7 @@ def dicom_scans(slices: Sequence[DicomSlice]) -> list[IncomingScan]:
     """
     by_series: dict[Hashable, list[DicomSlice]] = defaultdict(list)
     for one in slices:
-        by_series[one.series, one.marks.study].append(one)
+        by_series[one.series, one.study].append(one)
     scans = []
     for members in by_series.values():
         stacks = [stack for person in _persons(members) for stack in _stacks(person)]
@@ -63,10 +63,10 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def _persons(members: list[DicomSlice]) -> list[list[DicomSlice]]:
     """Never take two people for one: files go together as long as none contradicts another of them."""
-    persons: list[tuple[set[Person], list[DicomSlice]]] = []
+    persons: list[tuple[set[FileIdentity], list[DicomSlice]]] = []
     for one in sorted(members, key=lambda member: -_fields_filled(member.marks.person)):
         for known, part in persons:
-            if not any(one.marks.person.contradicts(person) for person in known):
+            if not any(are_different_people(one.marks.person, person) for person in known):
                 known.add(one.marks.person)
                 part.append(one)
                 break
@@ -75,7 +75,7 @@ def _persons(members: list[DicomSlice]) -> list[list[DicomSlice]]:
     return [part for _, part in persons]
 
 
-def _fields_filled(person: Person) -> int:
+def _fields_filled(person: FileIdentity) -> int:
     return sum(map(bool, (person.record_number, person.name, person.birth_date, person.sex)))
 
 
@@ -106,6 +106,8 @@ def _scan(stack: Sequence[DicomSlice], number: int) -> IncomingScan:
         slice_thickness=thickness or usual_step(_heights(ordered)),
         files=tuple(dict.fromkeys(one.file for one in ordered)),
         notes=tuple(_notes(ordered)),
+        study_key=first.study,
+        identities=tuple(dict.fromkeys(one.identity for one in ordered if one.identity is not None)),
     )
 
 

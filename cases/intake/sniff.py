@@ -88,7 +88,7 @@ _BRANDS: Final[tuple[tuple[frozenset[bytes], str, str], ...]] = (
 _SYSTEM_WORDS: Final = {
     "dicomdir": (
         "This file is only the table of contents of a disc.",
-        "Send the whole folder or disc that it came with.",
+        "Send the whole folder that it came with.",
     ),
     "thumbs.db": ("It is only a cache of small pictures that Windows made.", "Send the folder's DICOM files instead."),
     "ehthumbs.db": (

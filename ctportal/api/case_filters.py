@@ -14,16 +14,15 @@ ORDERS_SHOWN = [(name, name) for name in ORDERS if name.lstrip("-") not in ("pat
 
 
 class CaseFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(
-        max_length=200, label="Parts of the patient's name, the record number or the accession number; or #41."
-    )
     status = django_filters.ChoiceFilter(
-        choices=[(ACTIVE, "Not closed"), *CaseStatus.choices], label="One state, or `active` for all but closed."
+        choices=[(ACTIVE, "Neither closed nor cancelled"), *CaseStatus.choices],
+        label="One state, or `active`.",
     )
     priority = django_filters.ChoiceFilter(choices=Priority.choices, label="The priority.")
     decision = django_filters.ChoiceFilter(choices=Decision.choices, label="The gravest answer that shows.")
     final_label = django_filters.ChoiceFilter(choices=Label.choices, label="The readers' word.")
     needs_review = django_filters.BooleanFilter(label="Whether a scan lacks the readers' word.")
+    readers_disagree = django_filters.BooleanFilter(label="Whether readers disagree on a scan, as far as it shows.")
     reader = django_filters.CharFilter(max_length=150, label="The user name of the assigned reader.")
     site = django_filters.CharFilter(max_length=50, label="The slug of a site.")
     patient = IdFilter(label="The number of a patient.")

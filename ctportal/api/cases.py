@@ -1,5 +1,6 @@
 """Cases: opened for a patient, filled with scans, read, closed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.casework import amend_case, close_case, lock_case, open_case, reopen_case
-from cases.models import Case, Decision, Label, Patient
-from cases.reading import note_view
-from cases.worklist import cases_shown_to
+from cases.casework import amend_case, cancel_case, close_case, lock_case, open_case, reopen_case
+from cases.disclosure import disclose_cases
+from cases.models import Case, CaseStatus, Decision, Label, Patient
+from cases.worklist import WorklistFilter, cases_shown_to, narrow
 from ctportal.api.case_filters import CaseFilter
 from ctportal.api.fields import ColleagueField, NameOnly, ReasonSerializer, StrictSerializer
 from ctportal.api.filters import LARGEST_ID
@@ -22,6 +23,7 @@ from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW, UPLOAD, require_scope
 from ctportal.api.resource import Resource, caller, require_unchanged
 from ctportal.api.scans import SCANS, ScanSerializer, shown_scans
+from ctportal.api.search import SEARCH_PAGES, SearchedInBody
 
 FACTS = ["accession_number", "reason", "priority", "assigned_reader"]
 
@@ -37,6 +39,18 @@ class CaseSerializer(serializers.ModelSerializer):
     site = NameOnly("slug")
     patient = PatientOfCase(read_only=True)
     assigned_reader = NameOnly("username", allow_null=True)
+    status = serializers.ChoiceField(
+        source="shown_status",
+        choices=CaseStatus.choices,
+        read_only=True,
+        help_text="`open` instead of `in_review` where what colleagues decided is hidden.",
+    )
+    readers_disagree = serializers.BooleanField(
+        source="shown_disagreement",
+        read_only=True,
+        allow_null=True,
+        help_text="On a scan of it; null where what colleagues decided is hidden. The case closes once they agree.",
+    )
     decision = serializers.ChoiceField(
         source="shown_decision",
         choices=Decision.choices,
@@ -65,11 +79,13 @@ class CaseSerializer(serializers.ModelSerializer):
             *FACTS,
             "status",
             "needs_review",
+            "readers_disagree",
             "decision",
             "answer_hidden",
             "final_label",
             "created_at",
             "closed_at",
+            "cancelled_reason",
         ]
 
 
@@ -105,6 +121,12 @@ class NewCase(CaseFacts):
         return patient
 
 
+class CaseSearch(StrictSerializer):
+    search = serializers.CharField(
+        max_length=200, help_text="Parts of the patient's name, the record number or the accession number; or #41."
+    )
+
+
 EXAMPLE = OpenApiExample(
     "An urgent case",
     value={
@@ -117,25 +139,51 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class CaseViews(Resource):
+class CaseViews(SearchedInBody, Resource):
     """An examination of one patient: its scans, what the model says of them, what the readers decided."""
 
     queryset = Case.objects.all()
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
-    scopes = {"create": UPLOAD, "partial_update": UPLOAD | REVIEW, "close": REVIEW, "reopen": REVIEW}
+    search_class = CaseSearch
+    lists = "cases"
+    computing = frozenset({"search"})
+    scopes = {
+        "create": UPLOAD,
+        "partial_update": UPLOAD | REVIEW,
+        "close": REVIEW,
+        "cancel": UPLOAD | REVIEW,
+        "reopen": UPLOAD | REVIEW,
+    }
 
     def rows(self) -> Any:
         return cases_shown_to(self.request.user)
 
     @extend_schema(summary="List cases")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(CaseSerializer(self.page(), many=True, context=self.context()).data)
+        return self.get_paginated_response(self.shown_page(self.page()))
+
+    @extend_schema(
+        operation_id="cases_search",
+        summary="Search for cases",
+        description=SEARCH_PAGES,
+        request=CaseSearch,
+        responses=CaseSerializer(many=True),
+    )
+    @action(detail=False, methods=["post"])
+    def search(self, request: Request) -> Response:
+        return super().search(request)
+
+    def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
+        return narrow(rows, WorklistFilter(search=sent["search"]))
+
+    def shown_page(self, rows: Sequence[Any]) -> Any:
+        disclose_cases(caller(self.request), rows)
+        return CaseSerializer(rows, many=True, context=self.context()).data
 
     @extend_schema(summary="Read a case with its scans", responses=CaseDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         case = self.fetch()
-        note_view(case, caller(request))
         return Response(self._shown(case))
 
     @extend_schema(summary="Open a case", request=NewCase, responses={201: CaseDetailSerializer}, examples=[EXAMPLE])
@@ -165,7 +213,19 @@ class CaseViews(Resource):
     def close(self, request: Request, pk: int) -> Response:
         return once(request, work=self._close, answer=self._moved)
 
-    @extend_schema(summary="Reopen a closed case", request=ReasonSerializer, responses=CaseDetailSerializer)
+    @extend_schema(
+        summary="Cancel a case that was opened by mistake",
+        description="For who opened it, or a manager, while no reader has decided in it. Its scans are not answered.",
+        request=ReasonSerializer,
+        responses=CaseDetailSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._cancel, answer=self._moved)
+
+    @extend_schema(
+        summary="Reopen a closed or cancelled case", request=ReasonSerializer, responses=CaseDetailSerializer
+    )
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: int) -> Response:
         return once(request, work=self._reopen, answer=self._moved)
@@ -176,7 +236,7 @@ class CaseViews(Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = get_object_or_404(self.rows(), pk=receipt["case"])
+        case = self.shown_row = get_object_or_404(self.rows(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 
@@ -184,8 +244,17 @@ class CaseViews(Resource):
         close_case(case=self.fetch(), user=caller(self.request))
         return {}
 
+    def _cancel(self) -> Receipt:
+        case = self.fetch()
+        sent = ReasonSerializer(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        cancel_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
+        return {}
+
     def _reopen(self) -> Receipt:
         case = self.fetch()
+        if not case.is_cancelled:
+            require_scope(self.request, REVIEW)
         sent = ReasonSerializer(data=self.request.data)
         sent.is_valid(raise_exception=True)
         reopen_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
@@ -195,4 +264,5 @@ class CaseViews(Resource):
         return Response(self._shown(self.fetch()))
 
     def _shown(self, case: Case) -> Any:
+        disclose_cases(caller(self.request), [case])
         return CaseDetailSerializer(case, context=self.context()).data

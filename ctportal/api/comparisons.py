@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.db.models import Q
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -11,7 +12,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rights import Right, require_somewhere
+from cases.disclosure import note_shown
 from cases.models import Case
+from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -24,7 +27,7 @@ from inference.models import ModelVersion
 from learning.comparison.requests import request_comparison
 from learning.models import ComparedScan, Comparison, ComparisonRequest, Dataset, GateOverride
 from learning.service.overrides import decide_override, request_override
-from learning.service.promotion import promote
+from learning.service.promotion import check_promotion, promote
 
 COMPARISONS = Comparison.objects.select_related("champion", "challenger").prefetch_related(
     "overrides__requested_by", "overrides__decided_by"
@@ -37,7 +40,17 @@ class OverrideSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = GateOverride
-        fields = ["id", "status", "reason", "requested_by", "requested_at", "decided_by", "decided_at", "comment"]
+        fields = [
+            "id",
+            "status",
+            "reason",
+            "requested_by",
+            "requested_at",
+            "decided_by",
+            "decided_at",
+            "comment",
+            "overridden",
+        ]
 
 
 class ComparisonSerializer(serializers.ModelSerializer):
@@ -46,12 +59,36 @@ class ComparisonSerializer(serializers.ModelSerializer):
     figures = serializers.DictField(
         read_only=True, help_text="Of each model, false negatives first; paired differences with intervals; subgroups."
     )
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text="What the gate found.")
+    reasons = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="The promotion criteria and whether they are met."
+    )
     overrides = OverrideSerializer(many=True, read_only=True)
 
     class Meta:
         model = Comparison
         fields = ["id", "dataset", "champion", "challenger", "passed", "reasons", "figures", "overrides", "created_at"]
+
+
+class PromotionSerializer(serializers.Serializer):
+    """Whether the challenger can be promoted by this comparison now."""
+
+    possible = serializers.BooleanField(source="is_open")
+    may_be_overridden = serializers.BooleanField(
+        source="by_gate", help_text="Only promotion criteria are in the way; two people can override them."
+    )
+    rolled_back = serializers.BooleanField(help_text="The challenger has left service by a rollback since.")
+    obstacles = serializers.ListField(child=serializers.CharField(), help_text="What is in the way, in sentences.")
+
+
+class ComparisonDetailSerializer(ComparisonSerializer):
+    promotion = serializers.SerializerMethodField()
+
+    class Meta(ComparisonSerializer.Meta):
+        fields = [*ComparisonSerializer.Meta.fields, "promotion"]
+
+    @extend_schema_field(PromotionSerializer)
+    def get_promotion(self, comparison: Comparison) -> dict[str, Any]:
+        return PromotionSerializer(check_promotion(comparison)).data
 
 
 class ComparedScanSerializer(serializers.ModelSerializer):
@@ -82,7 +119,9 @@ class ComparedScanSerializer(serializers.ModelSerializer):
 
 
 class OverrideRequest(StrictSerializer):
-    reason = serializers.CharField(max_length=1000, help_text="Why to promote against the gate; it stays on record.")
+    reason = serializers.CharField(
+        max_length=1000, help_text="Why to promote against the criteria; it stays on record."
+    )
 
 
 class OverrideDecision(StrictSerializer):
@@ -175,22 +214,30 @@ class ComparisonViews(ManagedResource):
     def list(self, request: Request) -> Response:
         return self.get_paginated_response(ComparisonSerializer(self.page(), many=True).data)
 
-    @extend_schema(summary="Read a comparison")
+    @extend_schema(summary="Read a comparison", responses=ComparisonDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
-        return Response(ComparisonSerializer(self.fetch()).data)
+        return Response(ComparisonDetailSerializer(self.fetch()).data)
 
-    @extend_schema(summary="List the compared scans", responses=ComparedScanSerializer(many=True))
+    @extend_schema(
+        summary="List the compared scans",
+        description="Without those that the caller, who reads blinded, has to decide on first.",
+        responses=ComparedScanSerializer(many=True),
+    )
     @action(detail=True, filterset_class=None, filter_backends=[])
     def scans(self, request: Request, pk: int) -> Response:
-        page = self.paginate_queryset(self.fetch().scans.select_related("dataset_scan").order_by("-pk")) or []
+        hidden = Q(dataset_scan__scan__in=hidden_scans(caller(request)))
+        rows = self.fetch().scans.filter(Q(dataset_scan__scan=None) | ~hidden).select_related("dataset_scan")
+        page = self.paginate_queryset(rows.order_by("-pk")) or []
         wanted = [row.dataset_scan.scan_id for row in page if row.dataset_scan.scan_id]
+        note_shown(caller(request), wanted)
         cases = dict(Case.objects.visible_to(caller(request)).filter(scans__in=wanted).values_list("scans__pk", "pk"))
         return self.get_paginated_response(ComparedScanSerializer(page, many=True, context={"cases": cases}).data)
 
     @extend_schema(
         summary="Put the challenger into service",
-        description="The gate must be open, or its override approved by a second person; the champion must still be "
-        "in service. Scans that are being answered finish with the old model.",
+        description="The challenger meets the promotion criteria, or a second person has approved overriding them; the "
+        "champion must still be in service, and the challenger not rolled back since. Scans that are being answered "
+        "finish with the old model.",
         request=None,
         responses=ModelVersionSerializer,
     )
@@ -199,16 +246,18 @@ class ComparisonViews(ManagedResource):
         return once(request, work=self._promote, answer=self._promoted, atomic=False)
 
     @extend_schema(
-        summary="Ask to promote against the gate", request=OverrideRequest, responses={201: ComparisonSerializer}
+        summary="Ask to promote against the criteria",
+        request=OverrideRequest,
+        responses={201: ComparisonDetailSerializer},
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def override(self, request: Request, pk: int) -> Response:
         return once(request, work=self._ask, answer=self._asked)
 
     @extend_schema(
-        summary="Decide, as a second person, on a promotion against the gate",
+        summary="Decide, as a second person, on a promotion against the criteria",
         request=OverrideDecision,
-        responses=ComparisonSerializer,
+        responses=ComparisonDetailSerializer,
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def decide(self, request: Request, pk: int) -> Response:
@@ -229,7 +278,7 @@ class ComparisonViews(ManagedResource):
     def _asked(self, receipt: Receipt) -> Response:
         comparison = self.fetch()
         address = reverse("api:comparison-detail", kwargs={"pk": comparison.pk}, request=self.request)
-        return Response(ComparisonSerializer(comparison).data, status=201, headers={"Location": address})
+        return Response(ComparisonDetailSerializer(comparison).data, status=201, headers={"Location": address})
 
     def _decide(self) -> Receipt:
         comparison = self.fetch()
@@ -243,7 +292,7 @@ class ComparisonViews(ManagedResource):
         return {}
 
     def _shown(self, receipt: Receipt) -> Response:
-        return Response(ComparisonSerializer(self.fetch()).data)
+        return Response(ComparisonDetailSerializer(self.fetch()).data)
 
 
 def checked(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:

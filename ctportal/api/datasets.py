@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rights import Right, require_somewhere, sites_with
+from cases.disclosure import note_shown
 from cases.models import Case
 from ctportal.api.fields import NamedField, NameOnly, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
@@ -22,8 +23,10 @@ from ctportal.api.lineage import DatasetLineageSerializer
 from ctportal.api.manager_only import ManagedResource
 from ctportal.api.permissions import TRAIN
 from ctportal.api.resource import Resource, caller
+from ctportal.downloads import zip_download
 from learning.datasets.build import build_dataset
 from learning.datasets.export import export_dataset
+from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, Split
 from monitoring.lineage.queries import lineage_of_dataset
 
@@ -50,7 +53,11 @@ class DatasetSerializer(serializers.ModelSerializer):
     sites = NameOnly("slug", many=True)
     base_sets = NameOnly("name", many=True)
     created_by = NameOnly("username", allow_null=True)
-    counts = serializers.DictField(read_only=True, help_text="Scans, images and patients, by split, source and reason.")
+    content_hash = serializers.SerializerMethodField(help_text="Null where scans of it are hidden from the caller.")
+    counts = serializers.SerializerMethodField(
+        help_text="Scans, images and patients, by split, source and reason. Scans that the caller, who reads blinded, "
+        "has to decide on first are counted as `hidden` alone."
+    )
 
     class Meta:
         model = Dataset
@@ -66,6 +73,18 @@ class DatasetSerializer(serializers.ModelSerializer):
             "created_at",
             "created_by",
         ]
+
+    def get_content_hash(self, dataset: Dataset) -> str | None:
+        return None if self.context["counts"][dataset.pk].get("hidden") else dataset.content_hash
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_counts(self, dataset: Dataset) -> Any:
+        return self.context["counts"][dataset.pk]
+
+
+def shown_datasets(datasets: list[Dataset], request: Request) -> Any:
+    context = {"request": request, "counts": counts_shown_to(caller(request), datasets)}
+    return DatasetSerializer(datasets, many=True, context=context).data
 
 
 class NewDataset(StrictSerializer):
@@ -150,11 +169,11 @@ class DatasetViews(ManagedResource):
 
     @extend_schema(summary="List data sets, the newest first")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(DatasetSerializer(self.page(), many=True).data)
+        return self.get_paginated_response(shown_datasets(self.page(), request))
 
     @extend_schema(summary="Read a data set")
     def retrieve(self, request: Request, pk: int) -> Response:
-        return Response(DatasetSerializer(self.fetch()).data)
+        return Response(shown_datasets([self.fetch()], request)[0])
 
     @extend_schema(
         summary="Freeze a data set",
@@ -167,16 +186,21 @@ class DatasetViews(ManagedResource):
         # Reading and hashing a large set takes a while; the building function opens its own transaction.
         return once(request, work=self._build, answer=self._built, atomic=False)
 
-    @extend_schema(summary="List the scans in a data set", responses=DatasetScanSerializer(many=True))
+    @extend_schema(
+        summary="List the scans in a data set",
+        description="Without those that the caller, who reads blinded, has to decide on first.",
+        responses=DatasetScanSerializer(many=True),
+    )
     @action(detail=True, filterset_class=None, filter_backends=[])
     def scans(self, request: Request, pk: int) -> Response:
-        rows = self.fetch().scans.select_related("patient").order_by("-pk")
+        rows = scans_of_dataset(self.fetch(), caller(request)).order_by("-pk")
         page = self.paginate_queryset(rows)
         wanted = [row.scan_id for row in page or [] if row.scan_id]
+        note_shown(caller(request), wanted)
         cases = dict(Case.objects.visible_to(caller(request)).filter(scans__in=wanted).values_list("scans__pk", "pk"))
         return self.get_paginated_response(DatasetScanSerializer(page, many=True, context={"cases": cases}).data)
 
-    @extend_schema(summary="Read what a data set was made of and what came of it", responses=DatasetLineageSerializer)
+    @extend_schema(summary="Read what a data set was made of and which models were trained on it", responses=DatasetLineageSerializer)
     @action(detail=True, filterset_class=None, filter_backends=[])
     def lineage(self, request: Request, pk: int) -> Response:
         return Response(DatasetLineageSerializer(lineage_of_dataset(self.fetch(), caller(request))).data)
@@ -184,7 +208,7 @@ class DatasetViews(ManagedResource):
     @extend_schema(summary="List the scans that were left out, and why", responses=ExcludedScanSerializer(many=True))
     @action(detail=True, filterset_class=None, filter_backends=[])
     def excluded(self, request: Request, pk: int) -> Response:
-        rows = self.fetch().excluded_scans.select_related("scan").order_by("-pk")
+        rows = excluded_of_dataset(self.fetch(), caller(request)).select_related("scan").order_by("-pk")
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(ExcludedScanSerializer(page, many=True).data)
 
@@ -197,10 +221,7 @@ class DatasetViews(ManagedResource):
     def export(self, request: Request, pk: int) -> StreamingHttpResponse:
         dataset = self.fetch()
         archive = export_dataset(dataset=dataset, user=caller(request))
-        response = StreamingHttpResponse(archive, content_type="application/zip")
-        response["Content-Length"] = len(archive)
-        response["Content-Disposition"] = f'attachment; filename="data-set-{dataset.pk}.zip"'
-        return response
+        return zip_download(archive, name=f"data-set-{dataset.pk}")
 
     def _build(self) -> Receipt:
         user = caller(self.request)
@@ -221,4 +242,4 @@ class DatasetViews(ManagedResource):
         dataset = DATASETS.get(pk=receipt["dataset"])
         address = reverse("api:dataset-detail", kwargs={"pk": dataset.pk}, request=self.request)
         status = 201 if receipt["created"] else 200
-        return Response(DatasetSerializer(dataset).data, status=status, headers={"Location": address})
+        return Response(shown_datasets([dataset], self.request)[0], status=status, headers={"Location": address})

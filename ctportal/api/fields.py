@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Site, User
-from cases.models import REASON_LENGTH
+from accounts.refusals import LONGEST_REASON
 
 # Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
 
@@ -35,7 +35,7 @@ class NamedField(serializers.SlugRelatedField):
     """An object by a name that people know, among those that the caller may know of."""
 
     default_error_messages = {
-        "does_not_exist": "There is none of this name, or it is not yours to see.",
+        "does_not_exist": "Not found, or you have no access to it.",
         "invalid": "Send the name as a string.",
     }
 
@@ -65,4 +65,4 @@ class ColleagueField(NamedField):
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=REASON_LENGTH, help_text="Why; it stays on record.")
+    reason = serializers.CharField(max_length=LONGEST_REASON, help_text="Why; it stays on record.")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import django_filters
-from django.core.exceptions import PermissionDenied
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -12,16 +11,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Site, User
-from accounts.rights import REFUSALS, Right, sites_with
+from accounts.models import Site
+from accounts.rights import Right, require_somewhere
+from cases.disclosure import note_shown
 from cases.labelled_export import export_labelled_set
-from cases.labelled_set import Standing, labelled_scans
+from cases.labelled_set import Standing, labels_shown_to
 from cases.labels import Agreement
 from cases.models import Label, Scan, ScanQuerySet
 from ctportal.api.fields import NameOnly
 from ctportal.api.filters import IdFilter
-from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
+from ctportal.downloads import zip_download
 
 AGREEMENTS = [(agreement.value, agreement.value) for agreement in Agreement]
 
@@ -31,23 +31,21 @@ class LabelledScanSerializer(serializers.ModelSerializer):
     site = NameOnly("slug")
     group = serializers.UUIDField(source="case.patient.pseudonym", read_only=True, help_text="The patient, unnamed.")
     label = serializers.ChoiceField(  # type: ignore[assignment]  # a Field's own name
-        source="final_label", choices=Label.choices, allow_null=True, read_only=True
+        choices=Label.choices, allow_null=True, read_only=True
     )
-    agreement = serializers.ChoiceField(choices=AGREEMENTS, read_only=True)
+    agreement = serializers.ChoiceField(
+        choices=AGREEMENTS, read_only=True, allow_null=True, help_text="Null where the caller has to decide first."
+    )
     standing = serializers.ChoiceField(
-        choices=Standing.choices, read_only=True, help_text="`included`, or the first reason why not."
+        choices=Standing.choices,
+        read_only=True,
+        help_text="`included`, or the first reason why not; `hidden` where the caller, who reads blinded, has to "
+        "decide first.",
     )
 
     class Meta:
         model = Scan
         fields = ["scan", "case", "site", "group", "label", "agreement", "standing", "slice_count"]
-
-    def to_representation(self, scan: Scan) -> dict[str, Any]:
-        shown = super().to_representation(scan)
-        sight: HiddenAnswers = self.context["sight"]
-        if sight.hides(scan.pk):  # a manager who reads there too, and has not decided
-            shown["label"] = None
-        return shown
 
 
 class LabelFilter(django_filters.FilterSet):
@@ -64,10 +62,10 @@ class LabelFilter(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: ScanQuerySet) -> ScanQuerySet:
         asked: dict[str, Any] = self.form.cleaned_data
-        scans = labelled_scans(caller(self.request), with_synthetic=bool(asked["with_synthetic"]))
+        scans = labels_shown_to(caller(self.request), with_synthetic=bool(asked["with_synthetic"]))
         if slug := asked["site"]:
             scans = scans.filter(case__patient__site__in=Site.objects.filter(slug=slug))
-        exact = {"final_label": asked["label"], "agreement": asked["agreement"], "standing": asked["standing"]}
+        exact = {"label": asked["label"], "agreement": asked["agreement"], "standing": asked["standing"]}
         exact["case_id"] = asked["case"]
         return scans.filter(**{name: value for name, value in exact.items() if value}).order_by("-pk")
 
@@ -78,16 +76,17 @@ class LabelViews(Resource):
     queryset = Scan.objects.all()
     serializer_class = LabelledScanSerializer
     filterset_class = LabelFilter
+    lists = "labels"
 
     def get_queryset(self) -> Any:
-        _require_manager(caller(self.request))
+        require_somewhere(caller(self.request), Right.MANAGE)
         return self.rows()
 
     @extend_schema(summary="List the scans of the labelled set, and those left out")
     def list(self, request: Request) -> Response:
         rows = self.page()
-        context = self.context(sight=HiddenAnswers(caller(request), rows))
-        return self.get_paginated_response(LabelledScanSerializer(rows, many=True, context=context).data)
+        note_shown(caller(request), [scan.pk for scan in rows if not scan.is_hidden])
+        return self.get_paginated_response(LabelledScanSerializer(rows, many=True, context=self.context()).data)
 
     @extend_schema(
         summary="Take the labelled set away",
@@ -99,12 +98,4 @@ class LabelViews(Resource):
     def export(self, request: Request) -> StreamingHttpResponse:
         scans: Any = self.filter_queryset(self.get_queryset())
         archive = export_labelled_set(scans=scans, user=caller(request))
-        response = StreamingHttpResponse(archive, content_type="application/zip")
-        response["Content-Length"] = len(archive)
-        response["Content-Disposition"] = 'attachment; filename="labelled-set.zip"'
-        return response
-
-
-def _require_manager(user: User) -> None:
-    if not sites_with(user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+        return zip_download(archive, name="labelled-set")

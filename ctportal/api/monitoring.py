@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
 from accounts.models import Site
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from ctportal.api.fields import SiteField, StrictSerializer
 from ctportal.api.resource import Resource, caller
 from monitoring.figures import monitor

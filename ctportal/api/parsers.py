@@ -1,6 +1,8 @@
-"""JSON of a bounded size and depth."""
+"""JSON of a bounded size and depth, whose words can be stored and shown."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -8,6 +10,10 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+DEEPEST = 32
+# Line breaks and tabs belong to a text; which field takes none, the fields say.
+UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class BoundedJSONParser(JSONParser):
@@ -19,9 +25,34 @@ class BoundedJSONParser(JSONParser):
         if len(data) > limit:
             raise RequestDataTooBig
         try:
-            return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+            parsed = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not JSON in UTF-8.") from error
+        _check(parsed)
+        return parsed
+
+
+def _check(parsed: Any) -> None:
+    """Names and values alike, before any field looks at them."""
+    level, depth = [parsed], 0
+    while level:
+        if depth > DEEPEST:
+            raise ParseError(f"The body is nested deeper than {DEEPEST} levels.")
+        below: list[Any] = []
+        for part in level:
+            if isinstance(part, str) and UNFIT.search(part):
+                raise ParseError("A name or value holds a control character or half a character (a lone surrogate).")
+            if isinstance(part, dict):
+                below += [*part.keys(), *part.values()]
+            elif isinstance(part, list):
+                below += part
+        level, depth = below, depth + 1
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError("too large for a number")
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,19 +1,19 @@
 """Patients of the caller's sites."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.mixins import ListModelMixin
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.events import record_event
-from accounts.models import Action, Site, User
+from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.casework import amend_patient, lock_patient, register_patient
 from cases.models import Patient, PatientQuerySet
@@ -23,6 +23,7 @@ from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import UPLOAD
 from ctportal.api.problems import INVALID, Problem
 from ctportal.api.resource import Resource, caller, require_unchanged
+from ctportal.api.search import SEARCH_PAGES, SearchedInBody
 
 FACTS = ["record_number", "name", "birth_date", "sex"]
 
@@ -51,8 +52,6 @@ class NewPatient(PatientFacts):
 
 class PatientFilter(django_filters.FilterSet):
     site = django_filters.CharFilter(field_name="site__slug", label="The slug of a site.")
-    record_number = django_filters.CharFilter(lookup_expr="iexact", label="The whole medical record number.")
-    search = django_filters.CharFilter(max_length=200, label="A part of the name or of the medical record number.")
 
     class Meta:
         model = Patient
@@ -62,12 +61,14 @@ class PatientFilter(django_filters.FilterSet):
         asked = self.form.cleaned_data
         if slug := asked["site"]:
             queryset = queryset.filter(site__slug=slug)
-        if number := asked["record_number"]:
-            queryset = queryset.filter(record_number__iexact=number)
-        if search := asked["search"]:
-            found = patients_found(caller(self.request), search)
-            queryset = queryset.filter(pk__in=found.order_by().values("pk"))
         return queryset
+
+
+class PatientSearch(StrictSerializer):
+    record_number = serializers.CharField(max_length=64, required=False, help_text="The whole medical record number.")
+    search = serializers.CharField(
+        max_length=200, required=False, help_text="Parts of the name or of the medical record number."
+    )
 
 
 EXAMPLE = OpenApiExample(
@@ -77,19 +78,45 @@ EXAMPLE = OpenApiExample(
 )
 
 
-@extend_schema_view(list=extend_schema(summary="List patients, the newest first"))
-class PatientViews(ListModelMixin, Resource):
+class PatientViews(SearchedInBody, Resource):
     """People whose scans are read. A medical record number is unique in its site."""
 
     queryset = Patient.objects.select_related("site").order_by("-pk")
     serializer_class = PatientSerializer
     filterset_class = PatientFilter
+    search_class = PatientSearch
     scopes = {"create": UPLOAD, "partial_update": UPLOAD}
+    lists = "patients"
+    computing = frozenset({"search"})
+
+    @extend_schema(summary="List patients, the newest first")
+    def list(self, request: Request) -> Response:
+        return self.get_paginated_response(self.shown_page(self.page()))
+
+    @extend_schema(
+        operation_id="patients_search",
+        summary="Search for patients",
+        description=SEARCH_PAGES,
+        request=PatientSearch,
+        responses=PatientSerializer(many=True),
+    )
+    @action(detail=False, methods=["post"])
+    def search(self, request: Request) -> Response:
+        return super().search(request)
+
+    def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
+        if number := sent.get("record_number"):
+            rows = rows.filter(record_number__iexact=number)
+        if words := sent.get("search"):
+            rows = rows.filter(pk__in=patients_found(caller(self.request), words).order_by().values("pk"))
+        return rows
+
+    def shown_page(self, rows: Sequence[Any]) -> Any:
+        return self.get_serializer(rows, many=True).data
 
     @extend_schema(summary="Read a patient")
     def retrieve(self, request: Request, pk: int) -> Response:
         patient = self.fetch()
-        record_event(Action.PATIENT_VIEWED, actor=caller(request), site=patient.site, subject=patient)
         return Response(self.get_serializer(patient).data)
 
     @extend_schema(
@@ -121,7 +148,7 @@ class PatientViews(ListModelMixin, Resource):
         return {"patient": register_patient(site=site, user=caller(self.request), **facts).pk}
 
     def _registered(self, receipt: Receipt) -> Response:
-        patient = get_object_or_404(self.get_queryset(), pk=receipt["patient"])
+        patient = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["patient"])
         address = reverse("api:patient-detail", kwargs={"pk": patient.pk}, request=self.request)
         return Response(self.get_serializer(patient).data, status=201, headers={"Location": address})
 

@@ -12,9 +12,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.models import User
+from cases.disclosure import disclose
 from cases.models import Scan
-from cases.reading import note_view
-from cases.reviews import hidden_scan_ids
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import PredictionLineageSerializer
@@ -30,10 +29,10 @@ HIDDEN = "Decide first; this site's readers see the model's answer after their o
 
 
 class HiddenAnswers:
-    """Which scans' answers the caller must not see yet. Every serializer of an answer asks for one."""
+    """Which scans' answers the caller must not see yet; the others count as shown. Serializers of answers ask it."""
 
     def __init__(self, user: User, scans: Iterable[Scan]) -> None:
-        self.hidden = hidden_scan_ids(user, scans)
+        self.hidden = disclose(user, scans)
 
     def hides(self, scan_id: int) -> bool:
         return scan_id in self.hidden
@@ -146,6 +145,7 @@ class PredictionViews(Resource):
     serializer_class = PredictionSerializer
     filterset_class = PredictionFilter
     scopes = {"retry": UPLOAD | REVIEW}
+    lists = "predictions"
 
     @extend_schema(summary="List predictions, the newest first")
     def list(self, request: Request) -> Response:
@@ -155,14 +155,12 @@ class PredictionViews(Resource):
     @extend_schema(summary="Read a prediction, slice by slice", responses=PredictionDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         prediction = self.fetch()
-        note_view(prediction.scan.case, caller(request))
         return Response(self._shown([prediction], PredictionDetailSerializer))
 
     @extend_schema(summary="Read where an answer comes from", responses=PredictionLineageSerializer)
     @action(detail=True, filterset_class=None)
     def lineage(self, request: Request, pk: int) -> Response:
         prediction = self.fetch()
-        note_view(prediction.scan.case, caller(request))
         return Response(PredictionLineageSerializer(lineage_of_prediction(prediction, caller(request))).data)
 
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})

@@ -10,14 +10,16 @@ from typing import Any
 from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.patient_check import PatientMismatch
+from ctportal.outages import outage_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +39,14 @@ class Kind:
 
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")
-UNAUTHENTICATED = Kind("unauthenticated", 401, "Who calls is not known")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "Authentication required")
 FORBIDDEN = Kind("forbidden", 403, "Not allowed")
 NOT_FOUND = Kind("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
 NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No such representation")
 WRONG_STATE = Kind("wrong-state", 409, "The object's state does not allow this")
 DUPLICATE_RECORD_NUMBER = Kind("duplicate-record-number", 409, "The record number is taken")
+PATIENT_MISMATCH = Kind("patient-mismatch", 409, "The files seem to belong to another patient")
 REQUEST_IN_PROGRESS = Kind("request-in-progress", 409, "The same request is still being worked on")
 CHANGED_MEANWHILE = Kind("changed-meanwhile", 412, "The object has changed meanwhile")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
@@ -52,7 +55,7 @@ INVALID = Kind("invalid", 422, "The values are not valid")
 UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
 THROTTLED = Kind("throttled", 429, "Too many calls")
-UNEXPECTED = Kind("unexpected", 500, "The portal failed")
+UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
@@ -121,6 +124,8 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
             errors=[{"pointer": "#/record_number", "code": "unique", "detail": str(error)}],
             existing={"id": error.existing.pk, "url": url},
         )
+    if isinstance(error, PatientMismatch):
+        return _of_mismatch(error)
     if isinstance(error, ReasonMissing):
         return Problem(INVALID, str(error), errors=[{"pointer": "#/reason", "code": "required", "detail": str(error)}])
     if isinstance(error, WrongState):
@@ -128,15 +133,39 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
     return None
 
 
+def _of_mismatch(error: PatientMismatch) -> Problem:
+    """What the files say goes back to whoever sent them; what the case's patient is called does not."""
+    errors: list[ErrorItem] = [
+        {
+            "pointer": "#/confirm_patient",
+            "code": f"{each.field}-differs",
+            "field": each.field,
+            "in_file": each.in_file,
+            "detail": f"The {each.words} in the files is not that of the case's patient.",
+        }
+        for each in error.differences
+    ]
+    if error.is_elsewhere:
+        detail = "The series or a picture of it is already in another patient's case."
+        item: ErrorItem = {"pointer": "#/confirm_patient", "code": "in-another-case", "detail": detail}
+        errors.append(item | ({"cases": error.elsewhere} if error.elsewhere else {}))
+    return Problem(
+        PATIENT_MISMATCH,
+        "Nothing was stored. Check whose files these are; if they are this patient's, send them again with "
+        "`confirm_patient=true` and say why in `confirm_reason`.",
+        errors=errors,
+    )
+
+
 def _of_transport(error: Exception) -> Problem | None:
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
     if isinstance(error, SuspiciousOperation):
         return Problem(MALFORMED, "The request cannot be read; check how it is put together.")
-    if isinstance(error, OperationalError):
-        logger.error("The database does not answer: %s", type(error).__name__)
-        unavailable = Problem(UNAVAILABLE, "The database does not answer; try again in some seconds.")
-        unavailable.headers["Retry-After"] = "5"
+    if outage := outage_of(error):
+        logger.error("503: %s (%s)", outage.title, type(error).__name__)
+        unavailable = Problem(UNAVAILABLE, f"{outage.title}. {outage.words}")
+        unavailable.headers["Retry-After"] = str(outage.retry_seconds)
         return unavailable
     return None
 

@@ -1,4 +1,7 @@
-"""What every endpoint shares: rights, conditional requests, and answers that no shared cache keeps."""
+"""What every endpoint shares: rights, conditional requests, and what an answer may carry.
+
+No cache keeps an answer (`accounts.middleware.PrivateMiddleware`); its tag is for programs that keep it themselves.
+"""
 
 from collections.abc import Callable
 from hashlib import md5
@@ -15,6 +18,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import Scope, User
 from accounts.rights import Right, fetch
+from cases.view_events import note_list
+from ctportal.api.disclosure import may_read, note_shown
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
 
 
@@ -33,6 +38,13 @@ class Resource(GenericViewSet):
     content_negotiation_class = AlwaysJson
     metadata_class = None
     scopes: ClassVar[dict[str, frozenset[Scope]]] = {}
+    # What its pages list of patients, by the name that the record gives it; empty where they name nobody.
+    lists: ClassVar[str] = ""
+    # Actions of a POST that compute instead of write: their answer is what they are asked for.
+    computing: ClassVar[frozenset[str]] = frozenset()
+    searched_by: list[str] = []
+    # The row that the answer shows, noted when it goes out.
+    shown_row: Any = None
 
     def get_queryset(self) -> Any:
         return self.rows().visible_to(self.request.user)
@@ -41,23 +53,54 @@ class Resource(GenericViewSet):
         """The rows of the list that the caller may see and asked for."""
         return cast("list[Any]", self.paginate_queryset(self.filter_queryset(self.get_queryset())))
 
+    def paginate_queryset(self, queryset: Any) -> Any:
+        rows = super().paginate_queryset(queryset)
+        if self.lists and rows:
+            note_list(self.lists, rows, caller(self.request), filters=[*self._filters_in_use(), *self.searched_by])
+        return rows
+
+    def _filters_in_use(self) -> list[str]:
+        """Known names only: what else a query holds may be anything."""
+        known: Any = getattr(getattr(self, "filterset_class", None), "base_filters", {})
+        return [name for name in self.request.query_params if name in known]
+
     def context(self, **more: Any) -> dict[str, Any]:
         """What serializers are told."""
         return {"request": self.request, "view": self, **more}
 
     def fetch(self, *, right: Right = Right.VIEW) -> Any:
         """The object at this address: 404 if the caller may not see it, 403 if not do this to it."""
-        return fetch(self.rows(), user=self.request.user, right=right, pk=self.kwargs["pk"])
+        self.shown_row = fetch(self.rows(), user=self.request.user, right=right, pk=self.kwargs["pk"])
+        return self.shown_row
+
+    def get_object(self) -> Any:
+        self.shown_row = super().get_object()
+        return self.shown_row
 
     def rows(self) -> Any:
         """Everybody's; who may see which is asked of them later."""
         return cast(Any, self).queryset.all()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """A row is shown only to who may read it, and that is recorded; to others a write is acknowledged."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        response.setdefault("Cache-Control", "private, no-cache")
+        if response.status_code < 300:
+            self._disclose(request, response)
         patch_vary_headers(response, ("Authorization", "Cookie"))
         return response
+
+    def _disclose(self, request: Request, response: Any) -> None:
+        wrote = request.method not in ("GET", "HEAD") and self.action not in self.computing
+        if wrote and self.action == "partial_update":
+            response["ETag"] = etag_of(response.data)
+        if wrote and not may_read(request):
+            response.data = self.receipt(response.data)
+        elif self.shown_row is not None:
+            note_shown(self.shown_row, caller(request))
+
+    def receipt(self, data: Any) -> Any:
+        """What a write answers to a token that may not read: which row it was."""
+        return {"id": data["id"]} if isinstance(data, dict) and "id" in data else {}
 
 
 def require_unchanged(request: Request, current: Callable[[], Any]) -> None:

@@ -1,6 +1,6 @@
 """What readers decide: never edited, only superseded by the same reader."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -10,14 +10,14 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rights import Right
-from cases.models import Label, Review, ReviewQuerySet
-from cases.reading import decide, note_view
+from cases.disclosure import note_shown
+from cases.models import Label, Review
+from cases.reading import decide
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.permissions import REVIEW
-from ctportal.api.predictions import HiddenAnswers
 from ctportal.api.resource import Resource, caller
 from ctportal.api.scans import SCANS
 
@@ -31,12 +31,9 @@ class ReviewSerializer(serializers.ModelSerializer):
         source="prediction_id", read_only=True, allow_null=True, help_text="The answer there was at the time."
     )
     is_current = serializers.SerializerMethodField(help_text="Not superseded by the reader's own later review.")
-    answer_hidden = serializers.SerializerMethodField(
-        help_text="What tells of the model's answer, and the label, are left out until this reader has decided."
+    readers_disagree = serializers.BooleanField(
+        source="scan.readers_disagree", read_only=True, help_text="On this scan, now: one of them changes the decision."
     )
-
-    # A colleague's label sways as the model's would, and a reason argues with the model.
-    TELLING: ClassVar = ("label", "reason", "agrees", "model_decision", "model_probability")
 
     class Meta:
         model = Review
@@ -54,23 +51,12 @@ class ReviewSerializer(serializers.ModelSerializer):
             "model_probability",
             "supersedes",
             "is_current",
-            "answer_hidden",
+            "readers_disagree",
             "created_at",
         ]
-        extra_kwargs = {"label": {"allow_null": True}, "reason": {"allow_null": True}}
-
-    def to_representation(self, review: Review) -> dict[str, Any]:
-        shown = super().to_representation(review)
-        if self.get_answer_hidden(review):
-            shown |= dict.fromkeys(self.TELLING)
-        return shown
 
     def get_is_current(self, review: Review) -> bool:
         return not hasattr(review, "superseded_by")
-
-    def get_answer_hidden(self, review: Review) -> bool:
-        sight: HiddenAnswers = self.context["sight"]
-        return sight.hides(review.scan_id)
 
 
 class NewReview(StrictSerializer):
@@ -84,6 +70,18 @@ class NewReview(StrictSerializer):
         max_value=LARGEST_ID,
         help_text="The answer that the reader saw. If the model has answered anew since, nothing is recorded (409).",
     )
+    confirm = serializers.BooleanField(
+        default=False,
+        help_text="The reader confirms the model's answer. If the label is not what the model says, nothing is "
+        "recorded (409).",
+    )
+    seen_review = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_ID,
+        help_text="The newest review of the scan that the reader saw, 0 for none. If the scan was decided anew since, "
+        "nothing is recorded (409); the same decision sent twice is recorded once.",
+    )
     close = serializers.BooleanField(default=False, help_text="Close the case too, if nothing in it is left to decide.")
 
 
@@ -91,18 +89,15 @@ class ReviewFilter(django_filters.FilterSet):
     scan = IdFilter(field_name="scan_id", label="The number of a scan.")
     case = IdFilter(field_name="scan__case_id", label="The number of a case.")
     reader = django_filters.CharFilter(field_name="reader__username", label="A user name.")
-    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.", method="with_label")
+    label = django_filters.ChoiceFilter(choices=Label.choices, label="What was decided.")
 
     class Meta:
         model = Review
         fields: list[str] = []
 
-    def with_label(self, reviews: ReviewQuerySet, name: str, label: str) -> ReviewQuerySet:
-        return reviews.filter(label=label).exclude(scan__in=hidden_scans(caller(self.request)))
-
 
 EXAMPLES = [
-    OpenApiExample("Confirm", value={"label": "covid", "prediction": 12}, request_only=True),
+    OpenApiExample("Confirm", value={"label": "covid", "confirm": True, "prediction": 12}, request_only=True),
     OpenApiExample(
         "Override", value={"label": "non_covid", "reason": "Motion artefact, no opacity."}, request_only=True
     ),
@@ -110,11 +105,15 @@ EXAMPLES = [
 
 
 class ReviewViews(Resource):
-    """Decisions are sent to `/scans/{id}/reviews/`."""
+    """Decisions are sent to `/scans/{id}/reviews/`. Those of colleagues show once a blinded reader has decided."""
 
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    lists = "reviews"
+
+    def rows(self) -> Any:
+        return super().rows().exclude(scan__in=hidden_scans(caller(self.request)))
 
     @extend_schema(summary="List reviews, the newest first")
     def list(self, request: Request) -> Response:
@@ -124,13 +123,13 @@ class ReviewViews(Resource):
     @extend_schema(summary="Read a review")
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
-        note_view(review.scan.case, caller(request))
         return Response(shown_reviews([review], request)[0])
 
 
 def shown_reviews(reviews: list[Review], request: Request) -> Any:
-    sight = HiddenAnswers(caller(request), [review.scan for review in reviews])
-    return ReviewSerializer(reviews, many=True, context={"request": request, "sight": sight}).data
+    """Of scans whose reviews the caller may see; they count as shown."""
+    note_shown(caller(request), {review.scan_id for review in reviews})
+    return ReviewSerializer(reviews, many=True, context={"request": request}).data
 
 
 class ScanReviewViews(Resource):
@@ -162,7 +161,9 @@ class ScanReviewViews(Resource):
             reader=caller(self.request),
             label=facts["label"],
             reason=facts["reason"],
+            confirms=facts["confirm"],
             seen_prediction=facts.get("prediction", scan.prediction_id),
+            seen_review=facts.get("seen_review"),
             close=facts["close"],
         )
         return {"review": decided.review.pk}

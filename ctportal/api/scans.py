@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import withdraw_scan
-from cases.models import Scan, ScanKind, ScanStatus
-from cases.reading import note_view
+from cases.models import Scan, ScanKind, ScanQuerySet, ScanStatus
+from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, ReasonSerializer
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -48,21 +48,26 @@ class ScanSerializer(serializers.ModelSerializer):
             "pixel_spacing",
             "slice_thickness",
             "slice_count",
+            "notes",
             "is_synthetic",
             "uploaded_at",
             "uploaded_by",
             "withdrawn_reason",
             "final_label",
+            "readers_disagree",
             "prediction",
             "earlier_predictions",
             "slices",
         ]
+        extra_kwargs = {
+            "readers_disagree": {"allow_null": True, "help_text": "Null where what colleagues decided is hidden."}
+        }
 
     def to_representation(self, scan: Scan) -> dict[str, Any]:
         shown = super().to_representation(scan)
         sight: HiddenAnswers = self.context["sight"]
         if sight.hides(scan.pk):  # what colleagues decided would sway the reader as well
-            shown["final_label"] = None
+            shown["final_label"] = shown["readers_disagree"] = None
         return shown
 
     @extend_schema_field(PredictionSerializer(allow_null=True))
@@ -97,9 +102,16 @@ class ScanFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=ScanStatus.choices, label="Ready, or withdrawn.")
     kind = django_filters.ChoiceFilter(choices=ScanKind.choices, label="DICOM or images.")
 
+    readers_disagree = django_filters.BooleanFilter(
+        label="Whether the readers disagree, as far as it shows.", method="where_readers_disagree"
+    )
+
     class Meta:
         model = Scan
         fields: list[str] = []
+
+    def where_readers_disagree(self, scans: ScanQuerySet, name: str, wanted: bool) -> ScanQuerySet:
+        return scans.filter(readers_disagree=wanted).exclude(pk__in=hidden_scans(caller(self.request)))
 
 
 class ScanViews(Resource):
@@ -109,6 +121,7 @@ class ScanViews(Resource):
     serializer_class = ScanSerializer
     filterset_class = ScanFilter
     scopes = {"withdraw": UPLOAD}
+    lists = "scans"
 
     @extend_schema(summary="List scans, the newest first")
     def list(self, request: Request) -> Response:
@@ -122,14 +135,12 @@ class ScanViews(Resource):
     )
     def retrieve(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(shown_scans([scan], request)[0])
 
-    @extend_schema(summary="Read what a scan has taught", responses=ScanLineageSerializer)
+    @extend_schema(summary="Read where a scan was used", responses=ScanLineageSerializer)
     @action(detail=True, filterset_class=None)
     def lineage(self, request: Request, pk: int) -> Response:
         scan = self.fetch()
-        note_view(scan.case, caller(request))
         return Response(ScanLineageSerializer(lineage_of_scan(scan, caller(request))).data)
 
     @extend_schema(

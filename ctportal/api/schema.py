@@ -123,7 +123,8 @@ def _complete(operation: dict[str, Any], path: str, method: str) -> None:
     for status in _statuses(operation, path, method):
         responses.setdefault(status, {"$ref": f"{REF}/responses/Problem{status}"})
     parameters = operation.setdefault("parameters", [])
-    parameters += [{"$ref": f"{REF}/parameters/{name}"} for name in _headers(method)]
+    wanted = [] if operation["operationId"].endswith("_search") else _headers(method)
+    parameters += [{"$ref": f"{REF}/parameters/{name}"} for name in wanted]
     if method == "get":
         tag = {"schema": {"type": "string"}, "description": "Names this state of the answer."}
         responses["200"].setdefault("headers", {})["ETag"] = tag

@@ -15,9 +15,8 @@ from rest_framework.reverse import reverse
 
 from accounts.events import record_event
 from accounts.models import Action
+from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
-from cases.reading import note_view
-from cases.reviews import may_see_answer
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.predictions import HIDDEN
@@ -72,7 +71,6 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
     @action(detail=True)
     def image(self, request: Request, pk: int) -> FileResponse:
         slice_ = self.fetch()
-        note_view(slice_.scan.case, caller(request))
         return _stored(slice_.view, PNG, quote_etag(f"view-{slice_.pk}"))
 
     @extend_schema(
@@ -106,14 +104,13 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         slice_ = self.fetch()
         asked = WhichPrediction(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        if not may_see_answer(caller(request), slice_.scan):
+        if disclose(caller(request), [slice_.scan]):
             raise PermissionDenied(HIDDEN)
         wanted = asked.validated_data.get("prediction", slice_.scan.prediction_id)
         shown = Prediction.objects.shown().filter(pk=wanted)
         answer = SliceAnswer.objects.filter(slice=slice_, prediction__in=shown).first()
         if answer is None:
             raise Http404
-        note_view(slice_.scan.case, caller(request))
         return HttpResponse(bytes(answer.map_png), content_type=PNG)
 
 

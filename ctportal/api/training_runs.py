@@ -14,6 +14,7 @@ from accounts.rights import Right, require_somewhere
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
+from ctportal.api.learning import RequirementSerializer
 from ctportal.api.manager_only import ManagedResource
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import TRAIN
@@ -29,7 +30,7 @@ RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
 
 class TrainingRunSerializer(serializers.ModelSerializer):
     parent = ModelNameSerializer(read_only=True, allow_null=True)
-    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="What came of it.")
+    model = ModelNameSerializer(read_only=True, allow_null=True, help_text="The model that was trained.")
     requested_by = NameOnly("username", allow_null=True)
     settings = serializers.DictField(read_only=True)
     progress = serializers.DictField(read_only=True, help_text="Stage, epochs, curves, seconds left; as it goes on.")
@@ -106,11 +107,12 @@ class NewTrainingRun(StrictSerializer):
 
 
 class PlanSerializer(serializers.Serializer):
-    patients = serializers.IntegerField()
+    patients = serializers.IntegerField(help_text="Patients to learn from; one may have scans with and without.")
+    scans = serializers.IntegerField(help_text="Their scans.")
     images = serializers.IntegerField()
     settings = serializers.DictField(help_text="With what was not sent filled in.")
     covid = serializers.IntegerField(help_text="Patients with COVID-19 to learn from.")
-    non_covid = serializers.IntegerField()
+    non_covid = serializers.IntegerField(help_text="Patients with a scan without COVID-19.")
     test_patients = serializers.IntegerField()
     seconds = serializers.FloatField(
         allow_null=True, help_text="How long it will take; null where nothing is known yet."
@@ -119,6 +121,10 @@ class PlanSerializer(serializers.Serializer):
     refusals = serializers.ListField(
         child=serializers.CharField(), help_text="Why it would be refused; empty: it may start."
     )
+    warnings = serializers.ListField(
+        child=serializers.CharField(), help_text="What to know first, such as that no comparison could follow."
+    )
+    requirements = RequirementSerializer(many=True)
     same_as = serializers.IntegerField(
         source="same_as.pk", allow_null=True, default=None, help_text="An earlier run with the same data and settings."
     )
@@ -143,6 +149,7 @@ class TrainingRunViews(ManagedResource):
     serializer_class = TrainingRunSerializer
     filterset_class = TrainingRunFilter
     scopes = {"create": TRAIN, "cancel": TRAIN, "plan": TRAIN}
+    computing = frozenset({"plan"})
 
     @extend_schema(summary="List training runs, the newest first")
     def list(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
 from cases.intake import Refusal
 from cases.models import Case
@@ -29,9 +30,17 @@ class SentFiles(StrictSerializer):
         allow_empty=False,
         help_text="PNG, JPEG, TIFF, BMP, DICOM, or zips of them. Repeat the field for each file.",
     )
-    together = serializers.BooleanField(default=False, help_text="Loose images become one scan, not one each.")
+    as_one_scan = serializers.BooleanField(default=False, help_text="Loose images become one scan, not one each.")
+    together = serializers.BooleanField(default=False, help_text="An older name of `as_one_scan`.")
     accept_any_modality = serializers.BooleanField(
         default=False, help_text="Take DICOM of another modality than CT, knowingly."
+    )
+    confirm_patient = serializers.BooleanField(
+        default=False,
+        help_text="The files are the case's patient's, although they name another, or are in another patient's case.",
+    )
+    confirm_reason = serializers.CharField(
+        max_length=LONGEST_REASON, required=False, allow_blank=True, default="", help_text="Why; it stays on record."
     )
 
 
@@ -83,7 +92,9 @@ class CaseScanViews(Resource):
         summary="Upload files to a case",
         description="Answers 201 as soon as anything is stored: `scans` holds what was, each queued for the model, "
         "and `refusals` says of every other file what is wrong and what to do. If nothing could be stored, the "
-        "answer is 422 and `errors` holds the refusals. Poll `/scans/{id}/` for the model's answer.",
+        "answer is 422 and `errors` holds the refusals. If files name another patient than the case's, or are already "
+        "in another patient's case, nothing is stored and the answer is 409 `patient-mismatch`. Poll `/scans/{id}/` "
+        "for the model's answer.",
         request={"multipart/form-data": SentFiles},
         responses={201: UploadSerializer},
         examples=[EXAMPLE],
@@ -96,10 +107,16 @@ class CaseScanViews(Resource):
         case.require_not_closed()
         sent = SentFiles(data=self.request.data)
         sent.is_valid(raise_exception=True)
-        options = dict(sent.validated_data)
-        del options["files"]
+        facts = sent.validated_data
         files = sent_files(self.request._request)
-        upload = receive_upload(case=case, user=caller(self.request), files=files, **options)
+        upload = receive_upload(
+            case=case,
+            user=caller(self.request),
+            files=files,
+            together=facts["as_one_scan"] or facts["together"],
+            accept_any_modality=facts["accept_any_modality"],
+            confirmation=facts["confirm_reason"] if facts["confirm_patient"] else None,
+        )
         if not upload.scans:
             raise Problem(
                 UPLOAD_REFUSED,
@@ -123,6 +140,10 @@ class CaseScanViews(Resource):
             "refusals": RefusalSerializer(refusals, many=True).data,
         }
         return Response(body, status=201)
+
+    def receipt(self, data: Any) -> Any:
+        """The refusals speak of the caller's own files."""
+        return {"scans": [{"id": scan["id"]} for scan in data["scans"]], "refusals": data["refusals"]}
 
     def _remembered(self, receipt: Receipt) -> list[Refusal]:
         """Names are not kept: the request that is repeated brings them again."""

@@ -5,6 +5,7 @@ from ctportal.api.cases import CaseViews
 from ctportal.api.comparisons import ComparisonRequestViews, ComparisonViews
 from ctportal.api.datasets import BaseSetViews, DatasetViews
 from ctportal.api.labels import LabelViews
+from ctportal.api.learning import LearningViews
 from ctportal.api.model_versions import ModelVersionViews
 from ctportal.api.monitoring import MonitoringViews
 from ctportal.api.patients import PatientViews
@@ -40,6 +41,7 @@ v1: list[URLPattern | URLResolver] = [
     path("me/", CallerViews.as_view({"get": "retrieve"}), name="me"),
     path("cases/<int:pk>/scans/", CaseScanViews.as_view({"post": "create"}), name="case-scans"),
     path("scans/<int:pk>/reviews/", ScanReviewViews.as_view({"post": "create"}), name="scan-reviews"),
+    path("learning/next-step/", LearningViews.as_view({"get": "next_step"}), name="learning-next-step"),
     path("monitoring/", MonitoringViews.as_view({"get": "retrieve"}), name="monitoring"),
     path("monitoring/<slug:table>/", MonitoringViews.as_view({"get": "table"}), name="monitoring-table"),
     path("", include(router.urls)),

@@ -8,8 +8,7 @@ from datetime import date
 from PIL import Image
 
 from accounts.models import Site
-from cases.casework import close_case, open_case, register_patient
-from cases.errors import DuplicateRecordNumber
+from cases.casework import DuplicateRecordNumber, close_case, open_case, register_patient
 from cases.intake import SentFile
 from cases.models import Case, Label, Patient, Priority, Review, Scan
 from cases.reviews import record_review

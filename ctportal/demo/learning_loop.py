@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accounts.models import Membership, Role, Site, User
+from accounts.refusals import WrongState
 from cases.casework import open_case, register_patient
-from cases.errors import WrongState
 from cases.intake import SentFile
 from cases.models import Case, Label, Scan
 from cases.reviews import record_review
@@ -26,6 +26,7 @@ from inference.runner import run_queued
 from learning.comparison.requests import compare_models
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.write_folder import materialise
 from learning.models import Comparison, Dataset, Split, TrainingRun
 from learning.service.activation import activate_model
@@ -191,17 +192,17 @@ def _second_model(first: ModelVersion, staff: Staff, say: ReportProgress) -> tup
 
 
 def _promote(comparison: Comparison, staff: Staff, say: ReportProgress) -> bool:
-    """Past the gate, or against it as two people may. Returns whether it was overridden."""
+    """By the criteria, or against them as two people may. Returns whether they were overridden."""
     if not comparison.passed:
         override = request_override(
             comparison=comparison, user=staff.managers[0], reason="Demonstration of the override by two people."
         )
         decide_override(override=override, user=staff.managers[1], approved=True, comment="Seen.")
     model = promote(comparison=comparison, user=staff.managers[0])
-    say(f"{model} is promoted{'' if comparison.passed else ', the gate overridden by two people'}.")
+    say(f"{model} is promoted{'' if comparison.passed else ', the criteria overridden by two people'}.")
     return not comparison.passed
 
 
 def _size(dataset: Dataset) -> str:
-    counts = dataset.counts
-    return f"{counts['patients']} patients, {counts['scans']} scans, {counts['images']} images"
+    counts = counts_of(dataset)
+    return f"{counts.patients} patients, {counts.scans} scans, {counts.images} images"

@@ -12,6 +12,7 @@ from ctportal.demo.people import CLINICIAN, Cast
 
 IMAGE_SET = "sars-cov-2-ct"
 IMAGES_OF_EACH_LABEL = 4
+PUBLIC = "Public research data, shown under a number instead of a patient."
 
 
 class NoPublicData(Exception):
@@ -42,7 +43,7 @@ def _load(cast: Cast, scan: PublicScan) -> bool:
     )
     if case.scans.exists() or case.is_closed:
         return False
-    upload = receive_upload(case=case, user=clinician, files=[_sent(path) for path in scan.files])
+    upload = receive_upload(case=case, user=clinician, files=[_sent(path) for path in scan.files], confirmation=PUBLIC)
     if not upload.scans:
         raise NoPublicData(f"Scan {scan.key} of {scan.origin} was refused: {upload.refusals[0].problem}")
     return True

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Site, SiteScopedQuerySet
 from cases.models import Decision, Scan, Slice
+from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
 from inference.models.versions import ModelStatus, ModelVersion
 
 ERROR_LENGTH = 500
@@ -35,7 +36,7 @@ class Urgency(IntEnum):
 SERVED = (ModelStatus.ACTIVE, ModelStatus.RETIRED)
 
 
-class PredictionQuerySet(SiteScopedQuerySet):
+class PredictionQuerySet(SiteScopedQuerySet, LeasedQuerySet):  # type: ignore[override] # as_manager makes its own
     site_path = "scan__case__patient__site"
 
     def shown(self) -> PredictionQuerySet:
@@ -47,9 +48,6 @@ class PredictionQuerySet(SiteScopedQuerySet):
 
     def shadow(self) -> PredictionQuerySet:
         return self.filter(urgency=Urgency.SHADOW)
-
-    def waiting(self) -> PredictionQuerySet:
-        return self.filter(status=PredictionStatus.QUEUED)
 
     def due(self) -> PredictionQuerySet:
         """Waiting, not put off after a passing trouble, and of a model that has not left service."""
@@ -68,29 +66,22 @@ class PredictionQuerySet(SiteScopedQuerySet):
             known_place=models.Case(models.When(status=PredictionStatus.QUEUED, then=place), default=None)
         )
 
-    def abandoned(self) -> PredictionQuerySet:
-        """Running rows whose worker has let the lease run out."""
-        return self.filter(status=PredictionStatus.RUNNING, lease_until__lt=timezone.now())
 
-
-class Prediction(models.Model):
+class Prediction(LeasedRow):
     """What one model version says of one scan, and how it came to say it.
 
     The row is the queue: it is claimed with a lease, answered with one conditional update.
     """
+
+    lease_setting, attempts_setting = "PREDICTION_LEASE_SECONDS", "PREDICTION_MAX_ATTEMPTS"
 
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="predictions")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions")
     status = models.CharField(max_length=8, choices=PredictionStatus, default=PredictionStatus.QUEUED, editable=False)
     # An Urgency: copied from the case when queued, so that emergencies are claimed first.
     urgency = models.PositiveSmallIntegerField(default=2)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
     queued_at = models.DateTimeField(default=timezone.now)
     retry_at = models.DateTimeField(null=True, help_text="Not before: set after a passing trouble, with its error.")
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=ERROR_LENGTH, blank=True)
     decision = models.CharField(max_length=12, choices=Decision, null=True)
     probability = models.FloatField(null=True)
@@ -111,12 +102,7 @@ class Prediction(models.Model):
                 | Q(decision__isnull=False, probability__isnull=False, finished_at__isnull=False),
                 name="prediction_done_has_answer",
             ),
-            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error=""), name="prediction_failed_has_error"),
-            models.CheckConstraint(condition=Q(status__in=PredictionStatus.values), name="prediction_status_known"),
-            models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
-                name="prediction_running_has_lease",
-            ),
+            *lease_constraints("prediction", PredictionStatus),
             models.CheckConstraint(
                 condition=Q(probability=None) | Q(probability__gte=0, probability__lte=1),
                 name="prediction_probability_in_range",

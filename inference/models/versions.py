@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 
 
 class ModelStatus(models.TextChoices):

@@ -7,26 +7,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Label
+from inference.catalogue import require_intact
 from inference.database_retry import retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from inference.models import ModelVersion
-from learning.comparison.gate import judge_gate
+from learning.comparison.comparable import ComparablePatients
+from learning.comparison.comparison_figures import read_figures
+from learning.comparison.gate import GateLimits, judge_gate
 from learning.comparison.subgroups import subgroup_figures
 from learning.datasets.write_folder import materialise
 from learning.models import ComparedScan, Comparison, Dataset, DatasetScan, Split
 from learning.training.folders import DATA, LOG
 from learning.training.subprocesses import Child, run_ml
 from learning.training.training_exposure import TrainingExposure, known_groups, training_exposure_of
-from ml.model.artifact import Artifact, ArtifactError, finite, load_artifact
+from ml.model.artifact import Artifact, finite
 
 JUDGED, FINDINGS = "judged", "findings.json"
 REFUSED = 2
-LEAST_PATIENTS = 2  # of each label: below that there is nothing to draw from
 Beat = Callable[[], None]
 
 
@@ -34,27 +35,22 @@ def make_comparison(
     *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, folder: Path, beat: Beat
 ) -> Comparison:
     """Raises WrongState in words where nothing or too little is left to compare them on."""
-    artifacts = _artifact(champion), _artifact(challenger)
+    artifacts = require_intact(champion), require_intact(challenger)
     retry_while_database_is_away(
         lambda: materialise(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
     )
     seen = training_exposure_of(champion, challenger)
     left_out = known_groups(folder / DATA, seen)
     rows = _rows_to_judge(dataset, left_out)
-    _require_enough(dataset, rows, left_out)
+    comparable = ComparablePatients(_patients(rows, Label.COVID), _patients(rows, Label.NON_COVID), len(left_out))
+    if refusal := comparable.refusal(dataset):
+        raise WrongState(refusal)
     _lay_out(folder, left_out)
     found = _judge(artifacts, folder, beat)
     figures = figures_of_comparison(found, rows, beat)
     figures["left_out"] = {"patients": len(left_out), "reason": _why_left_out(left_out, seen)}
     scans = _compared(found, rows)
     return retry_while_database_is_away(lambda: _store(dataset, champion, challenger, figures, scans))
-
-
-def _artifact(model: ModelVersion) -> Artifact:
-    try:
-        return load_artifact(model.folder)
-    except ArtifactError as error:
-        raise WrongState(f"Model {model} cannot be read: {error} Register it again to restore it.") from error
 
 
 def _rows_to_judge(dataset: Dataset, left_out: set[str]) -> list[DatasetScan]:
@@ -65,17 +61,6 @@ def _rows_to_judge(dataset: Dataset, left_out: set[str]) -> list[DatasetScan]:
 def group_of(row: DatasetScan) -> str:
     """As the labelled folder names the patient."""
     return f"patient-{row.patient_id}"
-
-
-def _require_enough(dataset: Dataset, rows: list[DatasetScan], left_out: set[str]) -> None:
-    infected, others = (_patients(rows, label) for label in (Label.COVID, Label.NON_COVID))
-    if min(infected, others) >= LEAST_PATIENTS:
-        return
-    seen = f" {len(left_out)} were left out, since a model has seen them." if left_out else ""
-    raise WrongState(
-        f"The test side of {dataset} has {infected} infected and {others} other patients to compare on, "
-        f"and {LEAST_PATIENTS} of each is the least.{seen} Build a data set with more patients."
-    )
 
 
 def _patients(rows: list[DatasetScan], label: Label) -> int:
@@ -119,20 +104,15 @@ def _judge(artifacts: tuple[Artifact, Artifact], folder: Path, beat: Beat) -> di
 
 
 def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: Beat) -> dict[str, Any]:
-    """What the judge found over all, by subgroup, and what the gate makes of it."""
+    """What the judge found over all and by subgroup, and which promotion criteria it meets."""
     figures = {key: value for key, value in found.items() if key != "scans"}
     by_name = {(row.name, group_of(row)): row for row in rows}
     judged = [by_name[(scan["name"], scan["group"])] for scan in found["scans"]]
     figures["infected_patients"] = _patients(judged, Label.COVID)
     figures["subgroups"] = subgroup_figures(found["scans"], by_name, beat=beat)
-    limits = {
-        "margin": settings.GATE_SENSITIVITY_MARGIN,
-        "floor": settings.GATE_SPECIFICITY_FLOOR,
-        "least_positives": settings.GATE_LEAST_POSITIVES,
-        "unanswered": settings.GATE_UNANSWERED_MARGIN,
-    }
-    findings = judge_gate(figures, **limits).findings
-    figures["gate"] = {**limits, "findings": [vars(finding) for finding in findings]}
+    limits = GateLimits.of_installation()
+    findings = judge_gate(read_figures(figures), limits).findings
+    figures["gate"] = {**limits.as_stored(), "findings": [vars(finding) for finding in findings]}
     return figures
 
 

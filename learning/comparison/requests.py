@@ -7,13 +7,14 @@ from collections.abc import Callable
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from inference import leases
 from inference.database_retry import never, retry_while_database_is_away
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model
+from learning.comparison.comparable import comparable_patients
 from learning.comparison.judge import make_comparison
 from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
-from learning.training import leases
 from learning.training.attempts import attempt
 from learning.training.folders import clear_ended
 from learning.training.heartbeat import Heartbeat
@@ -26,18 +27,23 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def request_comparison(*, user: User | None, dataset: Dataset, challenger: ModelVersion) -> ComparisonRequest:
-    """Has a training worker compare it with the model in service. Asked twice, it is one request."""
+    """Has a training worker compare it with the model in service. Asked twice, it is one request.
+
+    Raises WrongState at once where it is foreseen that too few patients would be left to compare on.
+    """
     require_training_right(user, dataset)
     champion = parent_in_service()
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
     if done is not None:
         raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
+    if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
+        raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
 
 
 def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User | None) -> ComparisonRequest | None:
-    """By itself after a training. Without a model in service there is nothing to compare with."""
+    """Called when a training ends. Without a model in service there is nothing to compare with."""
     champion = active_model()
     return _queue(dataset, champion, challenger, user) if champion and champion != challenger else None
 
@@ -80,7 +86,7 @@ def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
         beat=pulse.beat,
     )
     retry_while_database_is_away(lambda: leases.settle(request, TrainingStatus.DONE, comparison=comparison, error=""))
-    logger.info("%s is done: %s", request, "the gate is open" if comparison.passed else "the gate stays shut")
+    logger.info("%s is done: %s", request, "criteria met" if comparison.passed else "criteria not met")
 
 
 def end_request(request: ComparisonRequest, words: str, *, abandoned: bool = False) -> bool:

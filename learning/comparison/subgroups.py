@@ -12,6 +12,10 @@ AGE_BANDS = ((0, 40, "Under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (8
 NOT_RECORDED = "Not recorded"
 OWN_CASES = "Cases of this installation"
 REPEATS = 1000
+LEAST_FOR_A_SHARE = (
+    5  # patients; of fewer only counts are given, since one case more or less would move it by 20 points
+)
+SHARES = {"sensitivity": ("covid",), "specificity": ("non_covid",), "accuracy": ("covid", "non_covid")}
 KINDS = ("site", "source", "sex", "age")
 
 
@@ -28,8 +32,22 @@ def subgroup_figures(
     for kind, name in ordered:
         beat()
         figures = paired_figures(*sides_of(members[(kind, name)]), repeats=REPEATS)
-        found.append({"kind": kind, "name": name, **figures})
+        found.append({"kind": kind, "name": name, **without_shares_of_few(figures)})
     return found
+
+
+def without_shares_of_few(figures: dict[str, Any]) -> dict[str, Any]:
+    """Counts stay; a share of fewer than `LEAST_FOR_A_SHARE` patients, and what compares two such, is not measured."""
+    patients = figures["patients_by_label"]
+    few = [name for name, labels in SHARES.items() if sum(patients[label] for label in labels) < LEAST_FOR_A_SHARE]
+    if min(patients.values()) < LEAST_FOR_A_SHARE:
+        few.append("auc")
+    for side in (figures["champion"], figures["challenger"]):
+        side |= dict.fromkeys(few)
+        side["intervals"] = {name: ends for name, ends in side["intervals"].items() if name not in few}
+    for name in set(few) & figures["differences"].keys():
+        figures["differences"][name] |= {"value": None, "low": None, "high": None}
+    return figures
 
 
 def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:

@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.intake.raster import view_digest, view_png
 from learning.datasets.base_manifest import Manifest, Row, RowRefused, UnreadableFolder, Where
 from learning.models import BaseImage, BaseSet

@@ -1,22 +1,21 @@
-"""Building a data set: what is labelled now is frozen, with every patient on the side that is theirs for good."""
+"""Building a data set: what is labelled now is frozen, with every patient in the split that never changes."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
-from accounts.rights import REFUSALS, Right, require, rights_anywhere
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Label, Review
-from learning.datasets.collect import Candidate, base_scans, clinical_scans
+from learning.datasets.collect import Candidate
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.diff import Changes, changes_since_previous
-from learning.datasets.duplicates import leave_out_duplicates
+from learning.datasets.gathering import gather, require_dataset_right
 from learning.datasets.splits import assign_splits
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, PatientSplit, Split
 
@@ -38,39 +37,23 @@ def build_dataset(
     `user` is empty on the command line. Raises PermissionDenied for a site that the user does not manage.
     """
     sites, base_sets = list(dict.fromkeys(sites)), list(dict.fromkeys(base_sets))
-    require_dataset_right(user, sites)
-    clinical = clinical_scans(sites, with_synthetic=with_synthetic, consensus_only=consensus_only)
-    found = leave_out_duplicates(clinical.included, base_scans(base_sets))
-    if not found.kept:
+    found = gather(
+        user=user, sites=sites, base_sets=base_sets, with_synthetic=with_synthetic, consensus_only=consensus_only
+    )
+    if not found.scans:
         raise WrongState(
             "There is no labelled scan to build a data set of; review scans, or choose a base set or other sites."
         )
-    excluded = clinical.excluded | dict.fromkeys(found.duplicate_scans, Exclusion.DUPLICATE)
-    splits = assign_splits(candidate.patient_key for candidate in found.kept)
+    splits = assign_splits(found.patient_keys)
     dataset = Dataset(
-        content_hash=content_hash(found.kept, splits, sites),
+        content_hash=content_hash(found.scans, splits, sites),
         with_synthetic=with_synthetic,
         consensus_only=consensus_only,
         created_by=user,
         previous=newest_of(sites),
-        counts=count(found.kept, splits)
-        | {
-            "excluded": dict(sorted(Counter(excluded.values()).items())),
-            "superseded_reviews": _superseded_reviews(sites),
-            "base_duplicates": found.duplicate_groups,
-        },
+        counts=count(found.scans, splits) | found.counted() | {"superseded_reviews": _superseded_reviews(sites)},
     )
-    return _freeze(dataset, found.kept, splits, excluded, sites, base_sets)
-
-
-def require_dataset_right(user: User | None, sites: Iterable[Site]) -> None:
-    """Managing each site; of a data set without sites, some site."""
-    if user is None:
-        return
-    for site in sites:
-        require(user, site, Right.MANAGE)
-    if Right.MANAGE not in rights_anywhere(user):
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+    return _freeze(dataset, found.scans, splits, found.excluded, sites, base_sets)
 
 
 def content_hash(scans: Iterable[Candidate], splits: dict[str, PatientSplit], sites: Iterable[Site]) -> str:
@@ -189,7 +172,7 @@ def _row(dataset: Dataset, scan: Candidate, splits: dict[str, PatientSplit]) -> 
 
 def record_of_sites(action: Action, dataset: Dataset, sites: Sequence[Site], user: User | None) -> None:
     """One event for each site, whose managers then see it; of a data set without sites, one."""
-    scans = dataset.counts["scans"]
+    scans = counts_of(dataset).scans
     for site in sites:
         record_event(action, actor=user, site=site, subject=dataset, scans=scans)
     if not sites:

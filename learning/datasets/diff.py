@@ -1,13 +1,14 @@
 """What has changed since the data set before: scans that came, went, have another label or other images."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from accounts.models import User
 from cases.models import Label
 from cases.reviews import hidden_scans
+from learning.datasets.collect import Candidate
 from learning.models import Dataset
 
 SHOWN = 200
@@ -15,22 +16,16 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ChangedScan:
-    """`before` and `after` are labels, empty where the scan was not in that data set.
-
-    `is_hidden`: the user reads it blinded and has not decided yet.
-    """
+    """`before` and `after` are labels, empty where the scan was not in that data set."""
 
     name: str
     source: str
     scan_id: int | None
     before: str
     after: str
-    is_hidden: bool = False
 
     @property
     def words(self) -> str:
-        if self.is_hidden:
-            return "Hidden until you have decided"
         before, after = (Label(label).label if label else "" for label in (self.before, self.after))
         if not before:
             return f"New: {after}"
@@ -39,15 +34,47 @@ class ChangedScan:
         return f"Was {before}, is {after}" if before != after else f"Other images; still {after}"
 
 
+class FrozenScan(NamedTuple):
+    label: str
+    source: str
+    content_key: str
+
+
+# The same scan in both: of the portal by its id, of a base set by its name there.
+Key = tuple[int, int, str]
+Scans = Mapping[Key, FrozenScan]
+
+
+@dataclass(frozen=True)
+class ScanDifference:
+    """Which scans came, went, have another label, or have other images under the same label."""
+
+    added: set[Key]
+    removed: set[Key]
+    relabelled: set[Key]
+    altered: set[Key]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.removed or self.relabelled or self.altered)
+
+    @property
+    def words(self) -> str:
+        counted = [
+            (self.added, "added"),
+            (self.removed, "removed"),
+            (self.relabelled, "with another label"),
+            (self.altered, "with other images"),
+        ]
+        return ", ".join(f"{len(keys)} {what}" for keys, what in counted if keys)
+
+
 @dataclass(frozen=True)
 class Changes:
-    """Numbers of scans; the lists hold the first `SHOWN` of each kind."""
+    """All differences, and the first `SHOWN` scans of each kind."""
 
     previous: Dataset | None
-    added: int
-    removed: int
-    relabelled: int
-    altered: int
+    difference: ScanDifference
     added_scans: list[ChangedScan]
     removed_scans: list[ChangedScan]
     relabelled_scans: list[ChangedScan]
@@ -56,55 +83,79 @@ class Changes:
     def words(self) -> str:
         if self.previous is None:
             return "This is the first data set of its kind."
-        counted = [
-            (self.added, "added"),
-            (self.removed, "gone"),
-            (self.relabelled, "with another label"),
-            (self.altered, "with other images"),
-        ]
-        said = [f"{number} {what}" for number, what in counted if number]
-        return f"Since {self.previous}: {', '.join(said)}." if said else f"The same scans as in {self.previous}."
+        if self.difference.is_empty:
+            return f"The same scans as in {self.previous}."
+        return f"Since {self.previous}: {self.difference.words}."
+
+    @property
+    def added(self) -> int:
+        return len(self.difference.added)
+
+    @property
+    def removed(self) -> int:
+        return len(self.difference.removed)
+
+    @property
+    def relabelled(self) -> int:
+        return len(self.difference.relabelled)
+
+    @property
+    def altered(self) -> int:
+        return len(self.difference.altered)
+
+
+def difference_to(previous: Dataset | None, now: Scans, *, hidden: Container[int] = ()) -> ScanDifference:
+    """Without the scans that are hidden from whoever looks."""
+    return _difference(_scans_of(previous, hidden) if previous else {}, now)
+
+
+def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
+    """What is not frozen yet, as a data set would hold it."""
+    return {
+        (scan.scan_id or 0, scan.base_set_id or 0, scan.name): FrozenScan(scan.label, scan.source, scan.content_key)
+        for scan in scans
+    }
 
 
 def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
-    """`user` is who looks at the lists, which a blinded reader must not see in full."""
+    """Without the scans that `user` reads blinded and has still to decide on: their changes tell of labels."""
     previous = dataset.previous
     if previous is None:
-        return Changes(None, dataset.counts.get("scans", 0), 0, 0, 0, [], [], [])
-    now, before = _frozen(dataset), _frozen(previous)
-    both = now.keys() & before.keys()
-    relabelled = {key for key in both if now[key].label != before[key].label}
-    added, removed = now.keys() - before.keys(), before.keys() - now.keys()
+        return Changes(None, ScanDifference(set(), set(), set(), set()), [], [], [])
     hidden = _hidden_ids(user, dataset, previous)
+    now, before = _scans_of(dataset, hidden), _scans_of(previous, hidden)
+    found = _difference(before, now)
     return Changes(
         previous=previous,
-        added=len(added),
-        removed=len(removed),
-        relabelled=len(relabelled),
-        altered=sum(now[key].content_key != before[key].content_key for key in both - relabelled),
-        added_scans=[_changed(key, None, now[key], hidden) for key in _first(added)],
-        removed_scans=[_changed(key, before[key], None, hidden) for key in _first(removed)],
-        relabelled_scans=[_changed(key, before[key], now[key], hidden) for key in _first(relabelled)],
+        difference=found,
+        added_scans=[_changed(key, None, now[key]) for key in _first(found.added)],
+        removed_scans=[_changed(key, before[key], None) for key in _first(found.removed)],
+        relabelled_scans=[_changed(key, before[key], now[key]) for key in _first(found.relabelled)],
     )
 
 
-class _Frozen(NamedTuple):
-    label: str
-    source: str
-    content_key: str
+def _difference(before: Scans, now: Scans) -> ScanDifference:
+    both = now.keys() & before.keys()
+    relabelled = {key for key in both if now[key].label != before[key].label}
+    return ScanDifference(
+        added=set(now.keys() - before.keys()),
+        removed=set(before.keys() - now.keys()),
+        relabelled=relabelled,
+        altered={key for key in both - relabelled if now[key].content_key != before[key].content_key},
+    )
 
 
-# The same scan in both: of the portal by its id, of a base set by its name there.
-_Key = tuple[int, int, str]
-
-
-def _frozen(dataset: Dataset) -> dict[_Key, _Frozen]:
+def _scans_of(dataset: Dataset, hidden: Container[int]) -> dict[Key, FrozenScan]:
     """Compared here and not by the database, which joins two such lists badly on either of two columns."""
     rows = dataset.scans.order_by().values_list("scan", "base_set", "name", "label", "source", "content_key")
-    return {(scan or 0, base_set or 0, name): _Frozen(*facts) for scan, base_set, name, *facts in rows.iterator()}
+    return {
+        (scan or 0, base_set or 0, name): FrozenScan(*facts)
+        for scan, base_set, name, *facts in rows.iterator()
+        if scan not in hidden
+    }
 
 
-def _first(keys: Iterable[_Key]) -> list[_Key]:
+def _first(keys: Iterable[Key]) -> list[Key]:
     return heapq.nsmallest(SHOWN, keys)
 
 
@@ -114,7 +165,7 @@ def _hidden_ids(user: User | None, *datasets: Dataset) -> set[int]:
     return set(hidden_scans(user).filter(dataset_scans__dataset__in=datasets).values_list("pk", flat=True))
 
 
-def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: set[int]) -> ChangedScan:
+def _changed(key: Key, before: FrozenScan | None, after: FrozenScan | None) -> ChangedScan:
     scan, _, name = key
     known = after or before
     return ChangedScan(
@@ -123,5 +174,4 @@ def _changed(key: _Key, before: _Frozen | None, after: _Frozen | None, hidden: s
         scan_id=scan or None,
         before=before.label if before else "",
         after=after.label if after else "",
-        is_hidden=scan in hidden,
     )

@@ -10,9 +10,12 @@ from django.core.files.storage import default_storage
 from zipstream import ZipStream
 
 from accounts.models import Action, User
+from accounts.refusals import WrongState
+from cases.disclosure import note_shown
 from cases.labelled_export import DIGEST_PLACE, hashed_contents, line_of
 from learning.datasets.build import record_of_sites, require_dataset_right
 from learning.datasets.images import COLUMNS, FrozenImage, frozen_images, no_longer_frozen
+from learning.datasets.listing import hidden_in
 from learning.datasets.write_folder import MANIFEST
 from learning.models import Dataset
 
@@ -24,6 +27,7 @@ def export_dataset(*, dataset: Dataset, user: User | None) -> ZipStream:
     """
     sites = list(dataset.sites.all())
     require_dataset_right(user, sites)
+    _require_nothing_hidden(dataset, user)
     images = list(frozen_images(dataset))
     archive = ZipStream(sized=True)
     for image in images:
@@ -32,6 +36,19 @@ def export_dataset(*, dataset: Dataset, user: User | None) -> ZipStream:
     archive.add(_manifest(images), MANIFEST, size=sum(len(line) for line in _manifest(images)))
     record_of_sites(Action.DATASET_EXPORTED, dataset, sites, user)
     return archive
+
+
+def _require_nothing_hidden(dataset: Dataset, user: User | None) -> None:
+    """A part of a data set would not be the data set, so whoever reads blinded decides first or asks a colleague."""
+    if user is None:
+        return
+    if hidden := hidden_in(dataset, user):
+        scans = "1 scan" if hidden == 1 else f"{hidden} scans"
+        raise WrongState(
+            f"{dataset} concerns {scans} that you have to decide on before you see a label; decide on them, or "
+            "let a manager who does not read there export it."
+        )
+    note_shown(user, dataset.scans.exclude(scan=None).order_by().values_list("scan", flat=True))
 
 
 def _size(dataset: Dataset, image: FrozenImage) -> int:

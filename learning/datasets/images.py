@@ -6,7 +6,7 @@ from itertools import islice
 
 from django.db.models import QuerySet
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Label, Scan, Slice
 from learning.models import BaseImage, Dataset, DatasetScan
 

@@ -41,6 +41,15 @@ def assign_splits(keys: Iterable[str]) -> dict[str, PatientSplit]:
     return assigned
 
 
+def foreseen_splits(keys: set[str]) -> dict[str, PatientSplit]:
+    """The stored splits, and those that would be drawn; nothing is stored."""
+    splits = {key: PatientSplit(patient_key=key, split=drawn_split(key)) for key in keys}
+    ordered = sorted(keys)
+    for at in range(0, len(ordered), BATCH):
+        splits |= _stored(ordered[at : at + BATCH])
+    return splits
+
+
 def _assign(keys: list[str]) -> dict[str, PatientSplit]:
     stored = _stored(keys)
     new = [PatientSplit(patient_key=key, split=drawn_split(key)) for key in keys if key not in stored]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.intake.raster import view_digest
 from cases.labelled_export import line_of
 from learning.datasets.images import COLUMNS, FrozenImage, count_images, frozen_images, no_longer_frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -10,11 +11,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.append_only import WRITTEN_ONCE
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.second_person import objection_to
 from cases.models import Decision
-from inference.models.versions import ModelVersion
-from learning.models.datasets import APPEND_ONLY, Dataset, DatasetScan
+from inference.models import ModelVersion
+from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
+from learning.models.datasets import Dataset, DatasetScan
 from learning.models.training import RUN_ERROR_LENGTH, UNFINISHED, TrainingStatus
 
 
@@ -29,11 +33,9 @@ class Comparison(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparisons")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="defended")
     challenger = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="challenged")
-    figures = models.JSONField(
-        default=dict, help_text="As `ml.evaluation.judge` and `learning.comparison.requests` made it."
-    )
-    passed = models.BooleanField(help_text="Whether the gate is open.")
-    reasons = models.JSONField(default=list, help_text="The gate's findings in words.")
+    figures = models.JSONField(default=dict, help_text="Read them with `learning.comparison.comparison_figures`.")
+    passed = models.BooleanField(help_text="Whether the challenger meets every promotion criterion.")
+    reasons = models.JSONField(default=list, help_text="The criteria and whether they are met, in words.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ComparisonQuerySet.as_manager()
@@ -45,7 +47,7 @@ class Comparison(models.Model):
             models.UniqueConstraint(fields=["dataset", "champion", "challenger"], name="comparison_once"),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_of_two"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Comparison {self.pk}"
@@ -63,26 +65,22 @@ class ComparedScan(models.Model):
         db_table = "inference_comparedscan"
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["comparison", "dataset_scan"], name="compared_scan_once")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
 
 
-class ComparisonRequestQuerySet(models.QuerySet["ComparisonRequest"]):
+class ComparisonRequestQuerySet(LeasedQuerySet):
     def visible_to(self, user: User | AnonymousUser) -> ComparisonRequestQuerySet:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
-    def unfinished(self) -> ComparisonRequestQuerySet:
-        return self.filter(status__in=UNFINISHED)
 
-    def abandoned(self) -> ComparisonRequestQuerySet:
-        """Running, and its worker has let the lease run out."""
-        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
-
-
-class ComparisonRequest(models.Model):
+class ComparisonRequest(LeasedRow):
     """Asks a training worker to compare two models: the row is the queue, its error says why it cannot be done."""
+
+    lease_setting, attempts_setting = "TRAINING_LEASE_SECONDS", "TRAINING_MAX_ATTEMPTS"
+    keeps_claim_when_abandoned = True
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="comparison_requests")
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
@@ -90,11 +88,6 @@ class ComparisonRequest(models.Model):
     status = models.CharField(max_length=12, choices=TrainingStatus, default=TrainingStatus.QUEUED, editable=False)
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
     error = models.CharField(max_length=RUN_ERROR_LENGTH, blank=True)
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, null=True, related_name="requests")
 
@@ -110,18 +103,9 @@ class ComparisonRequest(models.Model):
                 name="comparison_request_once",
             ),
             models.CheckConstraint(condition=~Q(champion=F("challenger")), name="comparison_request_of_two"),
-            models.CheckConstraint(
-                condition=Q(status__in=TrainingStatus.values), name="comparison_request_status_known"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
-                name="comparison_request_running_has_lease",
-            ),
+            *lease_constraints("comparison_request", TrainingStatus),
             models.CheckConstraint(
                 condition=~Q(status="done") | Q(comparison__isnull=False), name="comparison_request_done_has_result"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="failed") | ~Q(error=""), name="comparison_request_failed_has_error"
             ),
         ]
 
@@ -139,13 +123,13 @@ class ComparisonRequest(models.Model):
 
 
 class OverrideStatus(models.TextChoices):
-    PENDING = "pending", "Waits for a second person"
+    PENDING = "pending", "Waiting for a second person"
     APPROVED = "approved", "Approved"
     REFUSED = "refused", "Refused"
 
 
 class GateOverride(models.Model):
-    """One person asks, with a reason, to promote against the gate; another one decides."""
+    """One person asks, with a reason, to promote against the criteria; another one decides."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="overrides")
     status = models.CharField(max_length=12, choices=OverrideStatus, default=OverrideStatus.PENDING, editable=False)
@@ -155,6 +139,9 @@ class GateOverride(models.Model):
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True, editable=False)
     comment = models.CharField(max_length=1000, blank=True)
+    overridden = models.JSONField(
+        default=list, blank=True, help_text="The criteria that were not met when it was approved, in words."
+    )
 
     class Meta:
         db_table = "inference_gateoverride"
@@ -177,11 +164,12 @@ class GateOverride(models.Model):
     def is_pending(self) -> bool:
         return self.status == OverrideStatus.PENDING
 
-    def decide(self, *, by: User, approved: bool, comment: str = "") -> None:
+    def decide(self, *, by: User, approved: bool, comment: str = "", overridden: Sequence[str] = ()) -> None:
         if not self.is_pending:
             raise WrongState(f"{self} was decided already.")
-        if by.pk == self.requested_by_id:
-            raise WrongState(f"{self} needs a second person; whoever asked cannot decide.")
+        if objection := objection_to(by, first=self.requested_by, since=self.requested_at):
+            raise WrongState(f"{self} needs a second person; {objection}.")
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
-        self.save(update_fields=["status", "decided_by", "decided_at", "comment"])
+        self.overridden = list(overridden)
+        self.save(update_fields=["status", "decided_by", "decided_at", "comment", "overridden"])

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import uuid
 
-import pgtrigger
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.append_only import WRITTEN_ONCE
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label, Scan
 
-APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 TRAINING_LABELS = [Label.COVID, Label.NON_COVID]
 
 
@@ -65,7 +64,7 @@ class BaseImage(models.Model):
             models.Index(fields=["base_set", "file_sha256"]),
             models.Index(fields=["key"]),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Image {self.pk} of {self.base_set}"
@@ -89,7 +88,7 @@ class PatientSplit(models.Model):
     class Meta:
         db_table = "inference_patientsplit"
         constraints = [models.CheckConstraint(condition=Q(split__in=Split.values), name="patient_split_known")]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Patient {self.pk}: {self.split}"
@@ -158,7 +157,7 @@ class DatasetScan(models.Model):
             ),
             models.CheckConstraint(condition=Q(label__in=TRAINING_LABELS), name="dataset_scan_label_known"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"{self.name} of data set {self.dataset_id}"
@@ -189,7 +188,7 @@ class ExcludedScan(models.Model):
             models.UniqueConstraint(fields=["dataset", "scan"], name="excluded_scan_once"),
             models.CheckConstraint(condition=Q(reason__in=Exclusion.values), name="excluded_scan_reason_known"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
         return f"Scan {self.scan_id} left out of data set {self.dataset_id}"

@@ -15,9 +15,9 @@ from learning.models.comparisons import Comparison
 class Entry(models.TextChoices):
     """How a model came into service."""
 
-    COMMAND = "command", "Command of the administrator"
-    PROMOTION = "promotion", "Promotion, past the gate"
-    OVERRIDE = "override", "Promotion, the gate overridden by two people"
+    COMMAND = "command", "Administrator's command"
+    PROMOTION = "promotion", "Promoted: criteria met"
+    OVERRIDE = "override", "Promoted: criteria overridden by two people"
     ROLLBACK = "rollback", "Rollback"
 
 

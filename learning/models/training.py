@@ -12,7 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from inference.models.versions import ModelVersion
+from inference.models import ModelVersion
+from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
 from learning.models.datasets import Dataset
 
 RUN_ERROR_LENGTH = 1000
@@ -34,20 +35,16 @@ class Method(models.TextChoices):
     FINETUNE = "finetune", "Train the network itself"
 
 
-class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+class TrainingRunQuerySet(LeasedQuerySet):
     def visible_to(self, user: User | AnonymousUser) -> TrainingRunQuerySet:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
-    def unfinished(self) -> TrainingRunQuerySet:
-        return self.filter(status__in=UNFINISHED)
 
-    def abandoned(self) -> TrainingRunQuerySet:
-        """Running, and its worker has let the lease run out."""
-        return self.filter(status=TrainingStatus.RUNNING, lease_until__lt=timezone.now())
-
-
-class TrainingRun(models.Model):
+class TrainingRun(LeasedRow):
     """One training of one model on one frozen data set. One at a time in the installation."""
+
+    lease_setting, attempts_setting = "TRAINING_LEASE_SECONDS", "TRAINING_MAX_ATTEMPTS"
+    keeps_claim_when_abandoned = True
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="runs")
     parent = models.ForeignKey(
@@ -64,11 +61,6 @@ class TrainingRun(models.Model):
     requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
     progress = models.JSONField(
         default=dict, help_text="As `ml.training.retrain` writes it: stage, done, total, epoch, ..."
     )
@@ -85,17 +77,12 @@ class TrainingRun(models.Model):
             models.UniqueConstraint(
                 models.Value(True), condition=Q(status__in=UNFINISHED), name="training_one_at_a_time"
             ),
-            models.CheckConstraint(condition=Q(status__in=TrainingStatus.values), name="training_status_known"),
+            *lease_constraints("training", TrainingStatus),
             models.CheckConstraint(condition=Q(method__in=Method.values), name="training_method_known"),
-            models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, claim__isnull=False),
-                name="training_running_has_lease",
-            ),
             models.CheckConstraint(
                 condition=~Q(status="done") | Q(model__isnull=False, finished_at__isnull=False),
                 name="training_done_has_model",
             ),
-            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error=""), name="training_failed_has_error"),
         ]
 
     def __str__(self) -> str:

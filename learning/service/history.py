@@ -1,5 +1,7 @@
 """Which models have served, in which order, and which one a rollback leads to."""
 
+from itertools import pairwise
+
 from inference.models import ModelStatus, ModelVersion
 from learning.models import Entry, ServicePeriod
 
@@ -16,6 +18,14 @@ def left_by_rollback(leaving: ModelVersion, serving: ModelVersion) -> bool:
     if not last or (last[0].model_id, last[0].entry) != (serving.pk, Entry.ROLLBACK):
         return False
     return len(last) == 1 or last[1].model_id == leaving.pk
+
+
+def rollback_of(model: ModelVersion) -> ServicePeriod | None:
+    """The newest rollback by which this model left service; None where it never did."""
+    periods = list(ServicePeriod.objects.order_by("started_at", "pk"))
+    steps = pairwise(periods)
+    left = [after for before, after in steps if before.model_id == model.pk and after.entry == Entry.ROLLBACK]
+    return left[-1] if left else None
 
 
 def _walk(periods: list[ServicePeriod]) -> list[ModelVersion]:

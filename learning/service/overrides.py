@@ -1,19 +1,19 @@
-"""Promoting against the gate: one person asks with a reason, another one decides."""
+"""Promoting against the criteria: one person asks with a reason, another one decides."""
 
 from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState, bounded_text, written_reason
 from inference.service import hold_model_in_service
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus
-from learning.service.promotion import check_promotion, require_installation_right, written_reason
+from learning.service.promotion import PromotionCheck, check_promotion, require_installation_right
 
 OVERRIDE_LENGTH = 1000
 
 
 def may_ask_override(comparison: Comparison) -> bool:
-    """Only the gate's findings stand between the challenger and service, and nobody waits for a second person."""
+    """Nothing but the promotion criteria is in the way, and no earlier request waits for a second person."""
     asked = comparison.overrides.filter(status__in=[OverrideStatus.PENDING, OverrideStatus.APPROVED])
     return not asked.exists() and check_promotion(comparison).by_gate
 
@@ -21,7 +21,9 @@ def may_ask_override(comparison: Comparison) -> bool:
 def request_override(*, comparison: Comparison, user: User, reason: str) -> GateOverride:
     require_installation_right(user)
     reason = written_reason(
-        reason, f"The gate of {comparison} is overridden only with a reason; write one.", length=OVERRIDE_LENGTH
+        reason,
+        missing=f"The criteria of {comparison} are overridden only with a reason; write one.",
+        longest=OVERRIDE_LENGTH,
     )
     with transaction.atomic():
         hold_model_in_service()
@@ -49,22 +51,23 @@ def request_override(*, comparison: Comparison, user: User, reason: str) -> Gate
 
 
 def decide_override(*, override: GateOverride, user: User, approved: bool, comment: str = "") -> GateOverride:
-    """By a second person. An approval opens the gate for this comparison; promoting stays an action of its own."""
+    """By a second person. An approval overrides the criteria for this comparison; promoting stays an action of its own.
+
+    The criteria that were not met when it was approved stay on record with the request and in the event.
+    """
     require_installation_right(user)
-    comment = comment.replace("\0", "").strip()
-    if len(comment) > OVERRIDE_LENGTH:
-        raise WrongState(f"A comment takes at most {OVERRIDE_LENGTH} characters; shorten it.")
+    comment = bounded_text(comment, longest=OVERRIDE_LENGTH, what="A comment")
     with transaction.atomic():
         hold_model_in_service()
         override = GateOverride.objects.select_for_update(of=("self",)).get(pk=override.pk)
         wanted = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         if (override.status, override.decided_by_id) == (wanted, user.pk):
             return override
+        overridden: tuple[str, ...] = ()
         if approved and override.is_pending:
-            _require_closed_gate(
-                Comparison.objects.select_related("champion", "challenger").get(pk=override.comparison_id)
-            )
-        override.decide(by=user, approved=approved, comment=comment)
+            comparison = Comparison.objects.select_related("champion", "challenger").get(pk=override.comparison_id)
+            overridden = _require_closed_gate(comparison).obstacles
+        override.decide(by=user, approved=approved, comment=comment, overridden=overridden)
         record_event(
             Action.OVERRIDE_DECIDED,
             actor=user,
@@ -72,19 +75,21 @@ def decide_override(*, override: GateOverride, user: User, approved: bool, comme
             comparison=override.comparison_id,
             approved=approved,
             comment=override.comment,
+            overridden=override.overridden,
         )
     return override
 
 
-def _require_closed_gate(comparison: Comparison) -> None:
-    """There must be something to open, and nothing else in the way."""
+def _require_closed_gate(comparison: Comparison) -> PromotionCheck:
+    """There must be something to override, and nothing else in the way."""
     found = check_promotion(comparison)
     if found.entry == Entry.PROMOTION:
-        raise WrongState(f"The gate of {comparison} is open; promote model {comparison.challenger} directly.")
+        raise WrongState(f"{comparison} meets the promotion criteria; promote model {comparison.challenger} directly.")
     if found.entry == Entry.OVERRIDE:
-        raise WrongState(f"The gate of {comparison} is overridden already; promote model {comparison.challenger}.")
+        raise WrongState(f"The criteria of {comparison} are overridden already; promote model {comparison.challenger}.")
     if not found.by_gate:
         raise WrongState(" ".join(found.obstacles))
+    return found
 
 
 def _pending(comparison: Comparison) -> GateOverride | None:

@@ -1,26 +1,29 @@
-"""Which model serves is one action of a person: promote past the gate, refuse, roll back."""
+"""Which model serves is one action of a person: promote what meets the criteria, refuse, roll back."""
 
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import LONGEST_REASON, WrongState, written_reason
 from accounts.rights import Right, sites_with
-from cases.errors import WrongState
-from cases.models import CaseStatus, Scan
+from cases.models import SETTLED, Scan
 from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import refresh_label_values
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model, hold_model_in_service
+from learning.comparison.comparison_figures import read_figures
+from learning.comparison.gate import RULES
 from learning.models import Comparison, Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.activation import put_into_service
-from learning.service.history import left_by_rollback, previous_model
+from learning.service.history import left_by_rollback, previous_model, rollback_of
 
-REASON_LENGTH = 500
 NOT_YOURS = "Which model serves concerns every site: only a superuser or a manager of all sites can do this."
 
 
@@ -30,7 +33,8 @@ class PromotionCheck:
 
     entry: Entry | None
     obstacles: tuple[str, ...] = ()
-    by_gate: bool = False  # nothing but the gate's findings is in the way
+    by_gate: bool = False  # nothing but the promotion criteria is in the way
+    rolled_back: bool = False  # the challenger has left service by a rollback since
 
     @property
     def is_open(self) -> bool:
@@ -63,15 +67,31 @@ def check_promotion(comparison: Comparison) -> PromotionCheck:
             f"{comparison} was made against model {comparison.champion}, and "
             f"{f'model {serving}' if serving else 'no model'} is in service now; compare with that one."
         )
+    rollback = rollback_of(challenger)
+    if rollback is not None and rollback.started_at >= comparison.created_at:
+        return PromotionCheck(None, (_said_of_rollback(comparison, rollback),), rolled_back=True)
     newer = _newer_comparison(comparison)
     if newer is not None:
         return _shut(f"{newer} of the same models is newer than {comparison}; decide by that one.")
-    if comparison.passed:
+    not_met = criteria_not_met(comparison)
+    if not not_met:
         return PromotionCheck(Entry.PROMOTION)
     if comparison.overrides.filter(status=OverrideStatus.APPROVED).exists():
         return PromotionCheck(Entry.OVERRIDE)
-    findings = tuple(map(str, comparison.reasons)) or ("The comparison did not pass.",)
-    return PromotionCheck(None, findings, by_gate=True)
+    return PromotionCheck(None, not_met, by_gate=True)
+
+
+def criteria_not_met(comparison: Comparison) -> tuple[str, ...]:
+    """In sentences with figures; empty where the challenger meets every promotion criterion."""
+    record = read_figures(comparison.figures).gate
+    if not comparison.passed:
+        return record.not_met or tuple(map(str, comparison.reasons)) or ("The comparison did not pass.",)
+    if record.rules < RULES:
+        return (
+            f"{comparison} was made by the criteria of an earlier release, which did not ask for enough infected test "
+            "patients and did not look at losses. Build a newer data set and compare on that.",
+        )
+    return ()
 
 
 def promote(*, comparison: Comparison, user: User) -> ModelVersion:
@@ -95,7 +115,7 @@ def promote(*, comparison: Comparison, user: User) -> ModelVersion:
 def refuse_model(*, model: ModelVersion, user: User, reason: str) -> None:
     """A candidate that shall never serve. It stays on record, with all that was measured."""
     require_installation_right(user)
-    reason = written_reason(reason, f"Model {model} can be refused only with a reason; write one.")
+    reason = written_reason(reason, missing=f"Model {model} can be refused only with a reason; write one.")
     with transaction.atomic():
         hold_model_in_service(alone=True)
         model.refresh_from_db()
@@ -114,7 +134,7 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
     is not left again.
     """
     require_installation_right(user)
-    reason = written_reason(reason, "A rollback needs a reason; write one.")
+    reason = written_reason(reason, missing="A rollback needs a reason; write one.")
     leaving, serving = leaving or active_model(), active_model()
     if leaving is not None and serving is not None and left_by_rollback(leaving, serving):
         return serving
@@ -135,19 +155,10 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
     return before
 
 
-def written_reason(reason: str, missing: str, *, length: int = REASON_LENGTH) -> str:
-    reason = reason.replace("\0", "").strip()
-    if not reason:
-        raise WrongState(missing)
-    if len(reason) > length:
-        raise WrongState(f"A reason takes at most {length} characters; shorten it.")
-    return reason
-
-
 def _forget_its_disagreements(model: ModelVersion) -> None:
     """What a refused model said makes no scan more worth a label."""
     unread = Scan.objects.ready().filter(final_label=None, predictions__model_version=model)
-    refresh_label_values(list(unread.exclude(case__status=CaseStatus.CLOSED).order_by("case_id", "pk")))
+    refresh_label_values(list(unread.exclude(case__status__in=SETTLED).order_by("case_id", "pk")))
 
 
 def _shut(*obstacles: str) -> PromotionCheck:
@@ -159,8 +170,16 @@ def _closed(comparison: Comparison, found: PromotionCheck) -> str:
     if not found.by_gate:
         return words
     return (
-        f"The gate is closed for model {comparison.challenger}: {words} "
-        "Train another, or ask a second person to override the gate."
+        f"Model {comparison.challenger} does not meet the promotion criteria: {words} "
+        "Train another, or ask a second person to override them."
+    )
+
+
+def _said_of_rollback(comparison: Comparison, rollback: ServicePeriod) -> str:
+    when, why = date_format(timezone.localtime(rollback.started_at), "j M Y"), rollback.reason
+    return (
+        f"Model {comparison.challenger} was in service after {comparison} and left it by a rollback on {when}"
+        f"{f' (“{why}”)' if why else ''}. Train another model, or compare it again on a newer data set."
     )
 
 
@@ -176,7 +195,7 @@ def _served_by(comparison: Comparison) -> bool:
 
 def _reason_of_override(comparison: Comparison) -> str:
     approved = GateOverride.objects.filter(comparison=comparison, status=OverrideStatus.APPROVED)
-    return approved.values_list("reason", flat=True)[0][:REASON_LENGTH]
+    return approved.values_list("reason", flat=True)[0][:LONGEST_REASON]
 
 
 def _nowhere_back(serving: ModelVersion | None) -> str:

@@ -9,10 +9,10 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, sites_with
 from cases.casework import lock_case
-from cases.errors import WrongState
-from cases.models import CaseStatus, Scan, ScanQuerySet
+from cases.models import SETTLED, Scan, ScanQuerySet
 from cases.summaries import record_answer, record_label_value
 from inference.label_value import label_value_of
 from inference.models import ModelVersion, Prediction, PredictionStatus, Urgency
@@ -91,7 +91,7 @@ def _to_reread(model: ModelVersion, sites: QuerySet[Site]) -> ScanQuerySet:
     return (
         Scan.objects.ready()
         .filter(Exists(others), case__patient__site__in=sites)
-        .exclude(case__status=CaseStatus.CLOSED)
+        .exclude(case__status__in=SETTLED)
         .filter(~Exists(own.exclude(status=PredictionStatus.DONE)))
     )
 
@@ -105,7 +105,7 @@ def _bring_back(model: ModelVersion, scan: Scan) -> bool:
     with transaction.atomic():
         case = lock_case(scan.case_id)
         stored = Prediction.objects.select_for_update(of=("self",)).get(scan=scan, model_version=model)
-        if case.is_closed or not stored.is_done or active_model() != model:
+        if case.is_settled or not stored.is_done or active_model() != model:
             return False
         if stored.is_shadow:
             Prediction.objects.filter(pk=stored.pk).update(urgency=Urgency.REREADING)

@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass, field
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import REFUSALS, Right, sites_with
-from cases.errors import WrongState
-from cases.models import Decision, Label, Scan
+from accounts.refusals import WrongState
+from accounts.rights import Right, require_somewhere, sites_with
+from cases.disclosure import note_shown
+from cases.models import Label, Scan
 from cases.reviews import hidden_scans
 from inference.catalogue import require_intact
 from inference.current_answer import drop_shadow_requests
 from inference.label_value import opinion_of
 from inference.models import ModelVersion, Prediction, PredictionQuerySet, PredictionStatus
+from inference.operating_point import is_positive
 from inference.service import hold_model_in_service, shadow_model
 from learning.service.promotion import require_installation_right
 
@@ -115,6 +116,7 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
     pairs, hidden = _pairs(model, asked), asked.shadow()
     differing = [pair for pair in pairs if not pair.agrees or pair.service_positive != pair.shadow_positive]
     labelled = [pair for pair in pairs if pair.has_disease is not None]
+    note_shown(user, [pair.scan.pk for pair in differing[:MOST_LISTED]])
     return ShadowReport(
         model=model,
         n=len(pairs),
@@ -134,9 +136,8 @@ def shadow_report(model: ModelVersion, *, user: User) -> ShadowReport:
 
 
 def _asked_at_sites_of(user: User, model: ModelVersion) -> PredictionQuerySet:
+    require_somewhere(user, Right.MANAGE)
     sites = sites_with(user, Right.MANAGE)
-    if not sites.exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
     asked = Prediction.objects.filter(model_version=model, scan__in=Scan.objects.ready())
     return asked.filter(scan__case__patient__site__in=sites).exclude(scan__in=hidden_scans(user))
 
@@ -152,16 +153,16 @@ def _pairs(model: ModelVersion, asked: PredictionQuerySet) -> list[Pair]:
         if known is None or known.pk != known.scan.prediction_id:
             spoken[row.scan_id] = row
     return [
-        Pair(row.scan, spoken[row.scan_id], row, _is_positive(spoken[row.scan_id]), _is_positive(row))
+        Pair(row.scan, spoken[row.scan_id], row, _counts_as_positive(spoken[row.scan_id]), _counts_as_positive(row))
         for row in mine.order_by("-finished_at", "-pk")
         if row.scan_id in spoken
     ]
 
 
-def _is_positive(prediction: Prediction) -> bool:
-    if prediction.decision == Decision.UNSUITABLE:
-        return False
-    return (prediction.probability or 0.0) >= opinion_of(prediction).point
+def _counts_as_positive(prediction: Prediction) -> bool:
+    return is_positive(
+        decision=prediction.decision, probability=prediction.probability, point=opinion_of(prediction).point
+    )
 
 
 def _count(pairs: list[Pair], *, service: bool, shadow: bool) -> int:

@@ -2,21 +2,22 @@
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from inference import leases
 from inference.database_retry import retry_while_database_is_away
 from inference.errors import Interrupted, PermanentError, RetriableError
-from learning.training import leases
+from learning.models import ComparisonRequest, TrainingRun
 from learning.training.folders import FolderTaken, alone_in
 from learning.training.heartbeat import LeaseLost
-from learning.training.leases import Row
 from learning.training.subprocesses import sentence
 
 logger = logging.getLogger(__name__)
 
+Row = TypeVar("Row", TrainingRun, ComparisonRequest)
 Fail = Callable[[Row, str], None]
 
 
@@ -45,7 +46,7 @@ def attempt(row: Row, work: Callable[[], None], *, fail: Fail[Row]) -> Row | Non
 
 
 def _put_back(row: Row, words: str, fail: Fail[Row]) -> None:
-    if row.attempts >= settings.TRAINING_MAX_ATTEMPTS:
+    if row.is_spent:
         return fail(
             row, f"{sentence(words)} It was tried {row.attempts} times; see the log, or tell the administrator."
         )

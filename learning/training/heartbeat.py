@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from inference.errors import Interrupted
-from learning.training.leases import Row, renew
+from inference.leases import Row, renew
 
 logger = logging.getLogger(__name__)
 

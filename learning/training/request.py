@@ -12,23 +12,29 @@ from django.utils import timezone
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from inference.service import active_model
+from learning.comparison.comparable import comparable_patients
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
-from learning.training.sample_sizes import TRAINING_SPLITS, Side, sides_of, too_little
+from learning.training.sample_sizes import TRAINING_SPLITS, Requirement, Side, requirements_of, sides_of, too_little
 from learning.wake import wake_trainers
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run would use and how long it would take. Counts are of patients to learn from, unless they say else."""
+    """What a run would use and how long it would take. Counts are of patients to learn from, unless they say else.
+
+    `refusals` say why it cannot start, `warnings` what must be known before it does.
+    """
 
     settings: dict[str, Any]
     sides: list[Side]
+    requirements: list[Requirement]
     patients: int
+    scans: int
     images: int
     covid: int
     non_covid: int
@@ -36,6 +42,7 @@ class TrainingPlan:
     seconds: float | None
     based_on: str
     refusals: list[str]
+    warnings: list[str]
     same_as: TrainingRun | None
 
     @property
@@ -63,7 +70,9 @@ def plan_training(
     return TrainingPlan(
         settings=complete,
         sides=sides,
+        requirements=requirements_of(sides),
         patients=sum(side.patients for side in taught),
+        scans=sum(side.scans for side in taught),
         images=images,
         covid=sum(side.covid for side in taught),
         non_covid=sum(side.non_covid for side in taught),
@@ -71,6 +80,7 @@ def plan_training(
         seconds=estimate.seconds,
         based_on=estimate.based_on,
         refusals=refusals,
+        warnings=_foretold(dataset),
         same_as=_same_run(fingerprint(dataset=dataset, method=method, parent=parent, settings=complete)),
     )
 
@@ -175,6 +185,13 @@ def _parent_refusals(parent: ModelVersion | None) -> list[str]:
     serving = active_model()
     instead = f"start from {serving}, which is, or from scratch" if serving else "train from scratch"
     return [f"Model {parent} is not in service; {instead}."]
+
+
+def _foretold(dataset: Dataset) -> list[str]:
+    """The comparison that follows the training would fail: better known before hours are spent."""
+    champion = active_model()
+    refusal = comparable_patients(dataset, champion).refusal(dataset) if champion else ""
+    return [f"The new model could not be compared with {champion} on this data set. {refusal}"] if refusal else []
 
 
 def _busy(user: User | None) -> list[str]:

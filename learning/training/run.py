@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action
-from inference.catalogue import record_artifact, store_artifact
+from inference import leases
+from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
 from learning.datasets.write_folder import materialise
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
-from learning.training import leases
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
 from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, no_output
@@ -81,7 +80,7 @@ def collect_images(run: TrainingRun, pulse: Heartbeat) -> None:
 def retrain_command(run: TrainingRun) -> list[str]:
     """Settings become the options of the same names; a model to start from brings the rest."""
     name, version = model_name(run)
-    start = ["--parent", str(_parent_folder(run))] if run.parent else []
+    start = ["--parent", str(require_intact(run.parent).folder)] if run.parent else []
     options = [
         part
         for key, value in sorted(run.settings.items())
@@ -101,14 +100,6 @@ def model_name(run: TrainingRun) -> tuple[str, str]:
     """A child keeps its parent's name; the day and the run make a version that no other run has."""
     name = run.parent.name if run.parent else f"{run.settings['architecture']}-from-scratch"
     return name, f"{run.requested_at:%Y.%m.%d}-run{run.pk}"
-
-
-def _parent_folder(run: TrainingRun) -> Path:
-    assert run.parent is not None  # noqa: S101 - asked for only where there is one
-    try:
-        return load_artifact(run.parent.folder).folder
-    except ArtifactError as error:
-        raise PermanentError(f"Model {run.parent} cannot be read: {error} Register it again to restore it.") from error
 
 
 def _artefact_of(run: TrainingRun) -> Artifact:

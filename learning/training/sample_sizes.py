@@ -1,28 +1,61 @@
-"""How much of a data set a training uses, and whether that is enough."""
+"""How many patients of each label each split has, what a training or a promotion needs, and what is still missing."""
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.db import models
 from django.db.models import Count, F, Func, IntegerField, Q, Sum
 
 from cases.models import Label
+from learning.comparison.gate import GateLimits
 from learning.models import Dataset, Split
 
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
-# A side's share of what the training side needs, as the sides share the patients: 60, 15, 25 in a hundred.
+# What a split needs of what the training split needs, as the splits share the patients: 60, 15, 25 in a hundred.
 NEEDED = {Split.TRAIN: 1.0, Split.VALIDATION: 0.25, Split.TEST: 0.4}
+WITH = {Label.COVID: "with COVID-19", Label.NON_COVID: "without COVID-19"}
+
+
+class Purpose(models.TextChoices):
+    """What a number of patients is needed for."""
+
+    TRAINING = "training", "Training"
+    PROMOTION = "promotion", "Promotion"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """So many patients with a scan of this label must be in this split."""
+
+    purpose: Purpose
+    split: Split
+    label: Label
+    present: int
+    needed: int
+
+    @property
+    def is_met(self) -> bool:
+        return self.present >= self.needed
+
+    @property
+    def words(self) -> str:
+        return f"{self.present} of {self.needed} {self.split.label.lower()} patients {WITH[self.label]}"
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the split. A patient with scans of both labels counts under both."""
+    """One split. A patient with scans of both labels counts under both."""
 
     split: Split
     patients: int = 0
     covid: int = 0
     non_covid: int = 0
     images: int = 0
+    scans: int = 0
 
     @property
     def needed(self) -> int:
@@ -30,19 +63,27 @@ class Side:
         return max(1, math.ceil(settings.TRAINING_LEAST_PATIENTS * NEEDED[self.split]))
 
     @property
+    def requirements(self) -> tuple[Requirement, Requirement]:
+        counts = ((Label.COVID, self.covid), (Label.NON_COVID, self.non_covid))
+        covid, non_covid = (
+            Requirement(Purpose.TRAINING, self.split, label, count, self.needed) for label, count in counts
+        )
+        return covid, non_covid
+
+    @property
     def refusal(self) -> str | None:
         lacking = [
-            f"{count} {'patient' if count == 1 else 'patients'} {label}"
-            for count, label in ((self.covid, "with COVID-19"), (self.non_covid, "without"))
-            if count < self.needed
+            f"{found.present} of {found.needed} patients {WITH[found.label]}"
+            for found in self.requirements
+            if not found.is_met
         ]
         if not lacking:
             return None
-        return f"The {self.split.label.lower()} side has {' and '.join(lacking)}; it needs {self.needed} of each."
+        return f"Not enough yet in the {self.split.label.lower()} split: {' and '.join(lacking)}."
 
 
 def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
-    """Without replay, imported base sets are left out of what is taught; the test side stays whole."""
+    """Without replay, imported base sets are left out of what is learnt from; the test split stays whole."""
     scans = dataset.scans.filter(used(replay=replay))
     images = Sum(Func(F("image_ids"), function="CARDINALITY", output_field=IntegerField()))
     rows = scans.values("patient__split").annotate(
@@ -50,18 +91,41 @@ def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
         covid=Count("patient", distinct=True, filter=Q(label=Label.COVID)),
         non_covid=Count("patient", distinct=True, filter=Q(label=Label.NON_COVID)),
         images=images,
+        scans=Count("pk"),
     )
-    found = {
-        row["patient__split"]: Side(
-            Split(row["patient__split"]),
-            patients=row["patients"],
-            covid=row["covid"],
-            non_covid=row["non_covid"],
-            images=row["images"],
+    found: dict[str, dict[str, Any]] = {str(row.pop("patient__split")): row for row in map(dict, rows.order_by())}
+    return [Side(split, **found.get(split, {})) for split in Split]
+
+
+def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
+    """From split, patient and label of each labelled scan; images are not counted."""
+    scans: dict[str, int] = defaultdict(int)
+    labels: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for split, patient, label in patients:
+        scans[split] += 1
+        labels[split][label].add(patient)
+    return [
+        Side(
+            split,
+            patients=len(set().union(*labels[split].values())),
+            covid=len(labels[split][Label.COVID]),
+            non_covid=len(labels[split][Label.NON_COVID]),
+            scans=scans[split],
         )
-        for row in rows.order_by("patient__split")
-    }
-    return [found.get(split, Side(split)) for split in Split]
+        for split in Split
+    ]
+
+
+def requirements_of(sides: Sequence[Side]) -> list[Requirement]:
+    """What a training needs of each split, then what a promotion without override needs of the test split."""
+    found = [requirement for side in sides for requirement in side.requirements]
+    tested = next((side.covid for side in sides if side.split == Split.TEST), 0)
+    least = GateLimits.of_installation().least_infected
+    return [*found, Requirement(Purpose.PROMOTION, Split.TEST, Label.COVID, tested, least)]
+
+
+def missing_for_training(requirements: Iterable[Requirement]) -> list[Requirement]:
+    return [found for found in requirements if found.purpose == Purpose.TRAINING and not found.is_met]
 
 
 def used(*, replay: bool) -> Q:
@@ -69,16 +133,16 @@ def used(*, replay: bool) -> Q:
 
 
 def too_little(sides: list[Side], dataset: Dataset, *, replay: bool) -> list[str]:
-    """In words, why one cannot train on this; empty where one can."""
+    """In sentences, why one cannot train on this; empty where one can."""
     taught = [side for side in sides if side.split in TRAINING_SPLITS]
     if not any(side.patients for side in taught):
         hint = "" if replay else " without the imported sets"
-        return [f"{dataset} has nobody on the training and validation sides{hint}."]
+        return [f"{dataset} has no patient in the training and validation splits{hint}."]
     missing = [
         label
         for label, count in (("with", sum(s.covid for s in taught)), ("without", sum(s.non_covid for s in taught)))
         if not count
     ]
     if missing:
-        return [f"{dataset} is one-sided: nobody {missing[0]} COVID-19 is among those to learn from."]
+        return [f"{dataset} is one-sided: no patient {missing[0]} COVID-19 is among those to learn from."]
     return [words for side in sides if (words := side.refusal)]

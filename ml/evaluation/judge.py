@@ -78,12 +78,19 @@ def verdict_text(verdict: Mapping[str, Any]) -> str:
         cells = [verdict[side][name] for side in ("champion", "challenger")]
         shown = [f"{cell}" if isinstance(cell, int) else "–" if cell is None else f"{cell:.3f}" for cell in cells]
         line = f"{name.replace('_', ' '):<20}{shown[0]:>10}{shown[1]:>12}"
-        if difference := verdict["differences"].get(name):
-            line += "  {value:+.3f} ({low:+.3f} to {high:+.3f})".format(**difference)
+        line += _difference_text(verdict["differences"].get(name) or {})
         lines.append(line)
     if verdict["failed"]:
         lines.append(f"{len(verdict['failed'])} scans could not be read and count for neither.")
     return "\n".join(lines)
+
+
+def _difference_text(difference: Mapping[str, Any]) -> str:
+    if difference.get("value") is None:
+        return ""
+    if difference.get("low") is None:
+        return "  {value:+.3f} (too few to give an interval)".format(**difference)
+    return "  {value:+.3f} ({low:+.3f} to {high:+.3f})".format(**difference)
 
 
 def _answers(

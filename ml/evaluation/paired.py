@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ml.evaluation.intervals import clopper_pearson, tango
 from ml.evaluation.metrics import REPEATS, auc, confusion, expected_calibration_error
 from ml.model.artifact import finite
 
 DECISIONS = ("covid", "non_covid", "uncertain", "unsuitable")
 DIFFERENCES = ("sensitivity", "specificity", "auc")
 _DRAWN = ("sensitivity", "specificity", "accuracy", "auc", "ece", "brier")
+_LABELS_OF = {"sensitivity": (1,), "specificity": (0,), "accuracy": (0, 1)}  # whose scans a share is of
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,15 @@ def paired_figures(
             one label, of the other and of both are drawn apart.
 
     Returns:
-        `n`, `positives`, `patients`, `champion`, `challenger` and `differences`, JSON types only; a figure that needs
-        a label that is not there is None.
+        `n`, `positives`, `patients`, `patients_by_label`, `champion`, `challenger` and `differences`, JSON types only;
+        a figure that needs a label that is not there is None. Shares have the interval of Clopper and Pearson, their
+        paired differences that of Tango (`ml.evaluation.intervals`); both count patients, as the scans of one patient
+        tend to be answered alike, and neither has the width zero. AUC, calibration error and Brier score have
+        percentiles of the bootstrap, and none where every draw gives the same figure.
     """
     labels, groups = np.asarray(labels, int), np.asarray(groups)
     sides = {"champion": champion, "challenger": challenger}
+    patients = {name: len(set(groups[labels == label].tolist())) for label, name in ((1, "covid"), (0, "non_covid"))}
     values = {name: _values(labels, side) for name, side in sides.items()}
     whole = {name: _drawn(value) for name, value in values.items()}
     draws: dict[str, list[list[float]]] = {name: [] for name in sides}
@@ -68,12 +74,17 @@ def paired_figures(
         for name, value in values.items():
             draws[name].append(_drawn(value[:, rows]))
     tables = {name: np.array(rows).reshape(-1, len(_DRAWN)) for name, rows in draws.items()}
-    figures: dict[str, Any] = {"n": len(labels), "positives": int(labels.sum()), "patients": len(set(groups.tolist()))}
+    figures: dict[str, Any] = {
+        "n": len(labels),
+        "positives": int(labels.sum()),
+        "patients": len(set(groups.tolist())),
+        "patients_by_label": patients,
+    }
     for name, side in sides.items():
-        figures[name] = _side_figures(labels, side, whole[name], tables[name])
-    difference = tables["challenger"] - tables["champion"]
+        figures[name] = _side_figures(labels, groups, side, whole[name], tables[name])
+    draws_apart = tables["challenger"] - tables["champion"]
     figures["differences"] = {
-        name: _interval(whole["challenger"][k] - whole["champion"][k], difference[:, k])
+        name: _difference(name, labels, groups, sides, whole, draws_apart[:, k])
         for k, name in enumerate(_DRAWN)
         if name in DIFFERENCES
     }
@@ -132,7 +143,9 @@ def _patient_draws(labels: np.ndarray, groups: np.ndarray, repeats: int, seed: i
     return draws
 
 
-def _side_figures(labels: np.ndarray, side: Side, whole: list[float], table: np.ndarray) -> dict[str, Any]:
+def _side_figures(
+    labels: np.ndarray, groups: np.ndarray, side: Side, whole: list[float], table: np.ndarray
+) -> dict[str, Any]:
     decisions = np.asarray(side.decisions, str)
     points, times = np.unique(side.operating_point, return_counts=True)
     named = dict(zip(_DRAWN, whole, strict=True))
@@ -142,9 +155,9 @@ def _side_figures(labels: np.ndarray, side: Side, whole: list[float], table: np.
         # The commonest, where single slices and series have their own.
         "operating_point": float(points[times.argmax()]) if len(points) else None,
         "intervals": {
-            name: [interval["low"], interval["high"]]
+            name: list(interval)
             for k, name in enumerate(_DRAWN)
-            if (interval := _interval(named[name], table[:, k]))["low"] is not None
+            if (interval := _interval_of(name, labels, groups, side, table[:, k])) is not None
         },
         "decisions": {decision: int((decisions == decision).sum()) for decision in DECISIONS},
         "decisions_by_label": {
@@ -154,9 +167,61 @@ def _side_figures(labels: np.ndarray, side: Side, whole: list[float], table: np.
     }
 
 
-def _interval(value: float, draws: np.ndarray) -> dict[str, float | None]:
-    """The value with its 95 % percentile interval; None where there is nothing to draw from."""
+def _interval_of(
+    name: str, labels: np.ndarray, groups: np.ndarray, side: Side, draws: np.ndarray
+) -> tuple[float, float] | None:
+    """The 95 % interval of one model's figure; None where there is nothing to tell it from."""
+    if name not in _LABELS_OF:
+        return _percentiles(draws)
+    of = np.isin(labels, _LABELS_OF[name])
+    if not of.any():
+        return None
+    patients = len(set(groups[of].tolist()))
+    right = float((side.positive == labels)[of].mean())
+    return clopper_pearson(right * patients, patients)
+
+
+def _difference(
+    name: str,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    sides: Mapping[str, Side],
+    whole: Mapping[str, list[float]],
+    draws: np.ndarray,
+) -> dict[str, float | int | None]:
+    """The challenger's figure minus the champion's with its 95 % interval, and for shares the scans behind it.
+
+    Where patients have several scans, Tango's interval is of patients, as if all scans of one were answered alike, and
+    is widened to the bootstrap's where some patients weigh more than others.
+    """
+    value = whole["challenger"][_DRAWN.index(name)] - whole["champion"][_DRAWN.index(name)]
+    interval = _percentiles(draws)
+    counts: dict[str, int] = {}
+    if name in _LABELS_OF:
+        of = np.isin(labels, _LABELS_OF[name])
+        before, now = ((sides[side].positive == labels)[of] for side in ("champion", "challenger"))
+        counts = {"gained": int((now & ~before).sum()), "lost": int((before & ~now).sum())}
+        interval = _paired_interval(counts["gained"], counts["lost"], groups[of], interval)
+    low, high = interval or (None, None)
+    return {"value": value if np.isfinite(value) else None, "low": low, "high": high, **counts}
+
+
+def _paired_interval(
+    gained: int, lost: int, groups: np.ndarray, drawn: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    scans, patients = len(groups), len(set(groups.tolist()))
+    if not scans:
+        return None
+    weight = patients / scans
+    low, high = tango(gained * weight, lost * weight, patients)
+    if drawn is None or patients == scans:
+        return low, high
+    return min(low, drawn[0]), max(high, drawn[1])
+
+
+def _percentiles(draws: np.ndarray) -> tuple[float, float] | None:
+    """None where there is nothing to draw from, or where every draw is the same and so measures no chance."""
     known = draws[np.isfinite(draws)]
-    if not len(known) or not np.isfinite(value):
-        return {"value": value if np.isfinite(value) else None, "low": None, "high": None}
-    return {"value": value, "low": float(np.quantile(known, 0.025)), "high": float(np.quantile(known, 0.975))}
+    if not len(known) or np.ptp(known) == 0:
+        return None
+    return float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))

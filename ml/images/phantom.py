@@ -335,6 +335,7 @@ def _dicom_file(hu: np.ndarray, seed: int, number: int, size: int) -> bytes:
     file.FrameOfReferenceUID = uid("frame", seed, size)
     file.PatientName, file.PatientID = "SYNTHETIC^PHANTOM", f"PHANTOM-{seed}"
     file.PatientBirthDate, file.PatientSex = "19700101", "O"
+    file.PatientIdentityRemoved, file.DeidentificationMethod = "YES", "Drawn by a program; there is no patient"
     file.Modality, file.Manufacturer = "CT", "ctportal phantom"
     file.BodyPartExamined, file.SeriesDescription = "CHEST", "SYNTHETIC PHANTOM"
     file.StudyDate = file.SeriesDate = datetime.date(2026, 1, 1).strftime("%Y%m%d")

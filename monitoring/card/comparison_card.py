@@ -1,20 +1,17 @@
-"""The part of a model's card that tells how it did beside the model then in service."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The section of a model's card that shows how it did beside the model then in service."""
 
 from django.db.models import Q
 
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison
-from monitoring.card.figures import figure_lines
 from monitoring.card.sections import CardSection, CardTable, day
 from monitoring.lineage.tracer import Tracer
 
 HEADER = ("", "Missed", "False alarms", "Sensitivity", "Specificity", "AUC")
 DIFFERENCES = (("sensitivity", "Sensitivity"), ("specificity", "Specificity"), ("auc", "AUC"))
 NONE_YET = "It has not been compared with another model on patients that neither has seen."
-NOT_YOURS = "It was compared with another model; the figures are for who manages every site of the data set."
+NOT_YOURS = "It was compared with another model; only managers of all sites of the data set can see the figures."
 
 
 def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
@@ -26,55 +23,64 @@ def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
         return CardSection("comparison", title, [NONE_YET])
     if mine.dataset_id not in tracer.visible_datasets:
         return CardSection("comparison", title, [NOT_YOURS])
-    tables = [CardTable("On the same scans", HEADER, _sides(mine)), *_differences(mine), *_subgroups(mine)]
-    return CardSection("comparison", title, [_words(mine)], tables=tables)
+    figures = read_figures(mine.figures)
+    tables = [CardTable("On the same scans", HEADER, _sides(mine, figures)), *_differences(figures), *_groups(figures)]
+    return CardSection("comparison", title, [_words(mine, figures)], tables=tables)
 
 
-def _words(comparison: Comparison) -> str:
-    figures, left_out = comparison.figures, comparison.figures.get("left_out") or {}
-    gate = "The gate let it pass." if comparison.passed else "The gate stopped it."
+def _words(comparison: Comparison, figures: ComparisonFigures) -> str:
+    met = "It met the promotion criteria." if comparison.passed else "It did not meet the promotion criteria."
     return (
-        f"{comparison} of {day(comparison.created_at)}: {figures.get('n', '?')} scans of "
-        f"{figures.get('patients', '?')} test patients, {figures.get('positives', '?')} of the scans with COVID-19; "
-        f"{left_out.get('patients', 0)} patients were left out since one of the models had seen them. {gate} "
-        + " ".join(map(str, comparison.reasons))
+        f"{comparison} of {day(comparison.created_at)}: {figures.n} scans of {figures.patients} test patients, "
+        f"{figures.positives} of the scans with COVID-19; {figures.left_out_patients} patients were left out since one "
+        f"of the models had seen them. {met} " + " ".join(map(str, comparison.reasons))
     ).strip()
 
 
-def _sides(comparison: Comparison) -> list[tuple[str, ...]]:
-    named = (("challenger", comparison.challenger), ("champion", comparison.champion))
-    return [(f"{model} ({side})", *_figures(comparison.figures.get(side))) for side, model in named]
+def _sides(comparison: Comparison, figures: ComparisonFigures) -> list[tuple[str, ...]]:
+    named = (
+        ("challenger", comparison.challenger, figures.challenger),
+        ("champion", comparison.champion, figures.champion),
+    )
+    return [(f"{model} ({side})", *_figures(measured)) for side, model, measured in named]
 
 
-def _figures(figures: Any) -> tuple[str, ...]:
-    line = next(iter(figure_lines(figures)), None)
-    if line is None:
+def _figures(side: SideFigures) -> tuple[str, ...]:
+    if not side.n:
         return ("–",) * 5
-    return line.missed, line.false_alarms, line.sensitivity, line.specificity, line.auc
+    auc = "–" if side.auc is None else f"{side.auc:.3f}"
+    return *_counts(side), _share(side.sensitivity), _share(side.specificity), auc
 
 
-def _differences(comparison: Comparison) -> list[CardTable]:
-    found = comparison.figures.get("differences")
-    if not isinstance(found, Mapping):
-        return []
-    rows = [(title, *_interval(found[name])) for name, title in DIFFERENCES if name in found]
+def _counts(side: SideFigures) -> tuple[str, str]:
+    return f"{side.missed} of {side.positives}", f"{side.false_alarms} of {side.negatives}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _differences(figures: ComparisonFigures) -> list[CardTable]:
+    rows = [
+        (title, *_interval(figures.differences[name])) for name, title in DIFFERENCES if name in figures.differences
+    ]
     return [CardTable("Challenger minus champion", ("", "Difference", "95 % interval"), rows)] if rows else []
 
 
-def _interval(found: Mapping[str, Any]) -> tuple[str, str]:
-    value, low, high = found.get("value"), found.get("low"), found.get("high")
-    return _signed(value), f"{_signed(low)} to {_signed(high)}" if low is not None and high is not None else "–"
+def _interval(found: Difference) -> tuple[str, str]:
+    known = found.low is not None and found.high is not None
+    return _signed(found.value), f"{_signed(found.low)} to {_signed(found.high)}" if known else "–"
 
 
-def _signed(value: Any) -> str:
-    return f"{value:+.3f}" if isinstance(value, int | float) else "–"
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
 
 
-def _subgroups(comparison: Comparison) -> list[CardTable]:
+def _groups(figures: ComparisonFigures) -> list[CardTable]:
     rows = []
-    for group in comparison.figures.get("subgroups") or []:
-        challenger, champion = _figures(group.get("challenger")), _figures(group.get("champion"))
-        name = f"{group.get('kind', '')}: {group.get('name', '')}"
-        rows.append((name, str(group.get("n", "–")), challenger[0], champion[0], challenger[1], champion[1]))
+    for group in figures.groups:
+        challenger, champion = _counts(group.challenger), _counts(group.champion)
+        name = f"{group.kind}: {group.name}"
+        rows.append((name, str(group.n), challenger[0], champion[0], challenger[1], champion[1]))
     header = ("Group", "Scans", "Missed, challenger", "Missed, champion", "False alarms, challenger", "…, champion")
     return [CardTable("By group", header, rows)] if rows else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DEPTH = 5
+LEAST_FOR_A_SHARE = 5
 SUMMED = ("n", "positives", "false_negatives", "false_positives")
 AVERAGED = ("sensitivity", "specificity", "auc")
 
@@ -21,6 +22,8 @@ class FigureLine:
     sensitivity: str
     specificity: str
     auc: str
+    missed_share: str = ""
+    false_alarm_share: str = ""
     note: str = ""  # what must be known to read it, such as that a split leaks
 
 
@@ -70,6 +73,8 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
         measured_on=" · ".join(_words(part) for part in path) or "All",
         missed=_of(figures["false_negatives"], positives),
         false_alarms=_of(figures.get("false_positives"), negatives),
+        missed_share=_part(figures["false_negatives"], positives),
+        false_alarm_share=_part(figures.get("false_positives"), negatives),
         sensitivity=_share(figures.get("sensitivity")),
         specificity=_share(figures.get("specificity")),
         auc=f"{figures['auc']:.3f}" if isinstance(figures.get("auc"), float) else "–",
@@ -79,6 +84,13 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
 
 def _of(count: Any, total: Any) -> str:
     return f"{count} of {total}" if total is not None else str(count if count is not None else "–")
+
+
+def _part(count: Any, total: Any) -> str:
+    """Empty where there is nothing to divide, or too few for a percentage to mean anything."""
+    if not isinstance(count, int) or not isinstance(total, int) or total < LEAST_FOR_A_SHARE:
+        return ""
+    return _share(count / total)
 
 
 def _share(value: Any) -> str:

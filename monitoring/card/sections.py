@@ -22,9 +22,9 @@ NOT_FOR = (
 LIMITS = (
     "It misses infections; the figures below say how many were missed where it was measured, and no figure says how "
     "many are missed where it was not: another scanner, protocol or population can change them.",
-    "It leaves scans to the reader that are too close to call or look unlike those it knows; neither is an answer.",
-    "Its probability is calibrated on the data named below. The map shows what spoke for COVID-19, which need not be "
-    "what a radiologist would point to.",
+    "It leaves scans to the reader that are too close to call or look unlike its training data; neither is an answer.",
+    "Its probability is calibrated on the data named below. The map shows what raised its probability, which need not "
+    "be what a radiologist would point to.",
     "A doctor decides on every scan. What doctors decide is kept apart from what the model says.",
 )
 SHOWN_APART = ("intended_use", "trained_on", "recipe", "code", "data_licences", "limits", "limitations")
@@ -84,7 +84,7 @@ def origin_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     if isinstance(recipe, Mapping):
         facts += card_lines(_recipe_used(recipe))
     rows = [(str(each), words_for_origin(each, run_of(each))) for each in ancestors_of(model)]
-    tables = [CardTable("The models that it goes back to", ("Model", "Where it comes from"), rows)] if rows else []
+    tables = [CardTable("Models it was trained from", ("Model", "Where it comes from"), rows)] if rows else []
     return CardSection("origin", "How it was made", [words_for_origin(model, run)], facts, tables)
 
 
@@ -123,13 +123,13 @@ def _words_for_dataset(trace: DatasetTrace) -> str:
     readers = f"{trace.reviewer_count} reader{'s' if trace.reviewer_count != 1 else ''}"
     return (
         f"{trace.title}: {trace.scans} scans of {trace.patients} patients, {trace.covid} with COVID-19 and "
-        f"{trace.non_covid} without, labelled by {readers} or by the base sets' makers. It learnt from the sides for "
-        "training and validation; a patient stands on one side for good, and the test side was kept from it."
+        f"{trace.non_covid} without, labelled by {readers} or by the base sets' makers. It was trained on the "
+        "training and validation splits. A patient never changes split; the test split was held out."
     )
 
 
 def _dataset_tables(trace: DatasetTrace) -> list[CardTable]:
-    tables = [CardTable("Sides", ("Side", "Scans"), [(title, str(scans)) for title, scans in trace.splits])]
+    tables = [CardTable("Splits", ("Split", "Scans"), [(title, str(scans)) for title, scans in trace.splits])]
     if trace.sources:
         rows = [(title, str(scans)) for title, scans in trace.sources]
         tables.append(CardTable("Sources", ("Site or base set", "Scans"), rows))
@@ -159,9 +159,9 @@ def measured_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     ]
     header = ("Measured on", "Missed", "False alarms", "Sensitivity", "Specificity", "AUC", "Note")
     if not rows:
-        words = "Its artefact brings no figures; see how it compares with the model in service, or compare it."
-        return CardSection("measured", "What its makers measured", [words])
-    return CardSection("measured", "What its makers measured", tables=[CardTable("Figures", header, rows)])
+        words = "It came without figures; compare it with the model in service."
+        return CardSection("measured", "Figures from its makers", [words])
+    return CardSection("measured", "Figures from its makers", tables=[CardTable("Figures", header, rows)])
 
 
 def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
@@ -179,7 +179,7 @@ def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
 def service_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     periods = tracer.service(model)
     if not periods:
-        return CardSection("service", "In service", ["It has not been in service since periods are kept."])
+        return CardSection("service", "In service", ["No service period is recorded."])
     rows = [
         (day(period.started_at), day(period.ended_at) if period.ended_at else "today", period.entry, period.reason)
         for period in periods

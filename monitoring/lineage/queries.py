@@ -7,8 +7,9 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.rights import Right, require
+from cases.disclosure import disclose, note_shown
 from cases.models import Review, Scan
-from cases.reviews import hidden_scan_ids
+from cases.reviews import hidden_scans
 from inference.models import ModelVersion, Prediction
 from learning.models import Comparison, Dataset, DatasetScan, TrainingRun
 from monitoring.lineage.results import (
@@ -33,7 +34,7 @@ def lineage_of_prediction(prediction: Prediction, user: User) -> PredictionLinea
     require(user, prediction.site, Right.VIEW)
     if not Prediction.objects.shown().filter(pk=prediction.pk).exists():
         raise PermissionDenied(f"{prediction} is a silent answer for comparison; people do not see it.")
-    if hidden_scan_ids(user, [prediction.scan]):
+    if disclose(user, [prediction.scan]):
         raise PermissionDenied(f"Decide on {str(prediction.scan).lower()} first; its answer is hidden until then.")
     return PredictionLineage(
         prediction=_prediction(prediction),
@@ -64,7 +65,7 @@ def lineage_of_model(model: ModelVersion, user: User) -> ModelLineage:
 def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
     """Of a scan that a blinded reader has still to decide on, nothing but that it is there."""
     require(user, scan.site, Right.VIEW)
-    if hidden_scan_ids(user, [scan]):
+    if disclose(user, [scan]):
         return ScanLineage(scan.pk, scan.case_id, str(scan.site), None, True, [], [], [], 0)
     tracer = Tracer(user)
     rows = DatasetScan.objects.filter(scan=scan).select_related("dataset", "patient").order_by("-dataset")
@@ -139,11 +140,12 @@ def _use(row: DatasetScan, tracer: Tracer) -> ScanUse:
 
 
 def _used_scans(dataset: Dataset, user: User) -> list[UsedScan]:
-    """The installation's own before those of base sets."""
+    """The installation's own before those of base sets; what the user has still to decide on is not among them."""
     own_first = F("base_set").asc(nulls_first=True)
     scans = dataset.scans.select_related("patient", "scan__case__patient__site").order_by(own_first, "pk")
-    rows = list(scans[:MOST_SCANS])
-    hidden = hidden_scan_ids(user, [row.scan for row in rows if row.scan is not None])
+    hidden = hidden_scans(user)
+    rows = list(scans.filter(Q(scan=None) | ~Q(scan__in=hidden))[:MOST_SCANS])
+    note_shown(user, [row.scan_id for row in rows if row.scan_id])
     return [
         UsedScan(
             scan_id=row.scan_id,
@@ -151,9 +153,9 @@ def _used_scans(dataset: Dataset, user: User) -> list[UsedScan]:
             name=row.name,
             source=row.source,
             split=row.patient.split,
-            label=None if row.scan_id in hidden else row.label,
+            label=row.label,
             agreement=row.agreement,
-            review_ids=[] if row.scan_id in hidden else row.review_ids,
+            review_ids=row.review_ids,
         )
         for row in rows
     ]
@@ -177,7 +179,7 @@ def _review(review: Review) -> ReviewTrace:
     return ReviewTrace(
         review_id=review.pk,
         reader_id=review.reader_id,
-        reader=review.reader.display_name,
+        reader=review.reader.name_on_record,
         label=review.label,
         created_at=review.created_at,
         is_current=not hasattr(review, "superseded_by"),

@@ -10,7 +10,8 @@ from accounts.models import User
 from accounts.rights import Right, rights_anywhere
 from cases.models import Review
 from inference.models import ModelVersion
-from learning.models import Comparison, Dataset, DatasetScan, ServicePeriod, Split, TrainingRun
+from learning.datasets.listing import scans_of_dataset, shown_counts
+from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
 from monitoring.lineage.results import (
     ComparisonTrace,
     DatasetTrace,
@@ -42,28 +43,27 @@ class Tracer:
         return self._datasets[dataset.pk]
 
     def _trace_dataset(self, dataset: Dataset) -> DatasetTrace:
-        visible, counts = dataset.pk in self.visible_datasets, dataset.counts
-        by_split = counts.get("by_split", [])
-        reviewers = reviewers_of(dataset)
+        visible, counts = dataset.pk in self.visible_datasets, shown_counts(self.user, dataset)
+        reviewers = reviewers_of(dataset, self.user)
         return DatasetTrace(
             dataset_id=dataset.pk,
             title=str(dataset),
             is_visible=visible,
             created_at=dataset.created_at,
-            patients=counts.get("patients", 0),
-            scans=counts.get("scans", 0),
-            covid=sum(side["covid"] for side in by_split),
-            non_covid=sum(side["non_covid"] for side in by_split),
-            splits=[(Split(side["split"]).label, _scans(side)) for side in by_split],
-            sources=[(side["title"], _scans(side)) for side in counts.get("by_source", [])] if visible else [],
+            patients=counts.patients,
+            scans=counts.scans,
+            covid=counts.covid,
+            non_covid=counts.non_covid,
+            splits=[(row.split.label, row.scans) for row in counts.splits],
+            sources=[(row.title, row.scans) for row in counts.sources] if visible else [],
             reviewers=reviewers if visible else [],
             reviewer_count=len(reviewers),
-            content_hash=dataset.content_hash if visible else "",
+            content_hash=dataset.content_hash if visible and not counts.hidden else "",
         )
 
     def run(self, run: TrainingRun) -> RunTrace:
         visible = run.dataset_id in self.visible_datasets
-        asked_by = run.requested_by.display_name if run.requested_by is not None else "the command line"
+        asked_by = run.requested_by.name_on_record if run.requested_by is not None else "the command line"
         return RunTrace(
             run_id=run.pk,
             title=str(run),
@@ -118,7 +118,7 @@ class Tracer:
             ended_at=period.ended_at,
             entry=period.get_entry_display(),
             reason=period.reason if self.manages else "",
-            started_by=person.display_name if person is not None and self.manages else "",
+            started_by=person.name_on_record if person is not None and self.manages else "",
             comparison_id=period.comparison_id if visible else None,
         )
 
@@ -162,9 +162,9 @@ def parent_of(model: ModelVersion) -> ModelVersion | None:
     return run.parent if run is not None else None
 
 
-def reviewers_of(dataset: Dataset) -> list[Reviewer]:
-    """Whose decisions gave the labels, those of most scans first."""
-    named = DatasetScan.objects.filter(dataset=dataset).annotate(review=Func(F("review_ids"), function="unnest"))
+def reviewers_of(dataset: Dataset, user: User) -> list[Reviewer]:
+    """Whose decisions gave the labels, as far as they show to this user, those of most scans first."""
+    named = scans_of_dataset(dataset, user).order_by().annotate(review=Func(F("review_ids"), function="unnest"))
     rows = (
         Review.objects.filter(pk__in=named.values("review"))
         .values("reader")
@@ -173,8 +173,4 @@ def reviewers_of(dataset: Dataset) -> list[Reviewer]:
     )
     counted = {row["reader"]: row["scans"] for row in rows}
     people = {user.pk: user for user in User.objects.filter(pk__in=counted)}
-    return [Reviewer(pk, people[pk].display_name, scans) for pk, scans in counted.items()]
-
-
-def _scans(side: dict[str, Any]) -> int:
-    return side["covid"] + side["non_covid"]
+    return [Reviewer(pk, people[pk].name_on_record, scans) for pk, scans in counted.items()]

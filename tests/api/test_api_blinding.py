@@ -69,13 +69,16 @@ def test_the_answer_shows_after_the_decision(api, orla, hidden):
     assert client.get(f"/api/v1/slices/{hidden.slices.get().pk}/map/").status_code == 200
 
 
-def test_a_colleagues_review_does_not_betray_the_answer(api, orla, otto, hidden, review):
-    review(hidden, otto, "non_covid", "The model is wrong: no opacity.")
+def test_a_colleagues_review_is_not_there_before_the_decision(api, orla, otto, hidden, review):
+    colleagues = review(hidden, otto, "non_covid", "The model is wrong: no opacity.")
+    client = api(orla)
 
-    (row,) = api(orla).get("/api/v1/reviews/").json()["results"]
+    assert client.get("/api/v1/reviews/").json()["results"] == []
+    problem(client.get(f"/api/v1/reviews/{colleagues.pk}/"), 404, "not-found")
 
-    assert row["answer_hidden"] is True
-    assert [row[name] for name in ("label", "agrees", "model_decision", "model_probability", "reason")] == [None] * 5
+    review(hidden, orla, "non_covid")
+
+    assert client.get(f"/api/v1/reviews/{colleagues.pk}/").json()["label"] == "non_covid"
 
 
 def test_what_colleagues_decided_shows_nowhere_before_the_decision(api, orla, otto, hidden, review):
@@ -99,7 +102,7 @@ def test_a_manager_who_reads_too_is_told_no_label_before_the_decision(api, orla,
 
     (row,) = api(orla).get("/api/v1/labels/").json()["results"]
 
-    assert (row["scan"], row["label"]) == (hidden.pk, None)
+    assert (row["scan"], row["label"], row["agreement"], row["standing"]) == (hidden.pk, None, None, "hidden")
 
 
 @pytest.mark.parametrize("state", ["undecided", "decided", "closed", "unblinded"])

@@ -51,6 +51,8 @@ def test_the_set_is_taken_away_as_a_zip_that_training_reads(api, max, labelled):
     response = api(max).get(f"{URL}export/")
 
     assert response["Content-Type"] == "application/zip"
+    assert response["Cache-Control"] == "private, no-store"
+    assert response["X-Accel-Buffering"] == "no"  # a proxy passes it on as it comes
     data = b"".join(response.streaming_content)
     assert len(data) == int(response["Content-Length"])
     archive = zipfile.ZipFile(io.BytesIO(data))

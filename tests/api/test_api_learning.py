@@ -6,12 +6,21 @@ import zipfile
 
 import pytest
 
+from learning.comparison.gate import RULES
 from learning.models import Comparison, Dataset, TrainingRun
 from tests.api.calls import problem
 from tests.learning.training_cast import add_own_scan, freeze, registered
 
 API = "/api/v1"
-FIGURES = {"n": 6, "positives": 3, "patients": 6, "champion": {}, "challenger": {}, "differences": {}}
+FIGURES = {
+    "n": 6,
+    "positives": 3,
+    "patients": 6,
+    "champion": {},
+    "challenger": {},
+    "differences": {},
+    "gate": {"rules": RULES},
+}
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -82,6 +91,7 @@ class TestDatasets:
         Dataset.objects.update(counts={"scans": 18, "images": 18})
         response = api(max).get(f"{API}/datasets/{dataset.pk}/export/")
 
+        assert (response["Cache-Control"], response["X-Accel-Buffering"]) == ("private, no-store", "no")
         data = b"".join(response.streaming_content)
         assert len(data) == int(response["Content-Length"])
         rows = list(csv.DictReader(io.StringIO(zipfile.ZipFile(io.BytesIO(data)).read("manifest.csv").decode())))
@@ -144,6 +154,18 @@ class TestPromotion:
         back = api(sue).post(f"{API}/models/roll-back/", {"reason": "It misses more."})
         assert back.json()["version"] == "1"
 
+    def test_after_a_rollback_the_comparison_says_so_and_offers_nothing(self, api, sue, comparison):
+        address = f"{API}/comparisons/{comparison.pk}/"
+        assert api(sue).get(address).json()["promotion"]["possible"] is True
+        api(sue).post(f"{address}promote/")
+        api(sue).post(f"{API}/models/roll-back/", {"reason": "Too many false alarms."})
+
+        told = api(sue).get(address).json()["promotion"]
+        assert (told["possible"], told["may_be_overridden"], told["rolled_back"]) == (False, False, True)
+        assert "(“Too many false alarms.”)" in told["obstacles"][0]
+        problem(api(sue).post(f"{address}promote/"), 409, "wrong-state")
+        problem(api(sue).post(f"{address}override/", {"reason": "Try again."}), 409, "wrong-state")
+
     def test_not_past_the_closed_one(self, api, sue, shut):
         problem(api(sue).post(f"{API}/comparisons/{shut.pk}/promote/"), 409, "wrong-state")
 
@@ -156,6 +178,9 @@ class TestPromotion:
         assert (
             api(sue).post(f"{API}/comparisons/{shut.pk}/decide/", sent).json()["overrides"][0]["status"] == "approved"
         )
+        approved = api(sue).get(f"{API}/comparisons/{shut.pk}/").json()
+        assert approved["overrides"][0]["overridden"] == ["Too few."]
+        assert approved["promotion"]["possible"] is True
         assert api(sue).post(f"{API}/comparisons/{shut.pk}/promote/").status_code == 200
 
     def test_a_candidate_is_refused_with_a_reason(self, api, sue, challenger):
@@ -243,3 +268,37 @@ def test_a_table_of_the_figures_is_taken_away(api, max, answered):
 def test_nothing_is_frozen_by_who_manages_nothing(api, rita):
     problem(api(rita).post(f"{API}/datasets/", {}), 403, "forbidden")
     assert not Dataset.objects.exists()
+
+
+class TestNextStep:
+    def test_it_says_what_is_not_enough_yet(self, api, max, scan):
+        told = api(max).get(f"{API}/learning/next-step/").json()
+
+        assert (told["next_step"]["step"], told["next_step"]["scans"]) == ("gather_labels", 1)
+        assert (told["scans_to_read"], told["in_service"]) == (1, None)
+        first = told["requirements"][0]
+        assert (first["present"], first["needed"], first["is_met"]) == (0, 3, False)
+        assert first["words"] == "0 of 3 training patients with COVID-19"
+
+    def test_it_names_what_the_step_is_about(self, api, max, sue, comparison, champion):
+        told = api(sue).get(f"{API}/learning/next-step/").json()
+        assert (told["next_step"]["step"], told["next_step"]["comparison"]) == ("decide_candidate", comparison.pk)
+        assert told["in_service"]["id"] == champion.pk
+        told = api(max).get(f"{API}/learning/next-step/").json()
+        assert told["next_step"]["step"] == "decide_candidate"
+
+    def test_a_manager_of_another_site_is_told_nothing_of_it(self, api, otto, comparison):
+        told = api(otto).get(f"{API}/learning/next-step/").json()
+        assert (told["next_step"]["step"], told["next_step"]["comparison"]) == ("build_dataset", None)
+
+    def test_it_is_for_managers(self, api, max, cara, rita):
+        problem(api().get(f"{API}/learning/next-step/"), 401, "unauthenticated")
+        for person in (cara, rita):
+            problem(api(person).get(f"{API}/learning/next-step/"), 403, "forbidden")
+        problem(api(max, "train").get(f"{API}/learning/next-step/"), 403, "forbidden")
+        problem(api(max).post(f"{API}/learning/next-step/"), 405, "method-not-allowed")
+
+    def test_the_plan_says_what_is_missing_and_foretells_a_comparison_that_must_fail(self, api, max, north, champion):
+        plan = api(max).post(f"{API}/training-runs/plan/", {"dataset": freeze(sites=[north], patients={"train": 3}).pk})
+        assert [row["is_met"] for row in plan.json()["requirements"]] == [True, True, *[False] * 5]
+        assert "could not be compared with resnet-test 1" in plan.json()["warnings"][0]

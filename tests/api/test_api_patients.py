@@ -3,6 +3,7 @@ import pytest
 from accounts.models import Action, Event
 from cases.models import Patient
 from tests.api.calls import problem
+from tests.cast import make_patient
 
 URL = "/api/v1/patients/"
 FACTS = {"record_number": "N-77", "name": "Nora New", "birth_date": "1970-01-02", "sex": "F"}
@@ -101,20 +102,56 @@ def test_the_list_holds_the_patients_of_ones_own_sites(api, cara, anna, jonas):
     assert [row["id"] for row in api(cara).get(URL).json()["results"]] == [anna.pk]
 
 
+@pytest.mark.parametrize(("site", "found"), [("north", True), ("south", False)])
+def test_the_list_is_narrowed(api, cara, anna, site, found):
+    assert bool(api(cara).get(f"{URL}?site={site}").json()["results"]) is found
+
+
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("wanted", "found"),
     [
-        ("search=sample", True),
-        ("search=1001 anna", True),
-        ("search=jonas", False),
-        ("record_number=n-1001", True),
-        ("record_number=n-10", False),
-        ("site=north", True),
-        ("site=south", False),
+        ({"search": "sample"}, True),
+        ({"search": "1001 anna"}, True),
+        ({"search": "jonas"}, False),
+        ({"record_number": "n-1001"}, True),
+        ({"record_number": "n-10"}, False),
+        ({"record_number": "n-1001", "search": "jonas"}, False),
+        ({}, True),
     ],
 )
-def test_the_list_is_narrowed(api, cara, anna, query, found):
-    assert bool(api(cara).get(f"{URL}?{query}").json()["results"]) is found
+def test_patients_are_searched_for_in_the_body_of_a_post(api, cara, anna, jonas, wanted, found):
+    assert bool(api(cara).post(f"{URL}search/", wanted).json()["results"]) is found
+
+
+def test_a_search_is_narrowed_by_the_filters_of_the_list(api, cara, anna):
+    assert api(cara).post(f"{URL}search/?site=south", {"search": "anna"}).json()["results"] == []
+
+
+@pytest.mark.parametrize("query", ["search=Anna", "record_number=N-1001"])
+@pytest.mark.parametrize("address", ["", "search/"])
+def test_what_identifies_a_patient_is_refused_in_an_address(api, cara, anna, query, address):
+    client = api(cara)
+    response = client.post(f"{URL}search/?{query}", {}) if address else client.get(f"{URL}?{query}")
+
+    (error,) = problem(response, 422, "invalid")["errors"]
+    assert error["code"] == "in_address"
+    assert f"POST to http://testserver{URL}search/" in error["detail"]
+
+
+def test_the_next_page_of_a_search_has_no_word_of_it_in_its_address(api, cara, north):
+    made = [make_patient(north, name="Anna Double").pk for _ in range(3)]
+    client = api(cara)
+
+    first = client.post(f"{URL}search/?page_size=2", {"search": "double"}).json()
+    assert "ouble" not in first["next"]
+    second = client.post(first["next"], {"search": "double"}).json()
+    assert [row["id"] for row in first["results"] + second["results"]] == made[::-1]
+
+
+def test_a_search_takes_a_known_caller_of_the_right_scope(api, cara, otto, anna):
+    problem(api().post(f"{URL}search/", {"search": "anna"}), 401, "unauthenticated")
+    problem(api(cara, "upload").post(f"{URL}search/", {"search": "anna"}), 403, "forbidden")
+    assert api(otto).post(f"{URL}search/", {"search": "anna"}).json()["results"] == []
 
 
 def test_a_clinician_amends_a_patient(api, cara, anna):

@@ -76,8 +76,9 @@ def test_a_failed_prediction_is_tried_again(api, request, failed, name, scope):
 
     response = api(person, scope).post(f"{URL}{failed.pk}/retry/")
 
-    assert response.status_code == 200
-    assert (response.json()["status"], response.json()["error"]) == ("queued", "")
+    assert (response.status_code, response.json()) == (200, {"id": failed.pk})
+    shown = api(person).get(f"{URL}{failed.pk}/").json()
+    assert (shown["status"], shown["error"]) == ("queued", "")
     assert Event.objects.filter(action=Action.PREDICTION_REQUESTED, actor=person).count() == 1
 
 

@@ -36,6 +36,34 @@ def test_a_body_that_is_no_json(api, cara, body):
     problem(api(cara).generic("POST", URL, body, content_type="application/json"), 400, "malformed")
 
 
+@pytest.mark.parametrize("letter", ["\\ud800", "\\udfff", "\\u0000", "\\u001b", "\\u007f"])
+@pytest.mark.parametrize(
+    "body", ['{"%s": 1}', '{"name": "a%sb"}', '{"sex": "%s"}', '{"site": ["%s"]}', '{"name": {"deep": {"%s": 1}}}']
+)
+def test_a_name_or_value_that_no_text_holds(api, cara, letter, body):
+    response = api(cara).generic("POST", URL, body % letter, content_type="application/json")
+
+    assert "character" in problem(response, 400, "malformed")["detail"]
+
+
+def test_a_pair_of_surrogates_is_one_letter(api, cara):
+    body = '{"record_number": "N-1", "name": "\\ud83d\\ude00"}'
+
+    assert api(cara).generic("POST", URL, body, content_type="application/json").json()["name"] == "\U0001f600"
+
+
+def test_a_line_break_in_a_reason_is_no_fault(api, rita, case):
+    client = api(rita)
+    client.post(f"/api/v1/cases/{case.pk}/close/")
+
+    assert client.post(f"/api/v1/cases/{case.pk}/reopen/", {"reason": "One.\n\tTwo."}).status_code == 200
+
+
+@pytest.mark.parametrize("body", ['{"name": ' + "[" * 40 + "]" * 40 + "}", '{"name": 1e400}', '{"name": -1e999}'])
+def test_json_that_is_too_deep_or_too_large_a_number(api, cara, body):
+    problem(api(cara).generic("POST", URL, body, content_type="application/json"), 400, "malformed")
+
+
 @pytest.mark.parametrize("body", ["[]", "7", "null", '"text"'])
 def test_json_that_is_no_object(api, cara, body):
     problem(api(cara).generic("POST", URL, body, content_type="application/json"), 422, "invalid")
@@ -120,5 +148,5 @@ def test_while_the_database_is_away_the_caller_is_told_to_come_back(api, cara, f
 def test_answers_are_for_the_caller_alone(api, cara, anna):
     response = api(cara).get(URL)
 
-    assert response["Cache-Control"] == "private, no-cache"
+    assert response["Cache-Control"] == "private, no-store"
     assert {"Authorization", "Cookie"} <= set(response["Vary"].split(", "))

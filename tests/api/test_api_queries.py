@@ -36,9 +36,9 @@ ADDRESSES = [
     "me/",
     "sites/",
     "sites/north/",
-    "patients/?search=anna",
+    "patients/",
     "patients/{patient}/",
-    "cases/?search=anna",
+    "cases/",
     "cases/{case}/",
     "scans/",
     "scans/{scan}/",
@@ -72,6 +72,14 @@ def test_reading(api, everyone, busy, model, address, django_assert_max_num_quer
 
     with django_assert_max_num_queries(MOST):
         assert client.get(f"/api/v1/{named}").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["patients/search/", "cases/search/"])
+def test_searching(api, everyone, busy, address, django_assert_max_num_queries):
+    client = api(everyone)
+
+    with django_assert_max_num_queries(MOST):
+        assert client.post(f"/api/v1/{address}", {"search": "anna"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,30 @@ def test_an_answer_that_came_after_the_look_is_not_confirmed_unseen(api, rita, a
     assert not Review.objects.exists()
 
 
+def test_a_confirmation_of_another_label_than_the_models_is_refused(api, rita, answered):
+    sent = {"label": "non_covid", "confirm": True, "reason": "Scars"}
+    body = problem(api(rita).post(url(answered), sent), 409, "wrong-state")
+
+    assert "to confirm" in body["detail"]
+    assert not Review.objects.exists()
+    assert api(rita).post(url(answered), {"label": "covid", "confirm": True}).status_code == 201
+
+
+def test_a_decision_made_on_an_outdated_look_is_refused(api, rita, rob, answered, review):
+    seen = review(answered, rob).pk
+
+    body = problem(api(rita).post(url(answered), {"label": "covid", "seen_review": 0}), 409, "wrong-state")
+    assert "has decided scan" in body["detail"]
+    assert api(rita).post(url(answered), {"label": "covid", "seen_review": seen}).status_code == 201
+
+
+def test_the_same_decision_sent_twice_is_one_review(api, rita, answered):
+    sent = {"label": "covid", "seen_review": 0}
+    first, second = (api(rita).post(url(answered), sent).json()["id"] for _ in range(2))
+
+    assert first == second
+
+
 def test_a_review_can_close_the_case(api, rita, answered):
     api(rita).post(url(answered), {"label": "covid", "close": True})
 

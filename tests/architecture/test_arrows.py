@@ -1,9 +1,11 @@
 """The rules of docs/architecture.md that a machine can hold."""
 
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
@@ -24,6 +26,14 @@ def test_imports_run_one_way() -> None:
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert " 0 broken." in checked.stdout
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Lazy imports and those for type checking count too."""
+    rooms = ("ctportal", "monitoring", "learning", "inference", "cases", "accounts", "ml")
+    graph = grimp.build_graph(*rooms, cache_dir=None)
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imported).prepare()  # raises CycleError and names the circle
 
 
 @pytest.mark.django_db

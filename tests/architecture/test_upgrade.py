@@ -60,7 +60,7 @@ def earlier(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     name = f"upgrade_{uuid.uuid4().hex[:12]}"
     with django_db_blocker.unblock():
         main = connections["default"]
-        with main._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+        with main._nodb_cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         connections.databases["upgrade"] = {**main.settings_dict, "NAME": name}
         connection = connections["upgrade"]
@@ -71,7 +71,7 @@ def earlier(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
             connection.close()
             del connections.databases["upgrade"]
             delattr(connections._connections, "upgrade")  # type: ignore[attr-defined]
-            with main._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+            with main._nodb_cursor() as cursor:
                 cursor.execute(f"DROP DATABASE {name}")
 
 
@@ -127,7 +127,7 @@ class Filler:
 
     def __init__(self, apps: Any) -> None:
         self.apps = apps
-        self.made: dict[type[models.Model], models.Model] = {}
+        self.made: dict[type[models.Model], Any] = {}
 
     def row(self, model: Any) -> Any:
         if model not in self.made:
@@ -171,8 +171,8 @@ class Filler:
     def link(self) -> None:
         """The many-to-many tables hold rows too."""
         dataset = self.made[self.apps.get_model("inference", "Dataset")]
-        dataset.sites.add(self.made[self.apps.get_model("accounts", "Site")])  # type: ignore[attr-defined]
-        dataset.base_sets.add(self.made[self.apps.get_model("inference", "BaseSet")])  # type: ignore[attr-defined]
+        dataset.sites.add(self.made[self.apps.get_model("accounts", "Site")])
+        dataset.base_sets.add(self.made[self.apps.get_model("inference", "BaseSet")])
 
     def log_entry(self) -> None:
         """The administration's log names a model of the learning loop."""

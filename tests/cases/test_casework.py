@@ -3,9 +3,16 @@
 import pytest
 
 from accounts.models import Action, Event
-from cases.casework import amend_patient, close_case, register_patient, reopen_case, withdraw_scan
-from cases.errors import DuplicateRecordNumber, WrongState
-from cases.models import REASON_LENGTH, Patient
+from accounts.refusals import LONGEST_REASON, WrongState
+from cases.casework import (
+    DuplicateRecordNumber,
+    amend_patient,
+    close_case,
+    register_patient,
+    reopen_case,
+    withdraw_scan,
+)
+from cases.models import Patient
 
 pytestmark = pytest.mark.django_db
 
@@ -44,12 +51,12 @@ def test_nothing_is_registered_without_its_event(cara, north, monkeypatch):
 
 def test_a_reason_that_is_too_long_is_refused(cara, rita, scan, review):
     with pytest.raises(WrongState, match="at most 500 characters"):
-        withdraw_scan(scan=scan, user=cara, reason="x" * (REASON_LENGTH + 1))
+        withdraw_scan(scan=scan, user=cara, reason="x" * (LONGEST_REASON + 1))
 
     review(scan, rita)
     close_case(case=scan.case, user=rita)
     with pytest.raises(WrongState, match="at most 500 characters"):
-        reopen_case(case=scan.case, user=rita, reason="x" * (REASON_LENGTH + 1))
+        reopen_case(case=scan.case, user=rita, reason="x" * (LONGEST_REASON + 1))
 
 
 def test_a_reason_loses_what_the_database_cannot_hold(cara, scan):

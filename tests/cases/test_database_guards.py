@@ -104,4 +104,4 @@ def test_what_is_recorded_of_a_person_keeps_the_person(cara):
     record_event(Action.LOGIN, actor=cara)
     with pytest.raises(IntegrityError):
         cara.delete()
-    assert Event.objects.get().actor == cara
+    assert Event.objects.get(actor=cara).actor == cara

@@ -9,10 +9,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import withdraw_scan
-from cases.errors import WrongState
 from cases.labelled_export import export_labelled_set
-from cases.labelled_set import counts_by_agreement, counts_by_site, labelled_scans
+from cases.labelled_set import counts_by_agreement, counts_by_site, labels_shown_to
 from cases.labels import agreement
 from cases.models import Review, Scan
 from ml.evaluation.evaluate import run_model, summarise
@@ -48,7 +48,7 @@ class FixedAnswers:
 
 
 def standing(scan, user, **options):
-    return labelled_scans(user, **options).get(pk=scan.pk).standing
+    return labels_shown_to(user, **options).get(pk=scan.pk).standing
 
 
 def opened(archive):
@@ -91,7 +91,7 @@ def test_the_agreement_in_sql_is_that_of_the_rule(new_scan, max, rita, rob, revi
     for reader in (rita, rob):
         review(scans[2], reader)
         review(scans[3], reader, "covid" if reader == rita else "cannot_tell")
-    for row in labelled_scans(max):
+    for row in labels_shown_to(max):
         labels = list(Review.objects.filter(scan=row).current().values_list("label", flat=True))
         assert row.agreement == agreement(labels)
 
@@ -100,22 +100,22 @@ def test_counts_by_site_and_agreement(new_scan, max, rita, review):
     review(new_scan(), rita, "covid")
     review(new_scan(), rita, "non_covid")
     new_scan()
-    line = counts_by_site(labelled_scans(max))[0]
+    line = counts_by_site(labels_shown_to(max))[0]
     assert (line.site, line.covid, line.non_covid, line.excluded) == ("Radiology North", 1, 1, 1)
-    assert dict(counts_by_agreement(labelled_scans(max))) == {"unreviewed": 1, "single reader": 2}
+    assert dict(counts_by_agreement(labels_shown_to(max))) == {"unreviewed": 1, "single reader": 2}
 
 
 def test_only_managed_sites_count(new_scan, rita, otto, review):
     review(new_scan(), rita)
-    assert not labelled_scans(rita).exists()
-    assert not labelled_scans(otto).exists()
+    assert not labels_shown_to(rita).exists()
+    assert not labels_shown_to(otto).exists()
 
 
 def test_the_export_is_what_training_reads(new_scan, max, rita, review, tmp_path):
     positive, negative = new_scan(slices=3), new_scan()
     review(positive, rita, "covid")
     review(negative, rita, "non_covid")
-    archive = export_labelled_set(scans=labelled_scans(max), user=max)
+    archive = export_labelled_set(scans=labels_shown_to(max), user=max)
     size, data = len(archive), b"".join(archive)
     assert size == len(data)
     zipfile.ZipFile(io.BytesIO(data)).extractall(tmp_path)
@@ -130,7 +130,7 @@ def test_training_judges_the_scans_of_a_recovered_patient_apart(new_scan, anna, 
     ill, recovered = new_scan(anna, slices=3), new_scan(anna, slices=2)
     review(ill, rita, "covid")
     review(recovered, rita, "non_covid")
-    opened(export_labelled_set(scans=labelled_scans(max), user=max)).extractall(tmp_path)
+    opened(export_labelled_set(scans=labels_shown_to(max), user=max)).extractall(tmp_path)
     collection = read_collection(tmp_path)
     assert set(collection.groups) == {str(anna.pseudonym)}
 
@@ -145,7 +145,7 @@ def test_training_judges_the_scans_of_a_recovered_patient_apart(new_scan, anna, 
 def test_the_export_holds_the_views_and_no_identity(new_scan, anna, max, rita, review):
     scan = new_scan(anna, slices=2)
     review(scan, rita)
-    archive = opened(export_labelled_set(scans=labelled_scans(max), user=max))
+    archive = opened(export_labelled_set(scans=labels_shown_to(max), user=max))
     rows = manifest(archive)
     assert list(rows[0]) == ["file", "label", "group", "scan", "block", "width", "height", "sha256", "source_name"]
     assert archive.read(rows[1]["file"]) == scan.slices.get(position=1).view.read()
@@ -156,7 +156,7 @@ def test_the_export_holds_the_views_and_no_identity(new_scan, anna, max, rita, r
 
 def test_who_took_the_set_is_an_event_of_each_site(new_scan, max, rita, review):
     review(new_scan(), rita)
-    export_labelled_set(scans=labelled_scans(max), user=max)
+    export_labelled_set(scans=labels_shown_to(max), user=max)
     event = Event.objects.get(action=Action.LABELS_EXPORTED)
     assert (event.actor, event.site.slug, event.details) == (max, "north", {"scans": 1})
 
@@ -164,7 +164,7 @@ def test_who_took_the_set_is_an_event_of_each_site(new_scan, max, rita, review):
 def test_an_empty_set_is_refused(new_scan, max):
     new_scan()
     with pytest.raises(WrongState, match="empty"):
-        export_labelled_set(scans=labelled_scans(max), user=max)
+        export_labelled_set(scans=labels_shown_to(max), user=max)
 
 
 def test_a_lost_file_stops_the_export_before_it_begins(new_scan, max, rita, review):
@@ -173,11 +173,11 @@ def test_a_lost_file_stops_the_export_before_it_begins(new_scan, max, rita, revi
     slice_ = scan.slices.get()
     slice_.view.storage.delete(slice_.view.name)
     with pytest.raises(WrongState, match="missing from the store"):
-        export_labelled_set(scans=labelled_scans(max), user=max)
+        export_labelled_set(scans=labels_shown_to(max), user=max)
     assert not Event.objects.filter(action=Action.LABELS_EXPORTED).exists()
 
 
 def test_nobody_exports_what_they_do_not_manage(new_scan, max, rita, review):
     review(new_scan(), rita)
     with pytest.raises(PermissionDenied):
-        export_labelled_set(scans=labelled_scans(max), user=rita)
+        export_labelled_set(scans=labels_shown_to(max), user=rita)

@@ -18,7 +18,14 @@ from tests.launched import Portal, free_port, launched_portal
 HERE = Path(__file__).parent
 Visit = Callable[..., Page]
 # A few phantoms are enough to learn from and to be judged on.
-SMALL_LOOP = {"TRAINING_LEAST_PATIENTS": "4", "GATE_LEAST_POSITIVES": "3"}
+SMALL_LOOP = {
+    "TRAINING_LEAST_PATIENTS": "4",
+    "GATE_LEAST_POSITIVES": "3",
+    "GATE_SENSITIVITY_MARGIN": "0.6",
+    "GATE_SPECIFICITY_MARGIN": "0.5",
+    "GATE_CALIBRATION_MARGIN": "0.5",
+    "GATE_AUC_MARGIN": "0.3",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ def register_patient(page: Page, number: str, name: str) -> None:
     page.goto("/cases/new/")
     page.get_by_label("Medical record number", exact=True).fill(number)
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Register and go on").click()
+    page.get_by_role("button", name="Register and continue").click()
 
 
 def open_case(page: Page, number: str, name: str) -> str:

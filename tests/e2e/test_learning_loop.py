@@ -86,19 +86,21 @@ def freeze_a_data_set(page: Page, base_set: str) -> None:
     page.get_by_label("covid-ct").uncheck()  # rows without files, for the pages of other tests
     expect(page.locator("#preview")).not_to_contain_text("covid-ct")
     page.get_by_role("button", name=re.compile("Freeze these")).click()
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile(f"Freeze a data set of .*{base_set}"))
+    confirm(page, "Freeze it")
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Data set \d+"))
 
 
 def train(page: Page) -> None:
     page.goto("/learning/runs/new/")
-    expect(page.get_by_text("Kept aside to test it")).to_be_visible()
+    expect(page.get_by_text("Test patients (held out)")).to_be_visible()
     page.get_by_role("button", name="Start the training").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Training run \d+"))
     page.get_by_role("link", name="See the comparison").click(timeout=TRAINED)
 
 
 def promote(page: Page, shipped: str) -> None:
-    expect(page.get_by_role("heading", name="The gate is open")).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("meets the promotion criteria"))).to_be_visible()
     expect(page.locator("main")).to_contain_text(shipped)
     page.get_by_role("button", name=re.compile("^Promote ")).click()
     confirm(page, "Promote it")

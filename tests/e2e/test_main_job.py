@@ -43,7 +43,7 @@ def open_a_case(page: Page) -> str:
     page.get_by_label("Name", exact=True).fill("Miller, Ann")
     page.get_by_label("Date of birth").fill("1961-04-12")
     page.get_by_label("Sex").select_option("Female")
-    page.get_by_role("button", name="Register and go on").click()
+    page.get_by_role("button", name="Register and continue").click()
     page.get_by_label("Accession number").fill("ACC-4711")
     page.get_by_label("Priority").select_option("Urgent")
     page.get_by_label("Reason for the examination").fill("Fever and cough for three days.")

@@ -59,7 +59,7 @@ def test_blinded_readers_see_the_answer_after_their_decision(visit):
     expect(page.get_by_role("button", name="Map", exact=True)).to_be_hidden()
 
     page.get_by_label("Cannot tell").check()
-    page.get_by_role("button", name="Record the decision").click()
+    page.get_by_role("button", name="Record: Cannot tell").click()
 
     expect(answer.locator(".answer-headline")).to_be_visible()
     expect(answer).to_contain_text("Research use; not for diagnosis.")

@@ -9,8 +9,8 @@ from django.db.models import Max
 from pytest_django import Settings
 
 from accounts.models import Action, Event, Site, User
+from accounts.refusals import WrongState
 from cases.casework import close_case
-from cases.errors import WrongState
 from cases.models import Case, Scan
 from inference.catalogue import register_model
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus

@@ -80,7 +80,8 @@ def test_cases_are_synthetic_answered_and_partly_reviewed(
     assert Scan.objects.filter(kind="dicom").count() == 3
     assert set(Case.objects.values_list("priority", flat=True)) == {"emergency", "urgent", "routine"}
     assert Case.objects.filter(status=CaseStatus.CLOSED).count() == 1
-    assert Case.objects.filter(status=CaseStatus.IN_REVIEW).count() == 2
+    assert Case.objects.filter(status=CaseStatus.IN_REVIEW).count() == 1
+    assert Case.objects.filter(status=CaseStatus.DECIDED).count() == 1
     assert not Review.objects.filter(model_decision=None).exists()
     assert Prediction.objects.waiting().count() == 5
 

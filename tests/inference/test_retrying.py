@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Action, Event, Site, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, retry, store_failure
 from tests.inference.cast import MakeModel, MakeScan, member, only_prediction

@@ -16,7 +16,7 @@ from django.db import connection, connections
 from PIL import Image
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.intake import SentFile
 from cases.uploads import receive_upload
 from learning.datasets import base_import

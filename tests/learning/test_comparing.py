@@ -9,7 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from PIL import Image
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from inference.operating_point import is_positive
 from learning.comparison import judge as judging
 from learning.comparison import requests as comparing
 from learning.comparison import subgroups
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 @pytest.fixture(autouse=True)
 def _places_and_pace(settings, tmp_path, monkeypatch):
     settings.TRAINING_STORE, settings.MODEL_STORE = tmp_path / "training", tmp_path / "models"
-    settings.GATE_LEAST_POSITIVES = 3
+    settings.GATE_LEAST_POSITIVES, settings.GATE_SENSITIVITY_MARGIN = 3, 0.6
     monkeypatch.setattr(subprocesses, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.02)
     monkeypatch.setattr(subgroups, "REPEATS", 20)
@@ -87,9 +88,9 @@ def test_both_models_answer_the_test_patients_and_every_answer_is_kept(dataset, 
     tested = set(dataset.scans.filter(patient__split="test").values_list("pk", flat=True))
     assert set(comparison.scans.values_list("dataset_scan", flat=True)) == tested
     assert comparison.passed
-    assert len(comparison.reasons) == 4
-    assert figures["gate"]["margin"] == 0.05
-    assert [finding["passed"] for finding in figures["gate"]["findings"]] == [True, True, True, True]
+    assert len(comparison.reasons) == 7
+    assert (figures["gate"]["margin"], figures["gate"]["least_infected"]) == (0.6, 3)
+    assert [finding["passed"] for finding in figures["gate"]["findings"]] == [True] * 7
 
 
 def test_the_gate_stays_shut_where_too_few_infected_were_compared(dataset, champion, challenger, settings):
@@ -132,10 +133,19 @@ def test_subgroups_are_by_site_source_sex_and_age(dataset, champion, challenger,
         ("age", "80 and over", 1, 0),
         ("age", "Not recorded", 9, 5),
     ]
-    female = groups[3]
-    assert female["challenger"]["sensitivity"] == 1
-    assert female["challenger"]["specificity"] is None
-    assert set(female["differences"]) == {"sensitivity", "specificity", "auc"}
+    assert set(groups[3]["differences"]) == {"sensitivity", "specificity", "auc"}
+
+
+def test_a_group_of_few_patients_has_counts_and_no_percentage(dataset, champion, challenger, north, cara):
+    scan = make_scan(make_case(make_patient(north, sex="F", birth_date="1990-01-01")), cara)
+    add_own_scan(dataset, scan, split="test", label="covid")
+    groups = {group["name"]: group for group in compare(dataset, champion, challenger).figures["subgroups"]}
+    woman, others = groups["Female"], groups["Not recorded"]
+    assert (woman["n"], woman["positives"], woman["challenger"]["false_negatives"]) == (1, 1, 0)
+    assert [woman["challenger"][name] for name in ("sensitivity", "specificity", "accuracy", "auc")] == [None] * 4
+    assert "sensitivity" not in woman["challenger"]["intervals"]
+    assert (woman["differences"]["sensitivity"]["value"], others["challenger"]["sensitivity"]) == (None, None)
+    assert others["challenger"]["accuracy"] == 1
 
 
 @pytest.mark.parametrize("who", ["champion", "challenger", "grandparent"])
@@ -285,3 +295,17 @@ def test_a_worker_that_is_told_to_stop_gives_the_comparison_back(dataset, champi
     assert compare_next(stop=working.exists) is None
     request.refresh_from_db()
     assert (request.status, request.attempts) == ("queued", 0)
+
+
+def test_whether_an_answer_is_positive_follows_the_decision_and_else_the_operating_point():
+    expected = [
+        ("covid", 0.2, 0.5, True),
+        ("non_covid", 0.9, 0.5, False),
+        ("uncertain", 0.5, 0.5, True),
+        ("uncertain", 0.4, 0.5, False),
+        ("unsuitable", 0.9, 0.5, True),
+        ("unsuitable", None, 0.5, False),
+        ("uncertain", 0.9, None, False),
+    ]
+    for decision, probability, point, positive in expected:
+        assert is_positive(decision=decision, probability=probability, point=point) is positive

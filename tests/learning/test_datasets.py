@@ -10,12 +10,12 @@ from django.db import DatabaseError, connection, transaction
 from PIL import Image
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import withdraw_scan
-from cases.errors import WrongState
 from cases.models import Scan
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset, changes_since_previous
-from learning.datasets.listing import ScanFilters, excluded_of_dataset, scans_of_dataset
+from learning.datasets.listing import ScanFilters, counts_shown_to, excluded_of_dataset, scans_of_dataset
 from learning.datasets.splits import key_of_patient
 from learning.models import BaseSet, Dataset, DatasetScan, PatientSplit
 from tests.cast import answer, make_case, make_patient, make_person, make_scan, phantom_png
@@ -158,7 +158,7 @@ def test_changes_since_the_one_before_are_named(new_scan, build, rita, review, c
     review(comes, rita, "non_covid")
     found = changes_since_previous(build()[0])
     assert (found.added, found.removed, found.relabelled, found.altered) == (1, 1, 1, 0)
-    assert found.words == f"Since {first}: 1 added, 1 gone, 1 with another label."
+    assert found.words == f"Since {first}: 1 added, 1 removed, 1 with another label."
     assert [row.scan_id for row in found.added_scans] == [comes.pk]
     assert [row.words for row in found.removed_scans] == ["No longer in it (was COVID-19)"]
     assert [row.words for row in found.relabelled_scans] == ["Was COVID-19, is Not COVID-19"]
@@ -326,13 +326,16 @@ def test_a_blinded_reader_learns_nothing_from_the_lists(south, jonas, review):
     scan = make_scan(make_case(jonas), clinician)
     review(scan, reader)
     first, _ = build_dataset(user=both, sites=[south], base_sets=[])
-    assert scans_of_dataset(first, both).get().is_hidden
-    assert not scans_of_dataset(first, both, ScanFilters(label="covid")).exists()
+    assert not scans_of_dataset(first, both).exists()
+    assert counts_shown_to(both, [first])[first.pk]["scans"] == 0
+    assert counts_shown_to(both, [first])[first.pk]["hidden"] == 1
     review(scan, reader, "non_covid", "Changed.")
     second, _ = build_dataset(user=both, sites=[south], base_sets=[])
-    assert changes_since_previous(second, both).relabelled_scans[0].words == "Hidden until you have decided"
+    assert changes_since_previous(second, both).relabelled == 0
     review(scan, both, "non_covid")
-    assert not scans_of_dataset(second, both).get().is_hidden
+    assert scans_of_dataset(second, both).get().scan == scan
+    assert counts_shown_to(both, [second])[second.pk] == second.counts
+    assert changes_since_previous(second, both).relabelled == 1
 
 
 # --- Size and commands --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.db import connections
 from PIL import Image
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.intake import SentFile
 from cases.intake.raster import view_digest
 from cases.models import Slice

@@ -123,7 +123,7 @@ def test_a_comparison_is_told_as_a_table(champion, dataset, tmp_path):
     assert "resnet-test 2 against resnet-test 1" in said
     assert "false negatives" in said
     assert "NO   Only 3 infected test patients were compared" in said
-    assert "The gate stays shut." in said
+    assert "The promotion criteria are not met." in said
     assert "What resnet-test 1 and resnet-test 2 learnt from is not recorded" in said
 
 

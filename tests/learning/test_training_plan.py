@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.models import TrainingRun, TrainingStatus
 from learning.service.activation import activate_model
 from learning.training import recipes
@@ -79,18 +79,26 @@ def test_a_patient_with_scans_of_both_labels_is_one_patient_who_counts_under_bot
 def test_without_replay_only_the_installations_own_cases_are_learnt_from(champion, dataset):
     found = plan(dataset, champion, replay=False)
     assert (found.patients, found.test_patients) == (0, 6)
-    assert found.refusals == [f"{dataset} has nobody on the training and validation sides without the imported sets."]
+    assert found.refusals == [
+        f"{dataset} has no patient in the training and validation splits without the imported sets."
+    ]
 
 
 @pytest.mark.parametrize(
     ("patients", "words"),
     [
-        ({"train": 3, "validation": 2, "test": 3}, "The training side has 3 patients with COVID-19 and 3 patients"),
+        (
+            {"train": 3, "validation": 2, "test": 3},
+            "in the training split: 3 of 4 patients with COVID-19 and 3 of 4 patients without",
+        ),
         (
             {"train": 4, "test": 3},
-            "The validation side has 0 patients with COVID-19 and 0 patients without; it needs 1",
+            "in the validation split: 0 of 1 patients with COVID-19 and 0 of 1 patients without",
         ),
-        ({"train": 4, "validation": 1, "test": 1}, "The test side has 1 patient with COVID-19 and 1 patient without"),
+        (
+            {"train": 4, "validation": 1, "test": 1},
+            "in the test split: 1 of 2 patients with COVID-19 and 1 of 2 patients without COVID-19.",
+        ),
     ],
 )
 def test_too_few_patients_on_any_side_are_refused_in_words(champion, patients, words):
@@ -104,7 +112,7 @@ def test_too_few_patients_on_any_side_are_refused_in_words(champion, patients, w
 def test_a_one_sided_set_is_refused(champion):
     dataset = freeze(labels=["covid"])
     assert plan(dataset, champion).refusals == [
-        f"{dataset} is one-sided: nobody without COVID-19 is among those to learn from."
+        f"{dataset} is one-sided: no patient without COVID-19 is among those to learn from."
     ]
 
 

@@ -18,12 +18,13 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from inference import leases
 from inference.errors import RetriableError
 from inference.models import ModelVersion
 from learning.models import BaseImage, ComparisonRequest, TrainingRun, TrainingStatus
 from learning.sweep import sweep
-from learning.training import heartbeat, leases, subprocesses
+from learning.training import heartbeat, subprocesses
 from learning.training import run as running
 from learning.training.folders import FolderTaken, alone_in, clear_ended
 from learning.training.request import cancel_training, request_training

@@ -52,10 +52,9 @@ def test_a_challenger_trained_on_flipped_labels_is_clearly_worse(shipped_artifac
     assert (verdict["n"], verdict["positives"], verdict["patients"]) == (20, 10, 20)
     assert verdict["champion"]["auc"] > 0.9
     assert verdict["challenger"]["auc"] < 0.1
-    for name in ("sensitivity", "auc"):
-        difference = verdict["differences"][name]
-        assert difference["high"] < -0.3
-        assert difference["low"] <= difference["value"] <= difference["high"]
+    difference = verdict["differences"]["sensitivity"]
+    assert difference["low"] <= difference["value"] <= difference["high"] < -0.3
+    assert verdict["differences"]["auc"]["value"] < -0.8
     assert verdict["challenger"]["false_negatives"] > verdict["champion"]["false_negatives"]
     assert set(verdict["champion"]["decisions"]) == COUNTS
     assert sum(verdict["champion"]["decisions_by_label"]["covid"].values()) == 10
@@ -77,7 +76,7 @@ def test_a_model_does_not_differ_from_itself(models, tmp_path: Path) -> None:
     right, _, data = models
     verdict = _judged(data, right, right, tmp_path / "verdict.json")
     for difference in verdict["differences"].values():
-        assert difference == {"value": 0, "low": 0, "high": 0}
+        assert difference["value"] == 0
     assert verdict["champion"] == verdict["challenger"]
 
 
@@ -141,8 +140,37 @@ def test_differences_are_the_challengers_minus_the_champions() -> None:
     assert figures["challenger"]["false_positives"] == 3
     assert figures["differences"]["sensitivity"]["value"] == pytest.approx(0.1)
     assert figures["differences"]["specificity"]["value"] == pytest.approx(-0.3)
-    assert figures["differences"]["sensitivity"]["low"] == 0
-    assert figures["differences"]["specificity"]["high"] <= 0
+    assert (figures["differences"]["sensitivity"]["gained"], figures["differences"]["sensitivity"]["lost"]) == (1, 0)
+    assert figures["differences"]["sensitivity"]["low"] < 0
+    assert figures["differences"]["specificity"]["low"] < -0.3 < figures["differences"]["specificity"]["high"]
+
+
+def test_two_models_that_miss_none_of_few_are_not_known_to_be_equal() -> None:
+    labels = np.array([1] * 11 + [0] * 24)
+    side = _side([0.9] * 11 + [0.2] * 24)
+    figures = paired_figures(labels, np.arange(35).astype(str), side, side, repeats=50)
+    difference = figures["differences"]["sensitivity"]
+    assert (difference["value"], difference["gained"], difference["lost"]) == (0, 0, 0)
+    assert difference["low"] == pytest.approx(-0.2588, abs=1e-4)
+    assert difference["high"] == pytest.approx(0.2588, abs=1e-4)
+    assert figures["champion"]["intervals"]["sensitivity"] == [pytest.approx(0.7151, abs=1e-4), 1]
+    assert figures["patients_by_label"] == {"covid": 11, "non_covid": 24}
+
+
+def test_a_bootstrap_that_only_ever_draws_one_figure_gives_no_interval() -> None:
+    labels = np.array([1] * 11 + [0] * 24)
+    side = _side([0.9] * 11 + [0.2] * 24)
+    figures = paired_figures(labels, np.arange(35).astype(str), side, side, repeats=50)
+    assert figures["differences"]["auc"] == {"value": 0, "low": None, "high": None}
+    assert "auc" not in figures["champion"]["intervals"]
+
+
+def test_the_scans_of_one_patient_are_no_evidence_of_their_own() -> None:
+    labels, groups = np.ones(40, int), np.repeat(np.arange(8), 5).astype(str)
+    side = _side([0.9] * 40)
+    figures = paired_figures(labels, groups, side, side, repeats=20)
+    assert figures["differences"]["sensitivity"]["low"] == pytest.approx(-0.3244, abs=1e-4)
+    assert figures["champion"]["intervals"]["sensitivity"][0] == pytest.approx(0.6306, abs=1e-4)
 
 
 def test_the_interval_is_of_patients_not_of_scans() -> None:
@@ -175,7 +203,7 @@ def test_a_subgroup_of_one_label_has_no_figure_for_the_other(label: int, missing
     json.dumps(figures, allow_nan=False)
     assert figures["champion"][missing] is None
     assert figures["champion"]["auc"] is None
-    assert figures["differences"][missing] == {"value": None, "low": None, "high": None}
+    assert (figures["differences"][missing]["value"], figures["differences"][missing]["low"]) == (None, None)
 
 
 def test_nothing_to_judge_is_nothing_found() -> None:

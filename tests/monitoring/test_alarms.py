@@ -51,7 +51,7 @@ def test_what_is_above_its_bound_is_told(name: str) -> None:
     (alarm,) = of(LOUD[name])
     assert (alarm.name, alarm.level) == (name, "alarm")
     assert alarm.words.endswith(".")
-    assert alarm.threshold.startswith("Told above")
+    assert alarm.threshold.startswith("Raised above")
     assert alarm.advice.endswith(".")
 
 
@@ -76,7 +76,7 @@ def test_the_bound_is_a_setting(name: str, setting: str, settings: Settings) -> 
 def test_words_name_the_model_and_the_numbers() -> None:
     (alarm,) = of(LOUD["missed"])
     assert alarm.words == "net 1 answered “unlikely” for 2 of 10 scans in which readers found COVID-19 (20 %)."
-    assert alarm.threshold == "Told above 10 %, of at least 5."
+    assert alarm.threshold == "Raised above 10 %, once 5 scans are counted."
 
 
 def test_a_model_that_has_left_service_raises_no_more_than_notices() -> None:

@@ -122,7 +122,7 @@ def test_a_model_without_reference_says_so_and_raises_nothing(
     fill(model, sent, np.ones(60))
     found = figures()
     assert set(states(found.models[0].drift).values()) == {ShiftState.NO_REFERENCE}
-    assert found.notes == ["Model net 1 brings no reference to compare with; models trained with this release do."]
+    assert found.notes == ["Model net 1 has no reference to compare with; models trained with this release have one."]
     assert [alarm for alarm in found.alarms if alarm.name == "drift"] == []
 
 

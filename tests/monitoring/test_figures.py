@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Membership, Site, User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Case, Review, Scan
 from inference.models import ModelVersion, Prediction, Urgency
 from learning.models import ServicePeriod

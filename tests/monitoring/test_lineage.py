@@ -66,8 +66,8 @@ def test_an_answer_leads_to_model_run_data_set_and_reviewers(
     assert lineage.prediction.stands
     run = lineage.model.model.run
     assert run is not None
-    assert (run.dataset.dataset_id, run.requested_by, run.dataset.is_visible) == (dataset.pk, "Max", True)
-    assert [(person.name, person.scans) for person in run.dataset.reviewers] == [("Rita", 1), ("Rob", 1)]
+    assert (run.dataset.dataset_id, run.requested_by, run.dataset.is_visible) == (dataset.pk, "Max (max)", True)
+    assert [(person.name, person.scans) for person in run.dataset.reviewers] == [("Rita (rita)", 1), ("Rob (rob)", 1)]
     assert [each.model_id for each in lineage.model.ancestors] == [model.pk]
     assert lineage.model.model.origin == f"Trained here by training run {run.run_id} on data set {dataset.pk}."
     assert lineage.model.service[0].reason == "Agreed."
@@ -94,7 +94,7 @@ def test_a_scan_leads_to_the_data_sets_and_models_that_it_taught_and_back_to_its
     assert use.split in ("train", "validation", "test")
     assert [each.model_id for each in use.models] == [child.pk]
     assert use.review_ids == [review.review_id for review in lineage.reviews]
-    assert [review.reader for review in lineage.reviews] == ["Rita", "Rob"]
+    assert [review.reader for review in lineage.reviews] == ["Rita (rita)", "Rob (rob)"]
     assert [(each.model_id, each.stands) for each in lineage.predictions] == [(model.pk, False), (child.pk, True)]
 
 

@@ -71,7 +71,7 @@ def test_the_card_of_a_shipped_model_says_what_its_makers_say(shipped: ModelVers
     for words in (
         "# Model card: phantom-net 1", "Research use; not for diagnosis.", "Teaching.", "Not for diagnosis",
         "Trained on set A (12 images), as its card states.", "CC BY-NC-SA 4.0", "31 of 1001", "It misses infections",
-        "“unlikely” below 0.30, “likely” from 0.60", "Command of the administrator", "abc", "0" * 64,
+        "“unlikely” below 0.30, “likely” from 0.60", "Administrator's command", "abc", "0" * 64,
         "has not been compared",
     ):  # fmt: skip
         assert words in card
@@ -84,7 +84,7 @@ def test_the_card_of_a_trained_model_says_on_what_and_how_it_did_beside_its_pare
     for words in (
         "5 scans of 4 patients, 3 with COVID-19 and 2 without", "Radiology North", "Hospital B", "CC BY 4.0",
         "CC BY-NC-SA 4.0", "Setting seed", "Asked for by", "phantom-net 1 (champion) | 6 of 20",
-        "net 2 (challenger) | 1 of 20", "+0.050 | -0.010 to +0.110", "sex: Female", "The gate let it pass.",
+        "net 2 (challenger) | 1 of 20", "+0.050 | -0.010 to +0.110", "sex: Female", "It met the promotion criteria.",
         "Sensitivity is not worse.", "2 patients were left out", "has not been in service",
     ):  # fmt: skip
         assert words in card, words
@@ -97,7 +97,7 @@ def test_who_does_not_manage_every_site_sees_sizes_and_licences_but_no_sources_a
         card = text(model_card(trained, person))
         assert "5 scans of 4 patients" in card
         assert "CC BY 4.0" in card
-        assert "the figures are for who manages every site" in card
+        assert "only managers of all sites of the data set can see the figures" in card
         for words in ("Radiology North", "Asked for by", "6 of 20"):
             assert words not in card
 

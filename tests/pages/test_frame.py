@@ -9,7 +9,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
 from ctportal.pages.shared.refusals import RefusalMiddleware, bad_request
 
 pytestmark = pytest.mark.django_db
@@ -126,5 +127,5 @@ class TestErrorPages:
         client.force_login(cara)
         response = client.get("/")
         assert response.status_code == 500
-        assert "The portal made an error" in response.content.decode()
+        assert "Something went wrong on our side" in response.content.decode()
         assert "secret words" not in response.content.decode()

@@ -48,15 +48,15 @@ def show(login):
 def test_the_verdict_comes_in_words_with_missed_infections_first(show, max, better):
     page = show(max, better)
     champion, challenger = better.figures["champion"], better.figures["challenger"]
-    assert "The gate is open" in page
+    assert "phantom-net 2 meets the promotion criteria" in page
     missed = f"misses {challenger['false_negatives']}, the model in service {champion['false_negatives']}"
     assert missed in page
-    assert page.index("</span> missed") < page.index("rightly cleared")
+    assert page.index("</span> missed") < page.index("correctly negative")
 
 
 def test_what_stops_a_candidate_is_said(show, max, worse):
     page = show(max, worse)
-    assert "The gate stops phantom-net 2" in page
+    assert "phantom-net 2 does not meet the promotion criteria" in page
     assert "Its lower end is below the allowed" in page
     assert "It cannot be promoted unless two people agree" in page
     assert "Promote phantom-net 2</button>" not in page
@@ -64,7 +64,7 @@ def test_what_stops_a_candidate_is_said(show, max, worse):
 
 def test_figures_calibration_subgroups_and_who_was_left_out_are_there(show, max, better):
     page = show(max, better)
-    assert "Of 100 scans with COVID-19, how many the model finds (sensitivity)." in page
+    assert "The share of scans with COVID-19 that the model finds." in page
     assert "expected calibration error" in page
     assert "By source" in page
     assert "2 test patients were left out" in page
@@ -84,14 +84,16 @@ def test_changed_answers_lead_to_their_cases_new_finds_first(
     assert "Radiology North" in page
 
 
-def test_a_blinded_reader_who_manages_is_told_only_how_many_changed(show, otto, south, review, model, candidate, media):
+def test_a_blinded_reader_who_manages_sees_no_changed_scan_before_deciding(
+    show, otto, south, review, model, candidate, media
+):
     ole = make_person("ole", (south, "reader"))
     for _ in range(12):
         scan = make_scan(make_case(make_patient(south)), otto)
         review(scan, ole)
         PatientSplit.objects.create(patient_key=f"patient:{scan.case.patient.pseudonym}", split="test")
     page = show(otto, make_comparison(make_dataset(south, user=otto), model, candidate))
-    assert "of a site that reads blinded: hidden until you decide" in page
+    assert "are not listed here until you have decided on them yourself" in page
     assert f">Scan {scan.pk}</a>" not in page
 
 
@@ -99,7 +101,7 @@ def test_only_who_manages_every_site_is_offered_what_concerns_every_site(show, m
     for comparison in (better, worse_too):
         page = show(max, comparison)
         assert "a superuser or a manager of all sites can do it" in page
-        for words in ("Promote phantom-net", "Ask to override", "Refuse it", "Try it in silence"):
+        for words in ("Promote phantom-net", "Ask to override", "Refuse it", "Run in shadow mode"):
             assert words not in page
     assert "Promote phantom-net 2</button>" in show(sue, better)
     assert "Ask a second person" in show(sue, worse_too)
@@ -155,7 +157,7 @@ def test_another_sites_comparison_is_not_there(login, client, rita, otto, better
 
 def test_the_list_tells_gate_and_missed_infections(login, max, worse):
     page = text(login(max).get(reverse("comparison-list")))
-    assert "Stopped by the gate" in page
+    assert "Criteria not met" in page
     assert str(worse.figures["challenger"]["false_negatives"]) in page
 
 

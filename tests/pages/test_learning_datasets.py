@@ -32,8 +32,10 @@ def test_before_building_the_page_says_what_would_be_in_it_and_stores_nothing(lo
     page = text(login(max).get(reverse("dataset-build")))
     assert "11 scans of 11 patients" in page
     assert "Freeze these 11 scans" in page
+    assert f"Freeze a data set of {north}, {base}?" in page
     page = text(login(max).get(reverse("dataset-build"), {"look": "1", "sites": north.pk, "consensus_only": "on"}))
     assert "No labelled scan" in page
+    assert "Not enough yet: <strong>0 of 10 training patients with COVID-19</strong>" in page
     assert "Only one reader has decided" in page
     assert str(base) in page
     assert not Dataset.objects.exists()
@@ -47,14 +49,14 @@ def test_building_freezes_once_and_says_so_the_second_time(login, max, north, la
     assert "is frozen: 1 scan" in text(first)
     assert "Nothing has changed" in text(client.post(reverse("dataset-build"), choice, follow=True))
     assert Dataset.objects.count() == 1
-    assert "holds just these scans with these labels already" in text(client.get(reverse("dataset-build")))
+    assert "already contains exactly these scans and labels" in text(client.get(reverse("dataset-build")))
 
 
 def test_what_has_changed_shows_before_building_and_after(login, max, north, cara, rita, labelled, review):
     client = login(max)
     client.post(reverse("dataset-build"), {"sites": north.pk})
     review(make_scan(labelled.case, cara), rita, "non_covid")
-    assert "<strong>1 new</strong>" in text(client.get(reverse("dataset-build")))
+    assert "<strong>1 added</strong>" in text(client.get(reverse("dataset-build")))
     page = text(client.post(reverse("dataset-build"), {"sites": north.pk}, follow=True))
     assert "1 added" in page
     assert "New: Not COVID-19" in page
@@ -69,6 +71,28 @@ def test_nothing_chosen_and_foreign_sites_are_refused_in_words(login, max, south
     assert not Dataset.objects.exists()
 
 
+def test_synthetic_scans_stay_ticked_across_errors_and_steps(login, max, north, labelled):
+    client, ticked = login(max), 'id="id_with_synthetic" checked'
+    assert ticked not in text(client.get(reverse("dataset-build")))
+    looked = {"look": "1", "sites": north.pk, "with_synthetic": "on"}
+    assert ticked in text(client.get(reverse("dataset-build"), looked))
+    assert ticked in text(client.get(reverse("dataset-build")))
+    refused = client.post(reverse("dataset-build"), {"with_synthetic": "on"})
+    assert (refused.status_code, ticked in text(refused)) == (422, True)
+    client.post(reverse("dataset-build"), {"sites": north.pk})
+    client.post(reverse("dataset-build"), {"sites": north.pk, "with_synthetic": "on"})
+    assert ticked in text(client.get(reverse("dataset-build")))
+    assert ticked not in text(client.get(reverse("dataset-build"), {"look": "1", "sites": north.pk}))
+    assert ticked not in text(client.get(reverse("dataset-build")))
+
+
+def test_a_refused_building_keeps_what_was_ticked(login, max, north):
+    refused = login(max).post(reverse("dataset-build"), {"sites": north.pk, "with_synthetic": "on"})
+    assert refused.status_code == 409
+    assert 'id="id_with_synthetic" checked' in text(refused)
+    assert "review scans, or choose a base set or other sites" in text(refused)
+
+
 def test_without_a_label_building_is_refused_with_the_way_out(login, max, north):
     refused = login(max).post(reverse("dataset-build"), {"sites": north.pk})
     assert refused.status_code == 409
@@ -79,10 +103,10 @@ def test_a_data_set_shows_its_counts_scans_and_what_was_left_out(login, max, car
     make_scan(labelled.case, cara)
     dataset = make_dataset(north, user=max)
     page = text(login(max).get(reverse("dataset-detail", args=[dataset.pk])))
-    assert "kept aside; no model ever learns from these" in page
+    assert "held out: never used for training" in page
     assert f'href="{reverse("case-detail", args=[labelled.case_id])}">Scan {labelled.pk}</a>' in page
     assert "No reader has decided yet" in page
-    assert "No model has learned from it yet." in page
+    assert "No model was trained on it yet." in page
     make_run(dataset, "queued")
     assert "Training run" in text(login(max).get(reverse("dataset-detail", args=[dataset.pk])))
 
@@ -113,7 +137,9 @@ def test_a_blinded_reader_who_manages_learns_no_label_before_deciding(login, ott
     review(scan, make_person("ole", (south, "reader")))
     dataset = make_dataset(south, user=otto)
     address = reverse("dataset-detail", args=[dataset.pk])
-    assert "Hidden until you decide" in text(login(otto).get(address))
+    assert "1 scan that you have to decide on first is neither listed nor counted here" in text(
+        login(otto).get(address)
+    )
     assert f"Scan {scan.pk}</a>" not in text(login(otto).get(address, {"label": "covid"})).split('id="left-out"')[0]
 
 

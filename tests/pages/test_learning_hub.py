@@ -3,13 +3,14 @@
 import pytest
 from django.urls import reverse
 
+from learning.datasets.build import build_dataset
 from learning.models import ServicePeriod, TrainingRun
 from learning.service.overrides import request_override
 from learning.service.promotion import refuse_model
 from tests.cast import make_person
 from tests.pages.learning_cast import make_base_set, make_comparison, make_dataset, make_model, make_run
 
-MOST_QUERIES = 40
+MOST_QUERIES = 45
 PAGES = ["learning", "dataset-list", "dataset-build", "training-list", "training-start", "comparison-list"]
 
 
@@ -49,13 +50,24 @@ def test_managers_find_the_loop_in_the_bar_and_readers_do_not(login, max, rita):
 
 def test_without_anything_labels_come_first(hub, max):
     page = hub(max)
-    assert "Labels come first" in page
+    assert "Not enough labels to train yet" in page
+    assert "Not enough yet: <strong>0 of 10 training patients with COVID-19</strong>" in page
+    assert f"{reverse('worklist')}?needs_review=on&amp;sort=teaching" in page
+    assert "manage.py import_labels FOLDER" in page
     assert "No model" in page
+
+
+def test_a_data_set_that_is_too_small_is_not_proposed_for_training(hub, max, north, scan, rita, review):
+    review(scan, rita)
+    dataset, _ = build_dataset(user=max, sites=[north], base_sets=[])
+    page = hub(max)
+    assert f"Train on {dataset}" not in page
+    assert "Not enough labels to train yet" in page
 
 
 def test_a_base_set_leads_to_the_first_data_set(hub, max):
     make_base_set()
-    assert "Build the first data set" in hub(max)
+    assert "Build a data set" in hub(max)
 
 
 def test_a_data_set_leads_to_training(hub, max, dataset, model):
@@ -66,7 +78,7 @@ def test_a_run_under_way_shows_how_far_it_is_and_is_watched(hub, max, dataset, m
     make_run(dataset, "running", parent=model)
     page = hub(max)
     assert "A new model is being trained" in page
-    assert "pass 6 of at most 12" in page
+    assert "epoch 6 of at most 12" in page
     assert 'hx-trigger="every 10s"' in page
 
 
@@ -80,20 +92,22 @@ def test_a_finished_run_without_comparison_leads_to_one(hub, max, dataset, candi
     assert "Compare phantom-net 2" in hub(max)
 
 
-def test_a_candidate_past_the_gate_waits_for_who_may_decide(hub, max, otto, north, south, dataset, model, candidate):
+def test_a_candidate_that_meets_the_criteria_waits_for_who_may_decide(
+    hub, max, otto, north, south, dataset, model, candidate
+):
     make_run(dataset, "done", model=candidate)
     make_comparison(dataset, model, candidate)
     everywhere = make_person("eva", (north, "manager"), (south, "manager"))
     assert "Decide on phantom-net 2" in hub(everywhere)
     page = hub(max)
-    assert "phantom-net 2 waits for a decision" in page
-    assert "Promoting is for a superuser or a manager of all sites." in page
+    assert "phantom-net 2 is waiting for a decision" in page
+    assert "Only a superuser or a manager of all sites can promote." in page
 
 
-def test_a_candidate_that_the_gate_stopped_leads_to_the_reasons(hub, max, dataset, model, candidate):
+def test_a_candidate_that_does_not_meet_the_criteria_leads_to_the_reasons(hub, max, dataset, model, candidate):
     make_run(dataset, "done", model=candidate)
     make_comparison(dataset, model, candidate, now=0.8)
-    assert "The gate stopped phantom-net 2" in hub(max)
+    assert "phantom-net 2 does not meet the promotion criteria" in hub(max)
 
 
 def test_who_may_decide_is_asked_as_second_person_and_who_asked_is_not(hub, max, sue, dataset, model, candidate):

@@ -30,15 +30,15 @@ def dataset(north, eva):
 def test_choices_show_what_they_give_and_one_press_starts_the_training(enter, eva, dataset, model):
     page = enter(eva, "/learning/runs/new/")
     page.get_by_text("Finer settings").click()
-    expect(page.get_by_label("Passes at most")).to_be_hidden()
+    expect(page.get_by_label("Maximum epochs")).to_be_hidden()
     page.get_by_label("Train the network itself").check()
-    expect(page.get_by_label("Passes at most")).to_be_visible()
-    page.get_by_label("Passes at most").fill("3")
-    page.get_by_label("Passes at most").press("Tab")
+    expect(page.get_by_label("Maximum epochs")).to_be_visible()
+    page.get_by_label("Maximum epochs").fill("3")
+    page.get_by_label("Maximum epochs").press("Tab")
     with page.expect_response(lambda answer: "epochs=3" in answer.url):
-        page.get_by_label("Learn from base sets too").uncheck()
+        page.get_by_label("Train on base sets too").uncheck()
     expect(page.get_by_text("This cannot be started:")).to_be_visible()
-    page.get_by_label("Learn from base sets too").check()
+    page.get_by_label("Train on base sets too").check()
     page.get_by_role("button", name="Start the training").click()
     expect(page.get_by_role("heading", name="Training run")).to_be_visible()
     assert TrainingRun.objects.get().settings["epochs"] == 3

@@ -54,13 +54,13 @@ def test_promoting_puts_the_candidate_into_service_and_says_what_that_means(post
     response = post(sue, "model-promote", better.pk)
     assert active_model() == better.challenger
     assert "answers given so far keep the model that gave them" in text(response)
-    assert "Promotion, past the gate" in text(response)
+    assert "Promoted: criteria met" in text(response)
 
 
 def test_promoting_against_the_gate_is_refused_in_words(post, sue, worse, serving):
     response = post(sue, "model-promote", worse.pk)
     assert response.status_code == 409
-    assert "ask a second person to override the gate" in text(response)
+    assert "ask a second person to override them" in text(response)
     assert active_model() == serving
 
 
@@ -90,7 +90,7 @@ def test_two_people_override_the_gate(post, sue, max, worse):
 def test_a_refused_request_leaves_the_gate_shut(post, sue, max, worse):
     post(max, "override-request", worse.pk, reason="The scanner changed.")
     page = text(post(sue, "override-decide", GateOverride.objects.get().pk, decision="refuse"))
-    assert "The gate stays shut." in page
+    assert "The criteria still apply." in page
     assert post(max, "model-promote", worse.pk).status_code == 409
 
 
@@ -125,14 +125,14 @@ def test_rolling_back_what_has_left_already_is_refused(post, sue, better, tmp_pa
     assert active_model() == third
 
 
-def test_a_candidate_answers_in_silence_until_it_is_stopped(post, login, sue, better):
+def test_a_candidate_runs_in_shadow_mode_until_it_is_stopped(post, login, sue, better):
     model = better.challenger
     page = text(post(sue, "shadow-start", model.pk))
-    assert "Answers in silence" in page
+    assert "Shadow mode" in page
     assert "Nothing to compare yet" in page
     assert "Stop shadow mode" in page
     page = text(post(sue, "shadow-stop", model.pk))
-    assert "no longer answers in silence" in page
+    assert "no longer runs in shadow mode" in page
     assert post(sue, "shadow-stop", model.pk).status_code == 409
 
 
@@ -143,7 +143,7 @@ def test_the_shadow_report_sets_both_beside_the_readers(login, sue, max, rita, s
     silent.finished_at = silent.queued_at
     silent.save()
     page = text(login(max).get(reverse("shadow-report", args=[candidate.pk])))
-    assert "Only this one suspects COVID-19" in page
+    assert "Only the candidate is positive" in page
     assert "COVID-19 likely" in page
     assert "Readers have decided none of these scans yet" in page
     review(scan, rita, "covid", "Ground glass on both sides.")
@@ -213,3 +213,13 @@ def test_a_new_scan_after_promotion_is_asked_of_the_new_model(post, sue, better,
     post(sue, "model-promote", better.pk)
     scan = make_scan(case, cara)
     assert Prediction.objects.get(scan=scan).model_version == better.challenger
+
+
+def test_after_a_rollback_the_comparison_offers_nothing(post, login, sue, better):
+    post(sue, "model-promote", better.pk)
+    post(sue, "model-rollback", reason="Too many false alarms.", leaving=better.challenger_id)
+    page = text(login(sue).get(reverse("comparison", args=[better.pk])))
+    assert "left it by a rollback" in page
+    assert "Too many false alarms." in page
+    for offer in ("Promote phantom-net 2</button>", "Ask a second person", "Compare again", "Run in shadow mode"):
+        assert offer not in page

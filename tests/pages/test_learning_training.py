@@ -47,14 +47,14 @@ def test_without_a_data_set_the_page_says_what_comes_first(login, max):
 def test_the_page_says_what_a_training_would_use(login, max, dataset, model):
     page = text(login(max).get(reverse("training-start")))
     assert "Start the training" in page
-    assert "Kept aside to test it" in page
+    assert "Test patients (held out)" in page
     assert "how long it takes cannot be told beforehand" in page
 
 
 def test_settings_follow_from_method_and_start(login, max, dataset, model):
     choice = {"look": "1", "dataset": dataset.pk, "start": "scratch", "method": "finetune", "replay": "on"}
     page = text(login(max).get(reverse("training-start"), choice))
-    assert "Passes at most" in page
+    assert "Maximum epochs" in page
     assert '<option value="" selected>Usual: 4</option>' in page
     assert 'name="epochs"' not in text(login(max).get(reverse("training-start"), choice | CAREFUL))
 
@@ -73,7 +73,7 @@ def test_starting_queues_a_run_and_shows_it(login, max, dataset, model):
     run = TrainingRun.objects.get()
     assert (run.method, run.parent, run.settings["seed"]) == ("head", model, 7)
     assert response.redirect_chain == [(reverse("training-run", args=[run.pk]), 302)]
-    assert "Waits for a training worker." in text(response)
+    assert "Waiting for a training worker." in text(response)
 
 
 def test_every_setting_of_a_recipe_has_words():
@@ -93,7 +93,7 @@ def test_a_form_that_does_not_fit_comes_back(login, max, dataset, model):
     bad = {"dataset": dataset.pk, "start": "scratch", "method": "finetune", "epochs": "0", "rate": "fast"}
     response = login(max).post(reverse("training-start"), bad)
     assert response.status_code == 422
-    assert "Something in the form does not fit" in text(response)
+    assert "The form has an error" in text(response)
     assert not TrainingRun.objects.exists()
 
 
@@ -104,7 +104,7 @@ def test_the_same_again_offers_the_earlier_result(login, max, dataset, model, tm
     TrainingRun.objects.update(status="done", model=made, finished_at="2026-11-24T12:00Z")
     earlier = TrainingRun.objects.get()
     page = text(client.get(reverse("training-start")))
-    assert "was the same in every way" in page
+    assert "had the same data and settings" in page
     assert "Use that result" in page
     assert client.post(reverse("training-start"), choice).status_code == 409
     client.post(reverse("training-start"), choice | {"again": "1"})
@@ -113,7 +113,7 @@ def test_the_same_again_offers_the_earlier_result(login, max, dataset, model, tm
 
 def test_a_run_shows_stage_time_curves_and_log(login, max, running):
     page = text(login(max).get(reverse("training-run", args=[running.pk])))
-    assert "pass 6 of at most 12" in page
+    assert "epoch 6 of at most 12" in page
     assert "About 7 minutes left" in page
     assert "pass 6: loss 0.1" in page
     assert 'data-table="loss-table"' in page
@@ -163,7 +163,7 @@ def test_a_finished_run_shows_its_comparison(login, max, dataset, model, tmp_pat
     comparison = make_comparison(dataset, model, made)
     type(request).objects.update(status="done", comparison=comparison)
     page = text(login(max).get(address))
-    assert "Gate open" in page
+    assert "Criteria met" in page
     assert "See the comparison" in page
 
 

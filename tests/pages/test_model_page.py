@@ -73,15 +73,44 @@ def test_the_list_is_short_and_leads_to_the_card(login, cara, measured):
     assert "0" * 64 not in page
 
 
+def test_figures_of_different_patients_are_in_no_common_column_and_say_so(login, cara, measured, child):
+    child.metrics = {"held_out": {"false_negatives": 7, "positives": 95, "n": 190, "false_positives": 1}}
+    child.save()
+    page = " ".join(text(login(cara).get(reverse("models"))).split())
+    assert "On its own test patients (blocks · images) it missed 31 of 1001 infections (3.1 %)" in page
+    assert "On its own test patients (held out) it missed 7 of 95 infections (7.4 %)" in page
+    assert "Other models were measured on other patients." in page
+    assert "Compared on the same patients" not in page
+
+
+def test_what_was_measured_on_the_same_patients_is_side_by_side_for_managers(login, max, otto, north, model, child):
+    side = {"n": 40, "positives": 12, "false_positives": 2, "specificity": 26 / 28}
+    figures = {
+        "n": 40,
+        "patients": 38,
+        "champion": side | {"false_negatives": 3, "sensitivity": 0.75, "intervals": {"sensitivity": [0.43, 0.95]}},
+        "challenger": side | {"false_negatives": 1, "sensitivity": 11 / 12},
+    }
+    dataset = Dataset.objects.create(content_hash="e" * 64)
+    dataset.sites.add(north)
+    Comparison.objects.create(dataset=dataset, champion=model, challenger=child, figures=figures, passed=False)
+    page = " ".join(text(login(max).get(reverse("models"))).split())
+    assert f"40 scans of 38 patients of {dataset}" in page
+    assert "<strong>3 of 12</strong>" in page
+    assert "75.0 % (43.0 % to 95.0 %)" in page
+    assert "<strong>1 of 12</strong>" in page
+    assert "Compared on the same patients" not in text(login(otto).get(reverse("models")))
+
+
 def test_a_model_names_its_parent_run_and_children_to_those_who_may_see_them(login, max, otto, model, child):
     page = text(login(max).get(reverse("model-detail", args=[child.pk])))
     assert reverse("model-detail", args=[model.pk]) in page
     assert reverse("dataset-lineage", args=[Dataset.objects.get().pk]) in page
-    assert "Gate open" in page
+    assert "Criteria met" in page
     assert reverse("model-detail", args=[child.pk]) in text(login(max).get(reverse("model-detail", args=[model.pk])))
     elsewhere = text(login(otto).get(reverse("model-detail", args=[child.pk])))
     assert reverse("dataset-lineage", args=[Dataset.objects.get().pk]) not in elsewhere
-    assert "Gate open" not in elsewhere
+    assert "Criteria met" not in elsewhere
     assert "1 comparison on data of sites that you do not manage" in elsewhere
 
 
@@ -97,4 +126,4 @@ def test_every_time_in_service_stands_there_with_its_reason(login, max, sue, mod
 
 def test_a_card_that_says_little_is_shown_as_it_is(login, cara, model):
     assert login(cara).get(reverse("model-detail", args=[model.pk])).status_code == 200
-    assert "No figures came with this model" in text(login(cara).get(reverse("models")))
+    assert "This model came without figures" in text(login(cara).get(reverse("models")))

@@ -22,8 +22,8 @@ def test_lists_and_finds_the_patients_of_ones_own_sites(login, rita, anna, jonas
     client = login(rita)
     assert "Anna Sample" in client.get("/patients/").content.decode()
     assert "Jonas Muster" not in client.get("/patients/").content.decode()
-    assert "Anna Sample" in client.get("/patients/?q=n-1001").content.decode()
-    assert "No patient matches" in client.get("/patients/?q=muster").content.decode()
+    assert "Anna Sample" in client.post("/patients/", {"q": "n-1001"}, follow=True).content.decode()
+    assert "No patient matches" in client.post("/patients/", {"q": "muster"}, follow=True).content.decode()
 
 
 def test_a_clinician_registers_a_patient(login, cara, north):

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from cases.models import Review
+from cases.models import Review, Scan, Slice
 from tests.cast import answer, make_case, make_patient, make_scan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -77,6 +77,159 @@ def test_brightness_and_inversion_change_the_look_and_zero_undoes_them(enter, pa
     assert faults == []
 
 
+def test_the_look_of_one_patient_does_not_go_over_to_the_next(enter, page, rita, cara, series, model):
+    other = make_scan(make_case(make_patient(series.site)), cara, slices=2)
+    open_scan(enter, rita, series)
+    press(page, "i", "+")
+    page.locator("#brightness").fill("150")
+    page.locator("#contrast").fill("200")
+    expect(page.locator("#look-words")).to_have_text("Inverted, brightness 150 %, contrast 200 %")
+    page.locator("#stage").focus()
+    press(page, "c")
+    page.wait_for_url(f"**/cases/{other.case_id}/read/")
+    expect(page.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
+    assert page.locator("#slice").evaluate("image => image.style.filter") == ""
+    expect(page.locator("#look-words")).to_be_hidden()
+    expect(page.locator("#brightness")).to_have_value("100")
+    expect(page.locator("#contrast")).to_have_value("100")
+    expect(page.locator("#invert")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#stage").evaluate("stage => stage.classList.contains('is-zoomed')") is False
+    page.goto(f"{page.url.split('/cases/')[0]}/cases/{series.case_id}/read/")
+    assert page.locator("#slice").evaluate("image => image.style.filter") == ""
+
+
+def views_of(series):
+    return [f"**/slices/{row.pk}/view.png" for row in series.slices.all()]
+
+
+def shown(page):
+    """What number, words and slider say, and which picture is on screen."""
+    return page.evaluate(
+        """() => ({
+            words: document.getElementById("slice-words").textContent,
+            range: document.getElementById("slice-range").value,
+            alt: document.getElementById("slice").alt,
+            src: document.getElementById("slice").src,
+        })"""
+    )
+
+
+def test_number_and_slider_wait_for_a_slow_picture(enter, page, rita, series):
+    held = []
+    page.route(views_of(series)[4], lambda route: held.append(route))
+    open_scan(enter, rita, series)
+    press(page, "Home")
+    expect(page.locator("#slice-words")).to_have_text("1 / 5")
+    before = shown(page)
+    press(page, "End")
+    assert shown(page) == before
+    page.locator("#slice-range").fill("5")
+    assert shown(page) == before
+    for route in held:
+        route.continue_()
+    expect(page.locator("#slice-words")).to_have_text("5 / 5")
+    after = shown(page)
+    assert (after["range"], after["alt"]) == ("5", "Slice 5 of 5")
+    assert after["src"] != before["src"]
+
+
+def test_a_slice_that_cannot_be_loaded_leaves_the_one_on_screen_and_is_tried_again(enter, page, faults, rita, series):
+    page.route(views_of(series)[4], lambda route: route.abort())
+    open_scan(enter, rita, series)
+    press(page, "Home")
+    expect(page.locator("#slice-words")).to_have_text("1 / 5")
+    before = shown(page)
+    page.context.set_offline(True)
+    press(page, "End")
+    trouble = page.get_by_role("alert").filter(has_text="Slice 5 could not be loaded. Slice 1 is still shown.")
+    expect(trouble).to_be_visible()
+    assert shown(page) == before
+    page.context.set_offline(False)
+    page.unroute(views_of(series)[4])
+    trouble.get_by_role("button", name="Try again").click()
+    expect(page.locator("#slice-words")).to_have_text("5 / 5")
+    expect(trouble).to_be_hidden()
+    assert faults == []
+
+
+def test_quick_steps_add_up_while_pictures_are_on_their_way(enter, page, rita, series):
+    held, is_slow = [], [False]
+    page.route("**/view.png", lambda route: held.append(route) if is_slow[0] else route.continue_())
+    is_slow[0] = True
+    home = enter(rita).url
+    page.goto(f"{home}cases/{series.case_id}/read/?slice=1", wait_until="commit")
+    press(page, "ArrowDown", "ArrowDown", "ArrowDown")
+    assert page.locator("#slice-words").inner_text() == "Loading…"
+    is_slow[0] = False
+    for route in held:
+        route.continue_()
+    expect(page.locator("#slice-words")).to_have_text("4 / 5")
+
+
+# --- a case of many scans ---
+
+
+@pytest.fixture
+def many(answered):
+    """150 scans in Anna's case; rows only, with the picture of the first."""
+    rows = [
+        Scan(
+            case=answered.case,
+            kind="image",
+            content_key=f"many-{number}",
+            slice_count=1,
+            uploaded_by=answered.uploaded_by,
+        )
+        for number in range(149)
+    ]
+    Scan.objects.bulk_create(rows)
+    first = answered.slices.get()
+    same = {name: getattr(first, name) for name in ("media_type", "original", "view", "width", "height")}
+    Slice.objects.bulk_create(Slice(scan=row, position=0, key=f"many-{row.pk}", **same) for row in rows)
+    return [answered, *rows]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844), (320, 640)])
+def test_a_case_of_150_scans_leaves_the_button_in_the_window(enter, page, faults, rita, many, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    open_scan(enter, rita, many[0])
+    expect(page.locator("#record")).to_be_in_viewport(ratio=1)
+    press(page, "2")
+    page.keyboard.type("Only atelectasis")
+    expect(page.locator("#record")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.locator("#scan-picker summary").click()
+    expect(page.locator("#record")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert faults == []
+
+
+def test_the_list_of_scans_says_what_is_decided_and_where_one_is(enter, page, faults, rita, many, review):
+    review(many[0], rita, "covid")
+    open_scan(enter, rita, many[0])
+    picker = page.locator("#scan-picker")
+    expect(picker.locator("summary")).to_have_text(re.compile(r"Scan 2 of 150 · 1 decided"))
+    picker.locator("summary").focus()
+    page.keyboard.press("Enter")
+    entries = picker.get_by_role("listitem")
+    expect(entries).to_have_count(150)
+    expect(entries.nth(0)).to_contain_text("decided by you: COVID-19")
+    expect(entries.nth(0).locator(".bi-check-circle-fill")).to_be_visible()
+    expect(entries.nth(1)).to_contain_text("undecided")
+    expect(entries.nth(1)).to_contain_text("on screen")
+    expect(entries.nth(1).locator("[aria-current=page]")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**?scan={many[1].pk}")
+    page.locator("#scan-picker summary").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#scan-picker").get_attribute("open") is None
+    press(page, "u")
+    page.wait_for_url(f"**?scan={many[2].pk}")
+    assert faults == []
+
+
 def test_one_key_confirms_and_the_next_case_opens(enter, page, faults, rita, cara, series, model):
     other = make_scan(make_case(make_patient(series.site)), cara)
     open_scan(enter, rita, series)
@@ -123,7 +276,7 @@ def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, 
     expect(page.get_by_text("Waiting for the model")).to_be_visible()
     press(page, "2")
     answer(scan, model)
-    expect(page.get_by_role("button", name="Confirm: COVID-19")).to_be_visible()
+    expect(page.get_by_role("button", name="Record: Not COVID-19, against the model's answer")).to_be_visible()
     expect(page.locator("#map-tools")).to_be_visible()
     expect(page.get_by_role("radio", name="Not COVID-19")).to_be_checked()
     assert page.locator("#reason").evaluate("field => field.required")
@@ -133,4 +286,4 @@ def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, 
 def test_whoever_lost_the_session_is_led_to_the_log_in(enter, page, rita, model, scan):
     open_scan(enter, rita, scan)
     page.context.clear_cookies()
-    page.wait_for_url("**/accounts/login/")
+    page.wait_for_url(f"**/accounts/login/?next=/cases/{scan.case_id}/read/")

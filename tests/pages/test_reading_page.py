@@ -1,6 +1,7 @@
 """The reading page: the answer, the decision, and what comes next."""
 
 import json
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -9,6 +10,7 @@ from django.urls import reverse
 from accounts.models import Action, Event
 from cases.models import Review
 from cases.reading import next_case_to_read
+from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 MOST_QUERIES = 15
@@ -18,8 +20,17 @@ def address(scan):
     return f"{reverse('case-read', args=[scan.case_id])}?scan={scan.pk}"
 
 
+def page_key(client, scan, *, seconds_ago=60):
+    """The key of the page that the client's person has opened for the scan."""
+    reader = int(client.session.get("_auth_user_id", 0))
+    return OpenedPage(reader, scan.pk, time.time() - seconds_ago).key
+
+
 def decide(client, scan, **fields):
-    return client.post(reverse("scan-review", args=[scan.pk]), {"seen_prediction": scan.prediction_id or "", **fields})
+    newest = scan.reviews.order_by("pk").last()
+    seen = {"seen_prediction": scan.prediction_id or "", "seen_review": newest.pk if newest else 0}
+    sent = {"page": page_key(client, scan), **seen, **fields}
+    return client.post(reverse("scan-review", args=[scan.pk]), sent)
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ def test_a_decision_without_a_label_is_asked_for_one(login, rita, answered):
 
 def test_an_answer_that_came_meanwhile_is_looked_at_first(login, rita, scan, model):
     answer(scan, model, "non_covid", 0.05)
-    response = login(rita).post(reverse("scan-review", args=[scan.pk]), {"label": "covid", "reason": "x"})
+    response = decide(login(rita), scan, label="covid", reason="x", seen_prediction="")
     assert response.status_code == 409
     assert "look again" in response.content.decode()
     assert not Review.objects.exists()
@@ -159,7 +170,7 @@ def test_changing_a_decision_supersedes_it_and_needs_a_reason(login, rita, answe
 def test_what_the_model_leaves_open_cannot_be_confirmed(login, rita, scan, model, decision):
     answer(scan, model, decision, 0.5)
     page = login(rita).get(address(scan)).content.decode()
-    assert 'id="confirm"' not in page
+    assert "Confirm:" not in page
     assert "The model leaves this one to you." in page
     assert decide(login(rita), scan, label="covid").status_code == 302
 
@@ -212,7 +223,7 @@ def test_a_blinded_reader_sees_nothing_of_the_answer_before_deciding(login, otto
 
 
 def test_a_blinded_decision_needs_no_reason_and_then_reveals_the_answer(login, otto, blinded):
-    response = login(otto).post(reverse("scan-review", args=[blinded.pk]), {"label": "non_covid"})
+    response = decide(login(otto), blinded, label="non_covid", seen_prediction="")
     assert response["Location"] == address(blinded)
     page = login(otto).get(response["Location"]).content.decode()
     assert "COVID-19 likely" in page
@@ -231,7 +242,7 @@ def test_the_polled_answer_is_silent_until_it_changes(login, rita, model, scan):
     answer(scan, model)
     arrived = client.get(poll, {"seen": seen}, headers={"X-Poll": "1"}).content.decode()
     assert "COVID-19 likely" in arrived
-    assert 'id="confirm"' in arrived
+    assert "Confirm: COVID-19" in arrived
     assert "every 2s" not in arrived
 
 
@@ -359,7 +370,8 @@ def test_reading_is_an_event(login, rita, answered):
 
 def test_a_second_reader_of_a_blinded_site_decides_alone(login, otto, south, blinded):
     ole = make_person("ole", (south, "reader"))
-    login(otto).post(reverse("scan-review", args=[blinded.pk]), {"label": "covid"})
+    decide(login(otto), blinded, label="covid", seen_prediction="")
     page = login(ole).get(address(blinded)).content.decode()
-    assert "1 review, hidden until you decide" in page
+    assert "What colleagues decide shows here once you have decided." in page
+    assert "1 review" not in page
     assert "Agrees" not in page

@@ -74,12 +74,12 @@ def test_closed_cases_wait_behind_their_own_view(login, cara, rita, answered, re
     ],
 )
 def test_searches_and_filters(login, rita, answered, query, is_found):
-    assert shown(login(rita).get(f"/?{query}")) == ([answered.case_id] if is_found else [])
+    assert shown(login(rita).get(f"/?{query}", follow=True)) == ([answered.case_id] if is_found else [])
 
 
 def test_a_number_with_a_hash_finds_the_case(login, cara, case):
-    assert shown(login(cara).get(f"/?q=%23{case.pk}")) == [case.pk]
-    assert shown(login(cara).get(f"/?q=%23{case.pk + 1}")) == []
+    assert shown(login(cara).post("/", {"q": f"#{case.pk}"}, follow=True)) == [case.pk]
+    assert shown(login(cara).post("/", {"q": f"#{case.pk + 1}"}, follow=True)) == []
 
 
 def test_a_filter_that_makes_no_sense_is_left_out_and_says_so(login, cara, case):
@@ -90,7 +90,7 @@ def test_a_filter_that_makes_no_sense_is_left_out_and_says_so(login, cara, case)
 
 @pytest.mark.parametrize("address", ["/patients/?q=%00", "/cases/new/?q=%00anna", "/?q=%00", "/members/?site=%00"])
 def test_a_null_character_in_an_address_breaks_nothing(login, cara, address):
-    assert login(cara).get(address).status_code in (200, 403, 404)
+    assert login(cara).get(address, follow=True).status_code in (200, 403, 404)
 
 
 def test_only_the_first_words_of_a_long_search_count(cara, case):
@@ -128,7 +128,7 @@ def test_long_lists_come_in_pages(login, cara, anna):
 def test_an_empty_worklist_says_what_to_do_next(login, cara, rita):
     assert b"Open a case" in login(cara).get("/").content
     assert b"Nothing to read" in login(rita).get("/").content
-    assert b"No case matches" in login(rita).get("/?q=nobody").content
+    assert b"No case matches" in login(rita).post("/", {"q": "nobody"}, follow=True).content
 
 
 def test_a_full_page_takes_at_most_15_queries(
@@ -138,8 +138,9 @@ def test_a_full_page_takes_at_most_15_queries(
         answer(make_scan(make_case(anna, assigned_reader=rita), cara), model)
     for person in (cara, rita, max):
         client = login(person)
+        found = client.post("/", {"q": "patient", "decision": "covid"})["Location"]
         with django_assert_max_num_queries(15):
-            client.get("/?q=anna&decision=covid")
+            assert client.get(found).status_code == 200
 
 
 class TestBlindedSite:

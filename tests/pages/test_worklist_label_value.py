@@ -36,7 +36,7 @@ def test_the_most_telling_cases_come_first_and_the_page_says_what_that_means(log
     page = login(rita).get(ADDRESS)
     assert shown(page) == [much.pk, some.pk, little.pk]
     text = page.content.decode()
-    assert "label would teach the next model most" in text
+    assert "label is most useful for training" in text
     assert "This is no order of urgency." in text
     assert "hidden until you decide stand in the order" not in text
 
@@ -44,7 +44,7 @@ def test_the_most_telling_cases_come_first_and_the_page_says_what_that_means(log
 def test_the_way_there_keeps_the_filters(login, rita, cara, anna, taught):
     taught(anna, cara, 0.4)
     page = login(rita).get("/?needs_review=on&page=1").content.decode()
-    assert "What would teach the model most" in page
+    assert "Most useful for training" in page
     assert 'href="?needs_review=on&amp;sort=teaching"' in page
     assert "This is no order of urgency." not in page
 

@@ -291,6 +291,7 @@ class TestAsRoot:
         if python is None:
             pytest.skip("the account `nobody` does not reach this Python or this checkout")
         home.chmod(0o777)
+        home = home / "var"
         owner, pids = hold(home, user="nobody", python=python)
         assert {psutil.Process(pid).username() for pid in pids} == {"nobody"}
         owner.send_signal(signal.SIGKILL)

@@ -5,11 +5,14 @@ import re
 import signal
 import subprocess
 import sys
-from urllib.request import urlopen
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import psutil
 import pytest
 
+from ctportal.standalone.embedded.home import everything_in
 from tests.launched import CHECKOUT, PATIENCE, Portal, free_port, launched_portal
 
 PROGRAMS = ("web", "scheduler", "default-worker", "inference-worker", "training-worker")
@@ -33,6 +36,8 @@ def test_the_portal_starts_heals_survives_a_kill_and_stops_without_a_trace(home,
         first.wait_until_it_answers()
         assert_it_is_well(port)
         assert_a_second_start_is_refused(first)
+        assert_a_reset_mail_lies_in_the_home(first)
+        assert_nobody_else_reads_the_home(first.home)
         assert_it_starts_killed_programs_again(first)
         family = first.family()
         assert len(family) > len(PROGRAMS)
@@ -55,6 +60,29 @@ def test_the_portal_starts_heals_survives_a_kill_and_stops_without_a_trace(home,
 def assert_it_is_well(port: int) -> None:
     with urlopen(f"http://localhost:{port}/healthz", timeout=60) as answer:
         assert answer.status == 200
+
+
+def assert_a_reset_mail_lies_in_the_home(portal: Portal) -> None:
+    portal.run("manage.py", "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.org")
+    browser = build_opener(HTTPCookieProcessor())
+    address = f"{portal.address}/accounts/password/reset/"
+    form = browser.open(address, timeout=60).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]
+    browser.open(address, urlencode({"csrfmiddlewaretoken": token, "email": "anna@example.org"}).encode(), timeout=60)
+    portal.wait_for(lambda: (portal.home / "mail").is_dir() and bool(list((portal.home / "mail").iterdir())))
+    assert not Path(CHECKOUT, str(portal.home).lstrip("/")).exists()
+
+
+def assert_nobody_else_reads_the_home(home: Path) -> None:
+    open_to_others = [path for path in (home, *everything_in(home)) if is_open(path)]
+    assert open_to_others == []
+
+
+def is_open(path: Path) -> bool:
+    try:
+        return not path.is_symlink() and bool(path.lstat().st_mode & 0o077)
+    except FileNotFoundError:
+        return False
 
 
 def assert_a_second_start_is_refused(first: Portal) -> None:
@@ -83,7 +111,13 @@ def assert_it_starts_killed_programs_again(first: Portal) -> None:
 def test_one_address_without_the_other_is_refused(home, port, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/ctportal")
     command = [sys.executable, "-m", "ctportal.standalone.launch"]
-    environment = {**os.environ, "CTPORTAL_HOME": str(home / "var"), "PORT": str(port), "REDIS_URL": ""}
+    environment = {
+        **os.environ,
+        "CTPORTAL_HOME": str(home / "var"),
+        "PORT": str(port),
+        "REDIS_URL": "",
+        "ALLOW_ROOT": "1",
+    }
     refused = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     assert refused.returncode == 1

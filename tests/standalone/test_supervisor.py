@@ -160,3 +160,15 @@ def test_a_line_longer_than_the_buffer_does_not_stop_the_log(tmp_path):
     supervise(tmp_path, [program("wordy", code)], act)
 
     assert logged(tmp_path, "wordy").count("x") == 300_000
+
+
+def test_what_a_program_prints_reaches_neither_log_nor_terminal_with_control_characters(tmp_path):
+    code = "import time\nprint('ERROR \\x1b]0;title\\x07 \\x9b2J', flush=True)\ntime.sleep(300)"
+
+    async def act(supervisor):
+        await until(lambda: "ERROR" in logged(tmp_path, "loud"))
+
+    said = supervise(tmp_path, [program("loud", code)], act)
+
+    assert logged(tmp_path, "loud") == "ERROR \\x1b]0;title\\x07 \\x9b2J\n"
+    assert said == ["loud: ERROR \\x1b]0;title\\x07 \\x9b2J"]

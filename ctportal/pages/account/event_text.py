@@ -1,13 +1,12 @@
 """Events in words."""
 
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Action, Event, Role
 from cases.models import Label
 
-LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.FILE_DOWNLOADED)
+LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.LIST_VIEWED, Action.FILE_DOWNLOADED)
 FIELD_WORDS = {
     "assigned_reader": "reader",
     "accession_number": "accession number",
@@ -27,14 +26,12 @@ class ToldEvent:
     details: str
 
 
-def tell_event(event: Event, *, hidden_scans: Container[int] = ()) -> ToldEvent:
-    return ToldEvent(event, event.get_action_display(), tell_details(event, hidden_scans=hidden_scans))
+def tell_event(event: Event) -> ToldEvent:
+    return ToldEvent(event, event.get_action_display(), tell_details(event))
 
 
-def tell_details(event: Event, *, hidden_scans: Container[int] = ()) -> str:
+def tell_details(event: Event) -> str:
     """What the details add to the action, in one short phrase; nothing where they add nothing."""
-    if event.action == Action.REVIEW_RECORDED and event.details.get("scan") in hidden_scans:
-        return f"Scan {event.details['scan']}: hidden until you decide"
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""
 
@@ -57,8 +54,41 @@ def _membership(event: Event, details: dict[str, Any]) -> str:
     return f"{details.get('member', '')}: {role} {details.get('change', '')}".strip()
 
 
+def _list(event: Event, details: dict[str, Any]) -> str:
+    by = f", by {', '.join(details['filters'])}" if details.get("filters") else ""
+    return f"{details.get('list', '').capitalize()}: {_counted(details.get('count', 0), 'row')}{by}"
+
+
+ACCOUNT_WORDS = {
+    "username": "user name",
+    "first_name": "first name",
+    "last_name": "last name",
+    "email": "email address",
+    "is_active": "active",
+    "is_staff": "staff",
+    "is_superuser": "superuser",
+}
+SITE_WORDS = {"name": "name", "slug": "short name", "blinded_reads": "blinded reads"}
+
+
+def _account(event: Event, details: dict[str, Any]) -> str:
+    """Values of staff, before and after; never a password."""
+    before, after = details.get("before", {}), details.get("after", {})
+    changes = [f"{ACCOUNT_WORDS.get(name, name)} {_value(before.get(name))} → {_value(after[name])}" for name in after]
+    return f"Account {event.subject_id}: {', '.join(changes)}"
+
+
+def _site(event: Event, details: dict[str, Any]) -> str:
+    return ", ".join(f"{SITE_WORDS.get(name, name)} {_value(value)}" for name, value in details.items()).capitalize()
+
+
+def _value(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"“{value}”"
+
+
 def _dataset(event: Event, details: dict[str, Any]) -> str:
-    return f"Data set {event.subject_id}: {_counted(details.get('scans', 0), 'scan')}"
+    """Without the number of scans, which would tell a blinded reader whether the readers of a scan agree."""
+    return f"Data set {event.subject_id}"
 
 
 def _run(event: Event, details: dict[str, Any]) -> str:
@@ -80,6 +110,7 @@ _SAYINGS = {
     Action.CASE_AMENDED: _fields,
     Action.PATIENT_AMENDED: _fields,
     Action.CASE_REOPENED: lambda event, details: details.get("reason", ""),
+    Action.CASE_CANCELLED: lambda event, details: details.get("reason", ""),
     Action.SCAN_WITHDRAWN: lambda event, details: f"Scan {event.subject_id}: {details.get('reason', '')}",
     Action.SCAN_UPLOADED: lambda event, details: (
         f"Scan {event.subject_id}: {_counted(details.get('slices', 0), 'slice')}"
@@ -90,8 +121,16 @@ _SAYINGS = {
     Action.FILE_DOWNLOADED: lambda event, details: f"Scan {details['scan']}" if "scan" in details else "",
     Action.LABELS_EXPORTED: lambda event, details: _counted(details.get("scans", 0), "scan"),
     Action.MEMBERSHIP_CHANGED: _membership,
-    Action.SITE_CHANGED: lambda event, details: (
-        "Blinded reads " + ("on" if details.get("blinded_reads") else "off") if "blinded_reads" in details else ""
+    Action.SITE_CHANGED: _site,
+    Action.SITE_CREATED: _site,
+    Action.ACCOUNT_CHANGED: _account,
+    Action.ACCOUNT_CREATED: lambda event, details: f"Account {event.subject_id}: {details.get('username', '')}",
+    Action.PASSWORD_CHANGED: lambda event, details: (
+        f"Of account {event.subject_id}" if event.subject_id not in (None, event.actor_id) else details.get("by", "")
+    ),
+    Action.LIST_VIEWED: _list,
+    Action.ACCESS_REFUSED: lambda event, details: (
+        f"{event.subject_type.capitalize()} {event.subject_id}: {details.get('status')}"
     ),
     Action.BASE_IMPORTED: lambda event, details: _counted(details.get("imported", 0), "image"),
     Action.DATASET_BUILT: _dataset,

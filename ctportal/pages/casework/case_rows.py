@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Sum
 
+from accounts.models import User
+from cases.disclosure import disclose_cases
 from cases.models import Case, Scan, ScanStatus
 from inference.models import Prediction, PredictionStatus
 
@@ -32,9 +34,10 @@ class CaseRow:
         return "failed" if self.failed else "unasked"
 
 
-def case_rows(cases: Iterable[Case]) -> list[CaseRow]:
-    """`cases` come from cases.worklist."""
+def case_rows(user: User, cases: Iterable[Case]) -> list[CaseRow]:
+    """Rows of cases that come from `cases.worklist`; what they show of answers counts as shown to the user."""
     page = list(cases)
+    disclose_cases(user, page)
     ids = [case.pk for case in page]
     ready = Scan.objects.ready().filter(case__in=ids)
     counts = {

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
+from ctportal.pages.account.views import help_page, session, theme
 from ctportal.pages.casework.views import cases, patients, upload, worklist
-from ctportal.pages.shared import frame
 
 urlpatterns = [
     path("", worklist.show_worklist, name="worklist"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("cases/<int:pk>/edit/", cases.edit_case, name="case-edit"),
     path("cases/<int:pk>/assign/", cases.assign_case, name="case-assign"),
     path("cases/<int:pk>/upload/", upload.upload_to_case, name="case-upload"),
-    path("theme/", frame.choose_theme, name="theme"),
-    path("help/", frame.show_help, name="help"),
+    path("session/", session.show_session, name="session"),
+    path("theme/", theme.choose_theme, name="theme"),
+    path("help/", help_page.show_help, name="help"),
 ]

@@ -1,13 +1,15 @@
-"""Scans that a candidate answers differently: found infections and new misses first, each with its way to the case."""
+"""Scans that a candidate answers differently: found infections and new misses first, each linked to its case."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from accounts.models import User
-from cases.models import Decision, Label, Scan
-from cases.reviews import hidden_scan_ids
+from cases.disclosure import disclose
+from cases.models import Label, Scan
 from ctportal.pages.learning.figures import Side, sides_of
 from inference.answer_text import percent
+from inference.operating_point import is_positive
+from learning.datasets.listing import hidden_in
 from learning.models import ComparedScan, Comparison, DatasetScan
 
 ROWS = 50
@@ -15,8 +17,8 @@ FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", 
 TITLES = {
     FOUND: ("Missed before, found now", "calm", "arrow-up-circle-fill"),
     LOST: ("Found before, missed now", "alarm", "exclamation-triangle-fill"),
-    RELIEVED: ("False alarm before, cleared now", "calm", "arrow-up-circle"),
-    ALARMED: ("Cleared before, false alarm now", "warn", "arrow-down-circle"),
+    RELIEVED: ("False alarm before, negative now", "calm", "arrow-up-circle"),
+    ALARMED: ("Negative before, false alarm now", "warn", "arrow-down-circle"),
     OTHER: ("Other changes of the answer", "quiet", "arrow-left-right"),
 }
 
@@ -56,11 +58,11 @@ class ChangeGroup:
 @dataclass(frozen=True)
 class Changes:
     groups: tuple[ChangeGroup, ...]
-    hidden: int  # changed, and not to be shown to this reader before deciding
+    hides_some: bool  # scans of the data set are not to be shown to this reader before deciding
 
     @property
     def number(self) -> int:
-        return sum(group.number for group in self.groups) + self.hidden
+        return sum(group.number for group in self.groups)
 
 
 def changes_of(comparison: Comparison, *, user: User) -> Changes:
@@ -72,27 +74,25 @@ def changes_of(comparison: Comparison, *, user: User) -> Changes:
     for row in changed:
         if row.dataset_scan.scan_id not in hidden:
             groups[_kind(row, champion, challenger)].add(ChangedAnswer(row, row.dataset_scan))
-    return Changes(tuple(groups.values()), sum(row.dataset_scan.scan_id in hidden for row in changed))
+    return Changes(tuple(groups.values()), hides_some=hidden_in(comparison.dataset, user) > 0)
 
 
 def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
     """Scans of which a blinded reader, who may be a manager too, must not learn the label yet."""
     scans: list[Scan] = [row.scan for row in rows if row.scan is not None]
-    return hidden_scan_ids(user, scans)
+    return disclose(user, scans)
 
 
 def _kind(row: ComparedScan, champion: Side, challenger: Side) -> str:
-    """As the confusion matrices count: on which side of its own operating point each model puts the scan."""
-    before = _is_positive(row.champion_probability, row.champion_decision, champion)
-    now = _is_positive(row.challenger_probability, row.challenger_decision, challenger)
+    """As the confusion matrices count: whether each model calls the scan positive at its own operating point."""
+    before, now = (
+        is_positive(decision=decision, probability=probability, point=side.figures.operating_point)
+        for decision, probability, side in (
+            (row.champion_decision, row.champion_probability, champion),
+            (row.challenger_decision, row.challenger_probability, challenger),
+        )
+    )
     if before != now:
         infected = row.dataset_scan.label == Label.COVID
         return (FOUND if now else LOST) if infected else (ALARMED if now else RELIEVED)
     return OTHER if row.champion_decision != row.challenger_decision else ""
-
-
-def _is_positive(probability: float, decision: str, side: Side) -> bool:
-    """What is no clear answer counts by the probability, as it does in the matrices."""
-    if decision in (Decision.COVID, Decision.NON_COVID) or side.operating_point is None:
-        return decision == Decision.COVID
-    return probability >= side.operating_point

@@ -1,24 +1,26 @@
-"""What is in a data set, from the counts that it froze, as the lines of its tables."""
+"""What is in a data set, as the lines of its tables."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from learning.models import Dataset, Exclusion, Split
+from learning.datasets.dataset_counts import DatasetCounts
+from learning.models import Exclusion, Split
 
 SPLIT_WORDS = {
-    Split.TRAIN: "the model learns from these",
-    Split.VALIDATION: "tune its thresholds while it learns",
-    Split.TEST: "kept aside; no model ever learns from these, they decide which one is better",
+    Split.TRAIN: "the model is trained on these",
+    Split.VALIDATION: "used during training to choose thresholds and to stop in time",
+    Split.TEST: "held out: never used for training, they decide which model is better",
 }
 AGREEMENT_WORDS = {
     "consensus": "Two readers or more, in agreement",
     "single": "One reader",
-    "base": "Of a base set",
+    "base": "Base set",
 }
 
 
 @dataclass(frozen=True)
 class SplitLine:
+    """Patients, then scans by label, then images."""
+
     name: str
     meaning: str
     patients: int
@@ -27,72 +29,30 @@ class SplitLine:
     images: int
 
 
-@dataclass(frozen=True)
-class SourceLine:
-    source: str
-    title: str
-    covid: int
-    non_covid: int
+def split_lines(counts: DatasetCounts) -> list[SplitLine]:
+    return [
+        SplitLine(row.split.label, SPLIT_WORDS[row.split], row.patients, row.covid, row.non_covid, row.images)
+        for row in counts.splits
+    ]
 
 
-@dataclass(frozen=True)
-class DatasetCounts:
-    scans: int
-    images: int
-    patients: int
-    splits: tuple[SplitLine, ...]
-    sources: tuple[SourceLine, ...]
-    agreements: tuple[tuple[str, int], ...]
-    excluded: tuple[tuple[str, str, int], ...]  # reason, in words, scans
-    superseded: int
-    duplicates: int
-
-    @property
-    def covid(self) -> int:
-        return sum(line.covid for line in self.splits)
-
-    @property
-    def non_covid(self) -> int:
-        return sum(line.non_covid for line in self.splits)
-
-    @property
-    def left_out(self) -> int:
-        return sum(number for _, _, number in self.excluded)
+def agreement_lines(counts: DatasetCounts) -> list[tuple[str, int]]:
+    return [
+        (AGREEMENT_WORDS.get(name, name.capitalize()), number) for name, number in counts.agreements.items() if number
+    ]
 
 
-def counts_of(dataset: Dataset) -> DatasetCounts:
-    return read_counts(dataset.counts)
-
-
-def read_counts(counts: dict[str, Any]) -> DatasetCounts:
-    by_split = {row.get("split"): row for row in counts.get("by_split") or []}
-    return DatasetCounts(
-        scans=counts.get("scans", 0),
-        images=counts.get("images", 0),
-        patients=counts.get("patients", 0),
-        splits=tuple(_split(split, by_split.get(split.value, {})) for split in Split),
-        sources=tuple(_source(row) for row in counts.get("by_source") or []),
-        agreements=_agreements(counts.get("by_agreement") or {}),
-        excluded=_excluded(counts.get("excluded") or {}),
-        superseded=counts.get("superseded_reviews", 0),
-        duplicates=counts.get("base_duplicates", 0),
-    )
-
-
-def _split(split: Split, row: dict[str, Any]) -> SplitLine:
-    numbers = {name: row.get(name, 0) for name in ("patients", "covid", "non_covid", "images")}
-    return SplitLine(name=split.label, meaning=SPLIT_WORDS[split], **numbers)
-
-
-def _source(row: dict[str, Any]) -> SourceLine:
-    name = str(row.get("source", ""))
-    return SourceLine(name, row.get("title") or name, row.get("covid", 0), row.get("non_covid", 0))
-
-
-def _agreements(found: dict[str, int]) -> tuple[tuple[str, int], ...]:
-    return tuple((AGREEMENT_WORDS.get(name, name.capitalize()), number) for name, number in found.items() if number)
-
-
-def _excluded(found: dict[str, int]) -> tuple[tuple[str, str, int], ...]:
+def exclusion_lines(counts: DatasetCounts) -> list[tuple[str, str, int]]:
+    """Reason, in words, scans."""
     words = dict(Exclusion.choices)
-    return tuple((reason, str(words.get(reason, reason)), number) for reason, number in found.items() if number)
+    return [(reason, str(words.get(reason, reason)), number) for reason, number in counts.excluded.items() if number]
+
+
+def counts_context(counts: DatasetCounts) -> dict[str, object]:
+    """What the tables of a data set and of a preview show."""
+    return {
+        "counts": counts,
+        "splits": split_lines(counts),
+        "agreements": agreement_lines(counts),
+        "exclusions": exclusion_lines(counts),
+    }

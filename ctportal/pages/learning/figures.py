@@ -1,26 +1,30 @@
 """What a comparison found, as its page shows it: missed infections first, and every share explained."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from ctportal.pages.learning.formatting import NONE, in_hundred, is_number, points, share, signed
+from ctportal.pages.learning.formatting import NONE, in_hundred, points, share, signed
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import (
+    ComparisonFigures,
+    Difference,
+    Finding,
+    GroupFigures,
+    SideFigures,
+    read_figures,
+)
 from learning.models import Comparison
 
 # figure, what it is called for people, what it means
 COMPARED = [
-    ("sensitivity", "Infections found", "Of 100 scans with COVID-19, how many the model finds (sensitivity)."),
-    ("specificity", "Healthy ones cleared", "Of 100 scans without COVID-19, how many it rightly clears (specificity)."),
-    ("auc", "Telling apart", "How well it puts infected before others: 1 is perfect, 0.5 is chance (AUC)."),
+    ("sensitivity", "Infections found (sensitivity)", "The share of scans with COVID-19 that the model finds."),
+    ("specificity", "Correctly negative (specificity)", "The share of scans without COVID-19 that it calls negative."),
+    (
+        "auc",
+        "Discrimination (AUC)",
+        "The chance that an infected scan gets a higher score than another: 1 is perfect, 0.5 is guessing.",
+    ),
 ]
-KIND_WORDS = {
-    "site": "By site",
-    "source": "By source",
-    "sex": "By sex",
-    "age": "By age",
-    "age_band": "By age",
-    "label": "By label",
-}
+KIND_WORDS = {"site": "By site", "source": "By source", "sex": "By sex", "age": "By age"}
 
 
 @dataclass(frozen=True)
@@ -29,60 +33,36 @@ class Side:
 
     model: ModelVersion
     role: str
-    figures: dict[str, Any]
-
-    def _count(self, name: str) -> int:
-        value = self.figures.get(name)
-        return value if isinstance(value, int) else 0
+    figures: SideFigures
 
     @property
-    def missed(self) -> int:
-        return self._count("false_negatives")
+    def sensitivity(self) -> str:
+        return share(self.figures.sensitivity)
 
     @property
-    def positives(self) -> int:
-        return self._count("positives")
+    def specificity(self) -> str:
+        return share(self.figures.specificity)
 
     @property
-    def negatives(self) -> int:
-        return self._count("n") - self.positives
+    def sensitivity_interval(self) -> str:
+        return _range(self.figures.intervals.get("sensitivity"))
 
     @property
-    def found(self) -> int:
-        return self.positives - self.missed
-
-    @property
-    def false_alarms(self) -> int:
-        return self._count("false_positives")
-
-    @property
-    def cleared(self) -> int:
-        return self.negatives - self.false_alarms
-
-    @property
-    def undecided(self) -> int:
-        """Left to the readers: uncertain, or not suitable for the model."""
-        decisions = self.figures.get("decisions") or {}
-        return sum(decisions.get(name, 0) for name in ("uncertain", "unsuitable"))
-
-    @property
-    def operating_point(self) -> float | None:
-        value = self.figures.get("operating_point")
-        return float(value) if is_number(value) else None  # type: ignore[arg-type]
+    def specificity_interval(self) -> str:
+        return _range(self.figures.intervals.get("specificity"))
 
     @property
     def calibration_gap(self) -> str:
-        return points(self.figures.get("ece")).lstrip("+")
+        return points(self.figures.calibration_error).lstrip("+")
 
     @property
     def brier(self) -> str:
-        value = self.figures.get("brier")
-        return f"{value:.3f}" if is_number(value) else NONE
+        return _three(self.figures.brier)
 
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """One figure of both models, and what lies between them."""
+    """One figure of both models, and the difference between them."""
 
     name: str
     meaning: str
@@ -94,6 +74,10 @@ class DifferenceLine:
     tone: str
     icon: str
 
+    @property
+    def is_measured(self) -> bool:
+        return NONE not in (self.champion, self.challenger)
+
 
 @dataclass(frozen=True)
 class SubgroupLine:
@@ -102,6 +86,8 @@ class SubgroupLine:
     positives: int
     missed_before: str
     missed_now: str
+    alarms_before: str
+    alarms_now: str
     found: DifferenceLine
     cleared: DifferenceLine
 
@@ -114,22 +100,22 @@ class Subgroups:
 
 def sides_of(comparison: Comparison) -> tuple[Side, Side]:
     """The model that was in service, then the candidate."""
-    figures = comparison.figures
+    figures = read_figures(comparison.figures)
     return (
-        Side(comparison.champion, "In service when compared", figures.get("champion") or {}),
-        Side(comparison.challenger, "Candidate", figures.get("challenger") or {}),
+        Side(comparison.champion, "In service when compared", figures.champion),
+        Side(comparison.challenger, "Candidate", figures.challenger),
     )
 
 
-def difference_lines(figures: dict[str, Any]) -> list[DifferenceLine]:
-    return [_difference(figures, *compared) for compared in COMPARED]
+def difference_lines(figures: ComparisonFigures) -> list[DifferenceLine]:
+    return [_line(figures.champion, figures.challenger, figures.difference(name), name) for name, _, _ in COMPARED]
 
 
-def subgroups_of(comparison: Comparison) -> list[Subgroups]:
+def subgroups_of(figures: ComparisonFigures) -> list[Subgroups]:
     """One table for each kind, in the order in which they were measured."""
     by_kind: dict[str, list[SubgroupLine]] = {}
-    for found in comparison.figures.get("subgroups") or []:
-        by_kind.setdefault(str(found.get("kind", "")), []).append(_subgroup(found))
+    for group in figures.groups:
+        by_kind.setdefault(group.kind, []).append(_subgroup(group))
     return [Subgroups(_title(kind), tuple(lines)) for kind, lines in by_kind.items()]
 
 
@@ -137,91 +123,87 @@ def _title(kind: str) -> str:
     return KIND_WORDS.get(kind, f"By {kind.replace('_', ' ')}")
 
 
-def _subgroup(found: dict[str, Any]) -> SubgroupLine:
-    positives = int(found.get("positives") or 0)
+def _subgroup(group: GroupFigures) -> SubgroupLine:
+    sides, nothing = (group.champion, group.challenger), Difference()
     return SubgroupLine(
-        name=str(found.get("name") or "Not known"),
-        scans=int(found.get("n") or 0),
-        positives=positives,
-        missed_before=_missed(found.get("champion"), positives),
-        missed_now=_missed(found.get("challenger"), positives),
-        found=_difference(found, *COMPARED[0]),
-        cleared=_difference(found, *COMPARED[1]),
+        name=group.name,
+        scans=group.n,
+        positives=group.positives,
+        missed_before=_of(group.champion.missed, group.positives),
+        missed_now=_of(group.challenger.missed, group.positives),
+        alarms_before=_of(group.champion.false_alarms, group.n - group.positives),
+        alarms_now=_of(group.challenger.false_alarms, group.n - group.positives),
+        found=_line(*sides, group.differences.get("sensitivity", nothing), "sensitivity"),
+        cleared=_line(*sides, group.differences.get("specificity", nothing), "specificity"),
     )
 
 
-def _missed(figures: Any, positives: int) -> str:
-    count = (figures or {}).get("false_negatives")
-    return f"{count} of {positives}" if is_number(count) and positives else NONE
+def _of(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else NONE
 
 
-def _difference(figures: dict[str, Any], name: str, words: str, meaning: str) -> DifferenceLine:
-    written = signed if name == "auc" else points
-    plain = _three if name == "auc" else share
-    found = (figures.get("differences") or {}).get(name) or {}
-    low, high = found.get("low"), found.get("high")
-    verdict, tone, icon = _verdict(low, high)
+def _line(champion: SideFigures, challenger: SideFigures, found: Difference, name: str) -> DifferenceLine:
+    written, plain = (signed, _three) if name == "auc" else (points, share)
+    _, words, meaning = next(line for line in COMPARED if line[0] == name)
+    verdict, tone, icon = _verdict(found)
+    known = found.low is not None and found.high is not None
     return DifferenceLine(
         name=words,
         meaning=meaning,
-        champion=plain((figures.get("champion") or {}).get(name)),
-        challenger=plain((figures.get("challenger") or {}).get(name)),
-        difference=written(found.get("value")),
-        interval=f"{written(low)} to {written(high)}" if is_number(low) and is_number(high) else NONE,
+        champion=plain(getattr(champion, name)),
+        challenger=plain(getattr(challenger, name)),
+        difference=written(found.value),
+        interval=f"{written(found.low)} to {written(found.high)}" if known else NONE,
         verdict=verdict,
         tone=tone,
         icon=icon,
     )
 
 
-def _three(value: Any) -> str:
-    return f"{value:.3f}" if is_number(value) else NONE
+def _three(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
 
 
-def _verdict(low: Any, high: Any) -> tuple[str, str, str]:
-    """What the interval allows to say; an interval over nothing is no difference that one may rely on."""
-    if not is_number(low) or not is_number(high):
-        return "Cannot be told", "quiet", "dash-circle"
-    if low > 0:
+def _range(ends: tuple[float, float] | None) -> str:
+    return NONE if ends is None else f"{share(ends[0])} to {share(ends[1])}"
+
+
+def _verdict(found: Difference) -> tuple[str, str, str]:
+    """What the interval allows to say: where it includes no difference, chance may explain what was found."""
+    if found.low is None or found.high is None:
+        return "Too few to say", "quiet", "dash-circle"
+    if found.low > 0:
         return "Better", "calm", "arrow-up-circle-fill"
-    if high < 0:
+    if found.high < 0:
         return "Worse", "alarm", "arrow-down-circle-fill"
     return "No clear difference", "quiet", "dash-circle"
 
 
 def gain_in_words(comparison: Comparison) -> str:
     """What changes for infected patients, in one sentence with its interval."""
-    champion, challenger = sides_of(comparison)
-    if not challenger.positives:
+    figures = read_figures(comparison.figures)
+    if not figures.challenger.positives:
         return "No infected patient was among those compared, so nothing can be said of missed infections."
-    found = (comparison.figures.get("differences") or {}).get("sensitivity") or {}
+    found = figures.difference("sensitivity")
     words = (
-        f"Of {challenger.positives} infected scans the candidate misses {challenger.missed}, "
-        f"the model in service {champion.missed}."
+        f"Of {figures.challenger.positives} infected scans the candidate misses {figures.challenger.missed}, "
+        f"the model in service {figures.champion.missed}."
     )
-    if is_number(found.get("low")) and is_number(found.get("high")):
-        words += (
-            f" Of 100 infected it would find {_more_or_fewer(found.get('value'))}; with 95 % confidence the difference "
-            f"lies between {points(found['low'])} and {points(found['high'])}."
-        )
-    return words
+    if found.value is None or found.low is None or found.high is None:
+        return words
+    return (
+        f"{words} Of 100 infected it would find {_more_or_fewer(found.value)}; the 95 % confidence interval of the "
+        f"difference is {points(found.low)} to {points(found.high)}."
+    )
 
 
-def _more_or_fewer(value: Any) -> str:
-    if not is_number(value) or in_hundred(abs(value)) == "0":
+def _more_or_fewer(value: float) -> str:
+    if in_hundred(abs(value)) == "0":
         return "as many"
     return f"about {in_hundred(abs(value))} {'more' if value > 0 else 'fewer'}"
 
 
-@dataclass(frozen=True)
-class Finding:
-    passed: bool
-    words: str
-
-
 def findings_of(comparison: Comparison) -> list[Finding]:
-    """The gate's findings, each with its own outcome where the comparison tells it."""
-    told = (comparison.figures.get("gate") or {}).get("findings") or []
-    if told:
-        return [Finding(bool(found.get("passed")), str(found.get("words", ""))) for found in told]
-    return [Finding(comparison.passed, str(words)) for words in comparison.reasons]
+    """Each promotion criterion with its own outcome where the comparison recorded it."""
+    found = read_figures(comparison.figures).gate.findings
+    return list(found) or [Finding(comparison.passed, str(words)) for words in comparison.reasons]

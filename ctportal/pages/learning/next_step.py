@@ -1,4 +1,4 @@
-"""The one thing to do next, in words and with its way. The services decide what is possible; this only points there."""
+"""Words and links for what comes next in the loop; `learning.next_step` decides what it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from ctportal.pages.learning.formatting import counted
-from ctportal.pages.learning.loop import Loop
-from learning.models import TrainingStatus
+from learning.models import Comparison, Dataset, TrainingRun
+from learning.next_step import Step, StepKind
 
 
 @dataclass(frozen=True)
@@ -19,147 +19,165 @@ class NextStep:
     tone: str = ""  # "", alarm, calm
 
 
-def next_step(loop: Loop) -> NextStep:
-    return next(found for look in LOOKS if (found := look(loop)))
+def words_for_step(step: Step) -> NextStep:
+    return WORDS[step.kind](step)
 
 
-def _second_person(loop: Loop) -> NextStep | None:
-    asked = loop.override
-    if asked is None or not loop.may_promote or asked.requested_by_id == loop.user.pk:
-        return None
+def scans_to_read_address() -> str:
+    """The worklist, first what a label is most useful for."""
+    return f"{reverse('worklist')}?needs_review=on&sort=teaching"
+
+
+def _decide_override(step: Step) -> NextStep:
+    asked = step.override
+    assert asked is not None  # noqa: S101 - the rule gives it
     return NextStep(
         "A second person is needed",
-        f"{asked.requested_by.display_name} asks to promote {asked.comparison.challenger} against the gate. "
-        "You can approve or refuse.",
+        f"{asked.requested_by.display_name} asks to promote {asked.comparison.challenger} although it does not meet "
+        "the promotion criteria. You can approve or refuse.",
         "Read the request",
         reverse("comparison", args=[asked.comparison_id]),
         "alarm",
     )
 
 
-def _under_way(loop: Loop) -> NextStep | None:
-    if loop.run is not None and loop.run.is_unfinished:
-        address = reverse("training-run", args=[loop.run.pk])
-        return NextStep("A new model is being trained", "Nothing to do but wait.", "Watch it", address)
-    if loop.comparing is None:
-        return None
-    words = (
-        f"{loop.comparing.challenger} and {loop.comparing.champion} read the same test patients. Wait for the result."
+def _wait_for_training(step: Step) -> NextStep:
+    return NextStep(
+        "A new model is being trained", "There is nothing to do until it ends.", "Follow it", _run(step.run)
     )
+
+
+def _wait_for_comparison(step: Step) -> NextStep:
+    words = "Two models read the same test patients. Wait for the result."
+    if step.comparing is not None:
+        both = f"{step.comparing.challenger} and {step.comparing.champion}"
+        words = f"{both} read the same test patients. Wait for the result."
     return NextStep("The candidate is being compared", words, "All comparisons", reverse("comparison-list"))
 
 
-def _candidate_may_serve(loop: Loop) -> NextStep | None:
-    if loop.comparison is None or loop.found is None or not loop.found.is_open:
-        return None
-    address = reverse("comparison", args=[loop.comparison.pk])
-    if not loop.may_promote:
-        words = "Read the comparison. Promoting is for a superuser or a manager of all sites."
-        return NextStep(f"{loop.comparison.challenger} waits for a decision", words, "Read the comparison", address)
-    words = "It passed the gate. Read what changes, then promote or refuse it."
-    if not loop.comparison.passed:
-        words = "A second person has approved promoting it against the gate. Promote or refuse it."
-    return NextStep(f"Decide on {loop.comparison.challenger}", words, "Compare and decide", address)
+def _decide_candidate(step: Step) -> NextStep:
+    comparison = _required(step.comparison)
+    words = "It meets the promotion criteria. Read what changes, then promote or refuse it."
+    if not comparison.passed:
+        words = "A second person has approved promoting it against the criteria. Promote or refuse it."
+    return NextStep(f"Decide on {comparison.challenger}", words, "Compare and decide", _comparison(comparison))
 
 
-def _run_failed(loop: Loop) -> NextStep | None:
-    run = loop.run
-    if run is None or run.status != TrainingStatus.FAILED or _is_newer_dataset(loop, run.dataset_id):
-        return None
-    return NextStep(f"{run} failed", run.error, "See why, and go on", reverse("training-run", args=[run.pk]), "alarm")
+def _wait_for_decision(step: Step) -> NextStep:
+    comparison = _required(step.comparison)
+    return NextStep(
+        f"{comparison.challenger} is waiting for a decision",
+        "You can read the comparison. Only a superuser or a manager of all sites can promote.",
+        "Read the comparison",
+        _comparison(comparison),
+    )
 
 
-def _not_compared(loop: Loop) -> NextStep | None:
-    run = loop.uncompared
-    if run is None:
-        return None
-    words = "It has not been compared with the model in service."
-    if loop.comparison_failed is not None:
-        words = loop.comparison_failed.error
-    return NextStep(f"Compare {run.model}", words, "To the run", reverse("training-run", args=[run.pk]))
+def _look_at_failed_run(step: Step) -> NextStep:
+    return NextStep(f"{step.run} failed", _joined(step), "See why", _run(step.run), "alarm")
 
 
-def _untrained(loop: Loop) -> NextStep | None:
-    if loop.dataset is None or loop.dataset.runs.exclude(status=TrainingStatus.CANCELLED).exists():
-        return None
-    address = f"{reverse('training-start')}?dataset={loop.dataset.pk}"
-    words = "No model has learned from it yet. The next page says what a training would use and how long it takes."
-    return NextStep(f"Train on {loop.dataset}", words, "Prepare a training", address)
+def _compare(step: Step) -> NextStep:
+    words = _joined(step) or "It has not been compared with the model in service."
+    return NextStep(f"Compare {step.run.model if step.run else 'it'}", words, "Open the run", _run(step.run))
 
 
-def _stopped_at_gate(loop: Loop) -> NextStep | None:
-    comparison = loop.comparison
-    if comparison is None or loop.found is None or not loop.found.by_gate:
-        return None
-    if _is_newer_dataset(loop, comparison.dataset_id):
-        return None
-    words = "See why. You can refuse it, gather more labels and train again, or ask to override the gate."
-    address = reverse("comparison", args=[comparison.pk])
-    return NextStep(f"The gate stopped {comparison.challenger}", words, "See why", address, "alarm")
+def _not_comparable(step: Step) -> NextStep:
+    model = step.run.model if step.run else "The candidate"
+    return NextStep(
+        f"{model} cannot be compared yet", f"{_joined(step)} {_to_read(step)}", "Scans to read", scans_to_read_address()
+    )
 
 
-def _outrun(loop: Loop) -> NextStep | None:
-    """A candidate whose comparison no longer counts, since another model has entered service."""
-    comparison = loop.comparison
-    if comparison is None or loop.found is None or _is_newer_dataset(loop, comparison.dataset_id):
-        return None
-    words = " ".join(loop.found.obstacles)
-    address = reverse("comparison", args=[comparison.pk])
-    return NextStep(f"{comparison.challenger} waits", words, "To the comparison", address)
+def _train(step: Step) -> NextStep:
+    dataset: Dataset | None = step.dataset
+    return NextStep(
+        f"Train on {dataset}",
+        "No model was trained on it yet. The next page shows what a training would use and how long it takes.",
+        "Prepare a training",
+        f"{reverse('training-start')}?dataset={dataset.pk if dataset else ''}",
+    )
 
 
-def _is_newer_dataset(loop: Loop, dataset_id: int) -> bool:
-    return loop.dataset is not None and loop.dataset.pk > dataset_id
+def _build_dataset(step: Step) -> NextStep:
+    words = _joined(step) or "There are enough labels to train on. The next page shows what the data set would contain."
+    return NextStep("Build a data set", words, "Preview the data set", reverse("dataset-build"))
 
 
-def _reread(loop: Loop) -> NextStep | None:
-    if not loop.offer.scans:
-        return None
-    scans = counted(loop.offer.scans, "scan of open cases still has", "scans of open cases still have")
+def _criteria_not_met(step: Step) -> NextStep:
+    comparison = _required(step.comparison)
+    return NextStep(
+        f"{comparison.challenger} does not meet the promotion criteria",
+        "You can refuse it, gather more labels and train again, or ask a second person to override the criteria.",
+        "See why",
+        _comparison(comparison),
+        "alarm",
+    )
+
+
+def _reread(step: Step) -> NextStep:
+    scans = counted(step.scans, "scan in open cases still has", "scans in open cases still have")
     return NextStep("Read open cases again?", f"{scans} the answer of an earlier model.", "See the offer", "#reread")
 
 
-def _first_dataset(loop: Loop) -> NextStep | None:
-    if loop.dataset is not None or not (loop.new_labels or loop.has_base_sets):
-        return None
-    words = "Freeze what is labelled now; a model can then learn from it. You see first what would be in it."
-    return NextStep("Build the first data set", words, "See what would be in it", reverse("dataset-build"))
-
-
-def _suggested(loop: Loop) -> NextStep | None:
-    if loop.suggestion is None:
-        return None
-    return NextStep("Time for a new model?", loop.suggestion.words, "Build a data set", reverse("dataset-build"))
-
-
-def _labels_first(loop: Loop) -> NextStep | None:
-    if loop.dataset is not None:
-        return None
-    words = (
-        "A model learns from what readers decide. Have scans read, or let the administrator import a base set; "
-        "then a data set can be built."
+def _candidate_waits(step: Step) -> NextStep:
+    comparison = _required(step.comparison)
+    return NextStep(
+        f"{comparison.challenger} is waiting", _joined(step), "Open the comparison", _comparison(comparison)
     )
-    return NextStep("Labels come first", words, "To the worklist", reverse("worklist"))
 
 
-def _nothing(loop: Loop) -> NextStep | None:
-    new = counted(loop.new_labels, "new label")
-    words = f"{new} since the last data set. You can build one and train at any time." if loop.new_labels else ""
-    return NextStep("Nothing to do now", words or "No new label since the last data set.", tone="calm")
+def _gather_labels(step: Step) -> NextStep:
+    return NextStep(
+        "Not enough labels to train yet",
+        f"A model is trained on what readers decide. {_to_read(step)} The administrator can also import a labelled "
+        "folder (manage.py import_labels FOLDER).",
+        "Scans to read",
+        scans_to_read_address(),
+    )
 
 
-LOOKS: tuple[Callable[[Loop], NextStep | None], ...] = (
-    _second_person,
-    _under_way,
-    _candidate_may_serve,
-    _run_failed,
-    _not_compared,
-    _untrained,
-    _suggested,
-    _stopped_at_gate,
-    _reread,
-    _outrun,
-    _first_dataset,
-    _labels_first,
-    _nothing,
-)
+def _nothing(step: Step) -> NextStep:
+    return NextStep("Nothing to do now", "You can build a data set and train at any time.", tone="calm")
+
+
+def _to_read(step: Step) -> str:
+    if not step.scans:
+        return "No scan is waiting for a reader."
+    return f"{counted(step.scans, 'scan is', 'scans are')} waiting for a reader."
+
+
+def _joined(step: Step) -> str:
+    return " ".join(step.details)
+
+
+def _required(comparison: Comparison | None) -> Comparison:
+    assert comparison is not None  # noqa: S101 - the rule gives it
+    return comparison
+
+
+def _comparison(comparison: Comparison) -> str:
+    return reverse("comparison", args=[comparison.pk])
+
+
+def _run(run: TrainingRun | None) -> str:
+    return reverse("training-run", args=[run.pk]) if run else reverse("training-list")
+
+
+WORDS: dict[StepKind, Callable[[Step], NextStep]] = {
+    StepKind.DECIDE_OVERRIDE: _decide_override,
+    StepKind.WAIT_FOR_TRAINING: _wait_for_training,
+    StepKind.WAIT_FOR_COMPARISON: _wait_for_comparison,
+    StepKind.DECIDE_CANDIDATE: _decide_candidate,
+    StepKind.WAIT_FOR_DECISION: _wait_for_decision,
+    StepKind.LOOK_AT_FAILED_RUN: _look_at_failed_run,
+    StepKind.COMPARE: _compare,
+    StepKind.NOT_COMPARABLE: _not_comparable,
+    StepKind.TRAIN: _train,
+    StepKind.BUILD_DATASET: _build_dataset,
+    StepKind.CRITERIA_NOT_MET: _criteria_not_met,
+    StepKind.REREAD: _reread,
+    StepKind.CANDIDATE_WAITS: _candidate_waits,
+    StepKind.GATHER_LABELS: _gather_labels,
+    StepKind.NOTHING: _nothing,
+}

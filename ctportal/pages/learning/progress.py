@@ -9,11 +9,11 @@ from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {
     "collecting": "Collecting the images",
-    "reading": "Reading them",
-    "features": "Looking at every image",
+    "reading": "Reading the images",
+    "features": "Computing features",
     "fitting": "Fitting the last layer",
     "training": "Training the network",
-    "calibrating": "Setting its thresholds",
+    "calibrating": "Calibrating the thresholds",
 }
 STAGES_OF = {
     Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
@@ -84,12 +84,12 @@ def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
 
 def _words(run: TrainingRun, told: dict[str, Any], stage: str) -> str:
     if run.status == TrainingStatus.QUEUED:
-        return "Waits for a training worker."
+        return "Waiting for a training worker."
     if stage == "done":
         return "The model is being stored."
     words = STAGE_WORDS.get(stage, "Being prepared")
     if stage == "training" and told.get("epoch"):
-        words += f": pass {told['epoch']} of at most {told.get('epochs') or '?'}"
+        words += f": epoch {told['epoch']} of at most {told.get('epochs') or '?'}"
     return f"{words}."
 
 

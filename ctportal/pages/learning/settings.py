@@ -3,25 +3,25 @@
 from typing import Any
 
 SETTING_WORDS = {
-    "seed": ("Seed of chance", "The same number gives the same model again."),
+    "seed": ("Random seed", "The same number gives the same model again."),
     "replay": (
-        "Learn from base sets too",
-        "So that it does not forget what it knew. Without, it learns from your own cases alone.",
+        "Train on base sets too",
+        "Keeps what the model already does well. Without them it is trained on your own cases alone.",
     ),
     "epochs": (
-        "Passes at most",
-        "How often it sees all training images; it stops by itself when it no longer gets better.",
+        "Maximum epochs",
+        "How often training goes through all images at most; it stops early when the model no longer improves.",
     ),
-    "rate": ("Learning rate", "How big its steps are: too big and it forgets, too small and it takes long."),
-    "batch": ("Images in a step", "Fewer need less memory."),
-    "architecture": ("Network", "ResNet-18 is small and quick, ResNet-50 larger and slower."),
-    "stages": ("Stages", "3 is quicker, 4 sees more."),
-    "filters": ("Filters", "How broad the network is: fewer are quicker and see less."),
-    "height": ("Height of the images", "In pixels, a multiple of 32."),
-    "width": ("Width of the images", "In pixels, a multiple of 32."),
-    "weights": ("Begins with", "What the network knows of pictures before it sees a scan."),
+    "rate": ("Learning rate", "The step size: too large and training becomes unstable, too small and it takes long."),
+    "batch": ("Batch size", "Images in one step; fewer need less memory."),
+    "architecture": ("Network", "ResNet-18 is smaller and faster, ResNet-50 larger and slower."),
+    "stages": ("Stages", "3 is faster, 4 is deeper."),
+    "filters": ("Filters", "The width of the network: fewer are faster."),
+    "height": ("Image height", "In pixels, a multiple of 32."),
+    "width": ("Image width", "In pixels, a multiple of 32."),
+    "weights": ("Initial weights", "What the network was trained on before."),
 }
-VALUE_WORDS = {True: "Yes", False: "No", "none": "Nothing", "imagenet": "Everyday pictures (ImageNet)"}
+VALUE_WORDS = {True: "Yes", False: "No", "none": "None (random)", "imagenet": "ImageNet photographs"}
 
 
 def setting_lines(settings: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The learning loop: data sets, training, comparison, promotion and the way back."""
+"""The learning loop: data sets, training, comparison, promotion and rollback."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Alarms as the page tells them: what has one bound and one advice stands together."""
+"""Groups alarms for the page: those with one bound and one advice are shown together."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

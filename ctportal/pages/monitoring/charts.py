@@ -31,8 +31,8 @@ def chart_by_model(models: Sequence[ModelFigures]) -> Chart | None:
     ]
     return Chart(
         key="by-model",
-        title="The versions side by side",
-        words="Of infected patients: how many each version missed. Of the others: how many it alarmed for nothing.",
+        title="Versions compared",
+        words="Of infected patients: how many each version missed. Of the others: how many false alarms it raised.",
         kind="bar",
         columns=[
             Column("Model"),
@@ -101,7 +101,7 @@ def _errors(monitoring: Monitoring) -> Chart:
 
 
 def _waits(monitoring: Monitoring) -> Chart:
-    columns = [Column("Half waited at most", "info"), Column("95 of 100 at most", "warn", dashed=True)]
+    columns = [Column("Median wait", "info"), Column("95th percentile", "warn", dashed=True)]
     readings: list[Reading] = [
         lambda c: Cell(seconds(c.median_wait), c.median_wait),
         lambda c: Cell(seconds(c.p95_wait), c.p95_wait),

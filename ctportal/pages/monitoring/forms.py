@@ -8,14 +8,11 @@ from django.utils import timezone
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
+from ctportal.pages.shared.day_input import DayInput
 
 LENGTHS = (7, 30, 90)
 DEFAULT_LENGTH = 30
 EARLIEST = date(1970, 1, 1)
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
 
 
 class PeriodForm(forms.Form):
@@ -41,7 +38,7 @@ class PeriodForm(forms.Form):
         if since and since < EARLIEST:
             self.add_error("since", "Check the year.")
         if until and until < (since or EARLIEST):
-            self.add_error("until", "The last day lies before the first.")
+            self.add_error("until", "The last day is before the first.")
         return chosen
 
     @property

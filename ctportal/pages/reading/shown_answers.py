@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from accounts.models import User
-from accounts.rights import Right, rights_at
+from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
-from cases.reviews import hidden_scan_ids
 from inference.answer_text import AnswerText, describe, words_for_model
 from inference.current_answer import ScanAnswers, answers_by_scan
 from inference.models import Prediction, SliceAnswer
+from inference.queue import may_retry
 
 PLACES_SHOWN = 2
 
@@ -92,7 +92,7 @@ class ShownAnswer:
 
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
-    hidden = hidden_scan_ids(user, scans)
+    hidden = disclose(user, scans)
     answers = answers_by_scan(scans)
     shown: dict[int, ShownAnswer] = {}
     waiting = 0
@@ -124,7 +124,7 @@ def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: boo
         prediction=prediction,
         text=_words(prediction, with_place=with_place),
         is_hidden=is_hidden,
-        can_retry=prediction.is_retriable and scan.is_ready and _may_retry(user, scan),
+        can_retry=prediction.is_retriable and scan.is_ready and may_retry(user, scan),
     )
 
 
@@ -134,7 +134,7 @@ def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> Shown
         prediction.scan = answer.scan
     earlier = [EarlierAnswer(prediction, describe(prediction)) for prediction in answers.earlier]
     failed = answers.reread is not None and answers.reread.is_retriable
-    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_closed and _may_retry(user, answer.scan)
+    can_retry = failed and answer.scan.is_ready and not answer.scan.case.is_settled and may_retry(user, answer.scan)
     return replace(answer, earlier=earlier, rereading=answers.reread, can_retry=can_retry)
 
 
@@ -143,7 +143,3 @@ def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
         words = words_for_model(prediction.model_version)
         return AnswerText("Waiting for the model", "The answer appears here by itself.", "", words, "")
     return describe(prediction)
-
-
-def _may_retry(user: User, scan: Scan) -> bool:
-    return bool(rights_at(user, scan.site) & {Right.UPLOAD, Right.REVIEW})

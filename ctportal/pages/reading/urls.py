@@ -5,17 +5,21 @@ from django.urls import URLPattern, path
 from ctportal.pages.account.views import event_record, members, profile
 from ctportal.pages.casework.views import case_page, labelled_set
 from ctportal.pages.monitoring.views import model_list
-from ctportal.pages.reading.views import answer, media, reading
+from ctportal.pages.reading.views import answer, drafts, meanwhile, media, reading
 
 urlpatterns: list[URLPattern] = [
     path("cases/<int:pk>/", case_page.show_case, name="case-detail"),
     path("cases/<int:pk>/scans/", case_page.show_scans, name="case-scans"),
     path("cases/<int:pk>/close/", case_page.close, name="case-close"),
+    path("cases/<int:pk>/cancel/", case_page.cancel, name="case-cancel"),
     path("cases/<int:pk>/reopen/", case_page.reopen, name="case-reopen"),
     path("scans/<int:pk>/withdraw/", case_page.withdraw, name="scan-withdraw"),
     path("cases/<int:pk>/read/", reading.read_case, name="case-read"),
     path("read/next/", reading.read_next, name="read-next"),
     path("scans/<int:pk>/review/", reading.review_scan, name="scan-review"),
+    path("scans/<int:pk>/draft/", drafts.keep, name="scan-draft"),
+    path("scans/<int:pk>/draft/discard/", drafts.discard, name="scan-draft-discard"),
+    path("scans/<int:pk>/meanwhile/", meanwhile.show_meanwhile, name="scan-meanwhile"),
     path("scans/<int:pk>/answer/", answer.show_answer, name="scan-answer"),
     path("scans/<int:pk>/retry/", answer.retry_answer, name="scan-retry"),
     path("slices/<int:pk>/view.png", media.slice_view, name="slice-view"),
@@ -30,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("members/", members.show_members, name="members"),
     path("members/add/", members.add, name="member-add"),
     path("members/<int:pk>/remove/", members.remove, name="member-remove"),
+    path("members/<int:pk>/revoke-tokens/", members.revoke, name="member-revoke-tokens"),
     path("members/reads/", members.set_reads, name="site-reads"),
     path("models/", model_list.list_models, name="models"),
 ]

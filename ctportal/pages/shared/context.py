@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -39,6 +40,7 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
         return {"navigation": [], "can_upload_somewhere": False}
     rights = rights_anywhere(user)
     return {
+        "idle_seconds": settings.SESSION_IDLE_MINUTES * 60,
         "navigation": [_item(request, *entry[:4]) for entry in NAVIGATION if entry[4] in rights],
         "can_upload_somewhere": Right.UPLOAD in rights,
     }

@@ -9,11 +9,13 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from cases.errors import DuplicateRecordNumber, ReasonMissing, WrongState
+from accounts.refusals import ReasonMissing, WrongState
+from cases.casework import DuplicateRecordNumber
+from cases.errors import LookAgain
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-STATUS_OF = {WrongState: 409, DuplicateRecordNumber: 409, ReasonMissing: 422}
+STATUS_OF = {WrongState: 409, LookAgain: 409, DuplicateRecordNumber: 409, ReasonMissing: 422}
 
 
 class RefusalMiddleware:

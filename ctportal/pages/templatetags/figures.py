@@ -5,9 +5,7 @@ from typing import Any
 from django import template
 
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
-from ctportal.pages.templatetags.learning import MODEL_LOOKS
 from inference.answer_text import words_for_duration
-from inference.models import ModelStatus
 from learning.models import Split
 from monitoring.card.model_card import CardTable
 from monitoring.results import ShiftState
@@ -49,13 +47,6 @@ def _long(value: float) -> str:
 
 
 @register.inclusion_tag("components/_badge.html")
-def model_status(status: str) -> dict[str, Any]:
-    """Whether the model answers scans now."""
-    tone, icon_name = MODEL_LOOKS[ModelStatus(status)]
-    return {"words": ModelStatus(status).label, "tone": tone, "icon_name": icon_name}
-
-
-@register.inclusion_tag("components/_badge.html")
 def shift_badge(state: str) -> dict[str, Any]:
     tone, icon_name = SHIFT_LOOKS[ShiftState(state)]
     return {"words": ShiftState(state).label, "tone": tone, "icon_name": icon_name}
@@ -87,7 +78,7 @@ def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
 
 @register.filter
 def side(split: str) -> str:
-    """On which side of the split a patient stands."""
+    """Names the split that a patient is in."""
     return str(Split(split).label)
 
 

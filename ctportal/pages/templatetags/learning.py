@@ -7,17 +7,10 @@ from django import template
 from ctportal.pages.learning import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
 from inference.answer_text import percent as answer_percent
-from inference.models import ModelStatus, ModelVersion
-from learning.models import Comparison, TrainingRun, TrainingStatus
+from learning.datasets.dataset_counts import counts_of
+from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
 
 register = template.Library()
-
-MODEL_LOOKS = {
-    ModelStatus.CANDIDATE: ("info", "hourglass-split"),
-    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
-    ModelStatus.RETIRED: ("quiet", "archive"),
-    ModelStatus.REFUSED: ("odd", "x-circle"),
-}
 
 
 def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
@@ -31,16 +24,21 @@ def run_badge(run: TrainingRun) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/_badge.html")
-def model_badge(model: ModelVersion) -> dict[str, Any]:
-    status = ModelStatus(model.status)
-    return _badge(status.label, MODEL_LOOKS[status])
-
-
-@register.inclusion_tag("components/_badge.html")
 def gate_badge(comparison: Comparison) -> dict[str, Any]:
+    """Whether it met the promotion criteria when the two were compared."""
     if comparison.passed:
-        return _badge("Gate open", ("calm", "unlock-fill"))
-    return _badge("Stopped by the gate", ("alarm", "lock-fill"))
+        return _badge("Criteria met", ("calm", "unlock-fill"))
+    return _badge("Criteria not met", ("alarm", "lock-fill"))
+
+
+@register.simple_tag
+def scans_in(dataset: Dataset) -> str:
+    return formatting.counted(counts_of(dataset).scans, "scan")
+
+
+@register.simple_tag
+def patients_in(dataset: Dataset) -> str:
+    return formatting.counted(counts_of(dataset).patients, "patient")
 
 
 @register.filter
@@ -52,6 +50,12 @@ def share(value: Any) -> str:
 def in_points(value: Any) -> str:
     """A share as so many of 100; whole numbers without a point."""
     return f"{round(value * 100, 1):g}" if formatting.is_number(value) else formatting.NONE
+
+
+@register.filter
+def whole(value: Any) -> str:
+    """A count that was stored among shares."""
+    return f"{value:.0f}" if formatting.is_number(value) else formatting.NONE
 
 
 @register.filter

@@ -15,6 +15,7 @@ from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
 from ctportal.pages.casework.forms.case import AssignForm
+from inference.models import ModelStatus
 
 register = template.Library()
 
@@ -38,7 +39,9 @@ PRIORITY_LOOKS = {
 STATUS_LOOKS = {
     CaseStatus.OPEN: ("quiet", "circle"),
     CaseStatus.IN_REVIEW: ("info", "circle-half"),
+    CaseStatus.DECIDED: ("calm", "check-circle"),
     CaseStatus.CLOSED: ("quiet", "check2"),
+    CaseStatus.CANCELLED: ("quiet", "x-circle"),
 }
 NOTICE_ICONS = {
     "success": "check-circle",
@@ -56,6 +59,14 @@ def icon(name: str) -> SafeString:
 @register.filter
 def notice_icon(level: str) -> str:
     return NOTICE_ICONS.get(level, "info-circle")
+
+
+MODEL_LOOKS = {
+    ModelStatus.CANDIDATE: ("info", "hourglass-split"),
+    ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
+    ModelStatus.RETIRED: ("quiet", "archive"),
+    ModelStatus.REFUSED: ("odd", "x-circle"),
+}
 
 
 def _badge(words: Any, look: tuple[str, str]) -> dict[str, Any]:
@@ -91,9 +102,20 @@ def status_badge(status: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/_badge.html")
+def model_badge(status: str) -> dict[str, Any]:
+    """Shows whether the model answers scans now."""
+    return _badge(ModelStatus(status).label, MODEL_LOOKS[ModelStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
 def hidden_badge() -> dict[str, Any]:
     """Stands in for the model's answer at a blinded site until the reader has decided."""
     return _badge("Hidden until you decide", ("quiet", "eye-slash"))
+
+
+@register.inclusion_tag("components/_badge.html")
+def disagreement_badge() -> dict[str, Any]:
+    return _badge("Readers disagree", ("warn", "people"))
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -135,6 +157,12 @@ def person(user: User | None, absent: str = "–") -> str:
     return user.display_name if user is not None else absent
 
 
+@register.simple_tag
+def actor(user: User | None, absent: str = "–") -> str:
+    """Who did something, with the user name: display names change and repeat."""
+    return user.name_on_record if user is not None else absent
+
+
 @register.inclusion_tag("components/_sort_header.html", takes_context=True)
 def sort_header(context: template.Context, words: str, name: str, order: str | None) -> dict[str, Any]:
     """A column's heading; a link that sorts by it, or turns its order round, where the list can be sorted."""
@@ -151,7 +179,7 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
-ORDER_WORDS = {"attention": "Most pressing first", "teaching": "What would teach the model most"}
+ORDER_WORDS = {"attention": "Most urgent first", "teaching": "Most useful for training"}
 
 
 @register.inclusion_tag("cases/_order_choice.html", takes_context=True)

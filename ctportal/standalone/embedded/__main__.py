@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ctportal.standalone.embedded import binaries, paths
-from ctportal.standalone.embedded.account import account_for
+from ctportal.standalone.embedded.home import PRIVATE, home_account
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.services import running, start
 
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     actions.add_parser("exec").add_argument("command", nargs="+")
     chosen = parser.parse_args(arguments)
     home = paths.portal_home()
+    os.umask(PRIVATE)
     try:
         return status(home) if chosen.action == "status" else execute(home, chosen.command)
     except EmbeddedError as error:
@@ -59,7 +60,7 @@ def execute(home: Path, command: list[str]) -> int:
 
 def environment(home: Path) -> dict[str, str]:
     """The caller's environment with the addresses, as Django, libpq and the shell read them."""
-    programs = binaries.find(account_for(paths.services_folder(home)))
+    programs = binaries.find(home_account(home))
     path = [str(programs.postgres), str(programs.redis), os.environ.get("PATH", os.defpath)]
     return {
         **os.environ,

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from ctportal.standalone.embedded import binaries, paths
-from ctportal.standalone.embedded.account import Account, account_for, everyone_reaches
+from ctportal.standalone.embedded.account import Account, everyone_reaches
+from ctportal.standalone.embedded.home import home_account, make_home
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.postgres import start_postgres
 from ctportal.standalone.embedded.process import Server
@@ -107,7 +108,7 @@ def running(home: Path) -> bool:
 
 
 def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Server]]:
-    account = account_for(folder)
+    account = home_account(home)
     sockets = paths.socket_folder(home)
     make_private(sockets, account)
     programs = binaries.find(account)
@@ -134,8 +135,9 @@ def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[
 def _make_folders(home: Path) -> Path:
     """The folders of the home; the services' own lies elsewhere when root's home is closed to others."""
     with _explained(home):
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "log").mkdir(mode=0o750, exist_ok=True)
+        account = make_home(home)
+        (home / "log").mkdir(mode=0o700, exist_ok=True)
+        account.own(home / "log")
         link = home / "services"
         if not link.exists():
             _make_services_folder(link)
@@ -157,13 +159,13 @@ def _make_services_folder(link: Path) -> None:
     if os.geteuid() != 0:
         link.mkdir(mode=0o700)
         return
-    if everyone_reaches(link):
+    if everyone_reaches(link.parent):
         link.mkdir(mode=0o700)
         folder = link
     else:
         folder = Path(tempfile.mkdtemp(prefix="services-", dir=binaries.shared_folder()))
         link.symlink_to(folder, target_is_directory=True)
-    account_for(folder).own(folder)
+    home_account(link.parent).own(folder)
 
 
 def make_private(folder: Path, account: Account) -> None:

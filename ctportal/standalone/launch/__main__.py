@@ -14,9 +14,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from ctportal.standalone.embedded import portal_home
+from ctportal.standalone.embedded.home import PRIVATE, forget_owner, remove_stray_mail
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.process import die_with_parent
-from ctportal.standalone.launch.preflight import PreflightError, address_of, listen, lock_home
+from ctportal.standalone.launch.preflight import PreflightError, address_of, give_root_up, listen, lock_home
 from ctportal.standalone.launch.programs import portal_programs
 from ctportal.standalone.launch.readiness import announce
 from ctportal.standalone.launch.supervisor import Supervisor
@@ -30,6 +31,7 @@ SLOW_RETRY_SECONDS = 15
 
 def main() -> int:
     handle_interrupts()
+    os.umask(PRIVATE)
     try:
         launch(portal_home())
     except (PreflightError, EmbeddedError) as error:
@@ -45,12 +47,16 @@ def main() -> int:
 def launch(home: Path) -> None:
     """Take home and port, start the services, prepare, then run until told to stop."""
     host, port = address_of(os.environ)
+    remove_stray_mail(home, Path.cwd(), say)
     with ExitStack() as stack:
         stack.enter_context(lock_home(home, host, port))
         listener = stack.enter_context(listen(host, port))
-        (home / "log").mkdir(mode=0o750, exist_ok=True)
+        give_root_up(home, os.environ)
+        (home / "log").mkdir(mode=0o700, exist_ok=True)
         os.environ["CTPORTAL_HOME"] = str(home)
         services = start_services(home, stack)
+        if os.geteuid() == 0:
+            forget_owner(home)
         prepare(demo=wants_demo(embedded=services is not None))
         programs = portal_programs(listener.fileno())
         supervisor = Supervisor(programs, log_folder=home / "log", say=say)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ctportal.standalone.embedded.account import NAME, out_of_reach
+from ctportal.standalone.embedded.home import home_account, make_home
 from ctportal.standalone.launch.readiness import address
 
 RETRY_SECONDS = 3
@@ -22,8 +24,9 @@ class PreflightError(RuntimeError):
 def lock_home(home: Path, host: str, port: int) -> Iterator[None]:
     """Hold the home's lock, so that one portal runs on it at a time; the kernel frees it in a crash."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        account = make_home(home)
         file = (home / "portal.lock").open("a+")
+        account.own(home / "portal.lock")
     except PermissionError as error:
         raise PreflightError(
             f"{home} cannot be written by this account: run as its owner, or choose another CTPORTAL_HOME."
@@ -41,6 +44,21 @@ def lock_home(home: Path, host: str, port: int) -> Iterator[None]:
         file.write(f"process {os.getpid()}, {address(host, port)}\n")
         file.flush()
         yield
+
+
+def give_root_up(home: Path, environment: Mapping[str, str]) -> None:
+    """Go on as the home's account where root has started the portal: what decodes strangers' files must not be root."""
+    if os.geteuid() != 0:
+        return
+    if environment.get("ALLOW_ROOT") == "1":
+        return
+    if closed := out_of_reach(home):
+        raise PreflightError(
+            f"root has started it, and the account {NAME}, as which it would go on, cannot read "
+            f"{' and '.join(map(str, closed))}. Put Python, the checkout and CTPORTAL_HOME where other accounts "
+            "can read them, or start it as an ordinary user. For a trial only, ALLOW_ROOT=1 runs everything as root."
+        )
+    home_account(home).become(home)
 
 
 def address_of(environment: Mapping[str, str]) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from ctportal.log_text import printable
 from ctportal.standalone.embedded.process import die_with_parent
 
 LARGEST_LOG = 10 * 1024 * 1024
@@ -102,7 +103,7 @@ class Supervisor:
         log = _open_log(self.log_folder / f"{program.name}.log")
         try:
             while line := await _read_line(process.stdout):
-                text = line.decode(errors="replace").rstrip()
+                text = printable(line.decode(errors="replace").rstrip())
                 log.emit(logging.makeLogRecord({"msg": text}))
                 if NOTEWORTHY.search(text) and not self.stopping:
                     self.say(f"{program.name}: {text}"[:SHOWN_COLUMNS])

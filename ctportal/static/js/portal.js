@@ -1,7 +1,7 @@
 // What every page has. Pages add modules of their own in the block `scripts`.
-import "./clean-query.js";
 import "./confirm.js";
 import "./go-back.js";
+import "./idle.js";
 import "./refusals.js";
 import "./rows.js";
 import "./shortcuts.js";

@@ -7,7 +7,7 @@ const WORDS = {
   403: "You may not do this here.",
   404: "This is no longer there. Reload the page.",
   429: "Too many requests in a short time. Wait a minute, then try again.",
-  500: "The portal made an error; it was noted. Try again, or tell your administrator.",
+  500: "Something went wrong on our side; it was logged. Try again, or tell your administrator.",
 };
 
 const isPoll = (event) => event.detail.requestConfig?.headers["X-Poll"];

@@ -7,6 +7,7 @@ export const STATES = {
   stored: "Stored",
   partly: "Partly stored",
   present: "Already here",
+  asked: "Not sent: whose is it?",
   refused: "Refused",
   failed: "Not sent",
 };
@@ -57,6 +58,7 @@ export class Row {
     this.part("progress").hidden = !busy;
     this.part("retry").hidden = !["failed", "refused", "partly"].includes(state);
     this.part("remove").hidden = busy;
+    this.element.querySelector(":scope > .upload-question")?.remove();
   }
 
   // The files of a series, or what was refused of it: lines of their own below.

@@ -8,14 +8,18 @@ const WORDS = {
   413: "This is too much for one upload. Send it in parts, or as a zip.",
 };
 
-const troubleOf = (status) => WORDS[status] ?? "The portal made an error; nothing of this was stored. Try again.";
+const troubleOf = (status) => WORDS[status] ?? "Something went wrong on our side; nothing of this was stored. Try again.";
 
-function bodyOf(form, items, { together, anyModality }) {
+function bodyOf(form, items, { together, anyModality, confirmation }) {
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   body.append("names", JSON.stringify(items.map(({ path }) => path)));
   if (together) body.append("together", "on");
   if (anyModality) body.append("accept_any_modality", "on");
+  if (confirmation) {
+    body.append("confirm_patient", "on");
+    body.append("confirm_reason", confirmation);
+  }
   for (const { file } of items) body.append("files", file, file.name);
   return body;
 }
@@ -35,7 +39,7 @@ function read(xhr, address) {
   if (xhr.responseURL && xhr.responseURL !== address) return { trouble: WORDS[401] };
   const isJson = (xhr.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
   const answer = isJson ? JSON.parse(xhr.responseText) : null;
-  if (answer?.refusals) return answer;
+  if (answer?.refusals || answer?.question) return answer;
   return { trouble: answer?.detail ?? troubleOf(xhr.status) };
 }
 

@@ -1,5 +1,6 @@
 // The upload: gathers files, sends what belongs together in one request, and keeps what was refused in the list.
 import { fromDrop, fromInput } from "./upload-files.js";
+import { ask } from "./upload-question.js";
 import { FileLine, Row, sizeInWords } from "./upload-rows.js";
 import { send } from "./upload-sender.js";
 
@@ -129,14 +130,15 @@ async function next() {
   underWay += 1;
   refresh();
   next();
-  const answer = await send(form, some.flatMap(({ items }) => items), options(), (item, share) => advance(some, item, share));
+  const answer = await send(form, some.flatMap(({ items }) => items), options(some), (item, share) => advance(some, item, share));
   underWay -= 1;
   settle(some, answer);
   if (answer.scans?.length) document.body.dispatchEvent(new CustomEvent("scans-changed"));
   next();
 }
 
-const options = () => ({
+const options = (some) => ({
+  confirmation: some[0].confirmation,
   together: form.elements.together.checked,
   anyModality: form.elements.accept_any_modality.checked,
 });
@@ -152,6 +154,10 @@ function advance(some, item, share) {
 }
 
 function settle(some, answer) {
+  if (answer.question) {
+    settleQuestion(some, answer.question);
+    return;
+  }
   for (const unit of some) {
     if (answer.trouble) {
       unit.row.show("failed", answer.trouble);
@@ -159,6 +165,18 @@ function settle(some, answer) {
     } else settleUnit(unit, some, answer);
   }
   if (answer.refusals?.some(({ code }) => code === "dicom-not-ct")) part("any-modality").hidden = false;
+}
+
+// One question for what travelled together, below its first line.
+function settleQuestion(some, question) {
+  for (const unit of some) {
+    unit.row.show("asked");
+    unfold(unit);
+  }
+  ask(some[0].row.element, question, (reason) => {
+    for (const unit of some) unit.confirmation = reason;
+    start(some);
+  });
 }
 
 const fateOf = (refusals) => (refusals.every(({ code }) => code === "duplicate") ? "present" : "refused");
@@ -221,6 +239,7 @@ function finish() {
     [count("stored"), "stored"],
     [count("partly"), "partly stored"],
     [count("present"), "already in the case"],
+    [count("asked"), "not stored: say whose they are"],
     [count("refused", "failed"), "not stored: the list says why"],
   ];
   const words = parts.filter(([number]) => number).map(([number, fate]) => `${countOf(number, "file")} ${fate}`);

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Site
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Case
 from inference.rerun import rerun_predictions, scans_of
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from learning.service.activation import activate_model
 

@@ -5,9 +5,10 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Site
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.datasets.build import build_dataset, changes_since_previous
-from learning.models import BaseSet, Dataset, Exclusion, Split
+from learning.datasets.dataset_counts import counts_of
+from learning.models import BaseSet, Dataset, Exclusion
 
 T = TypeVar("T")
 
@@ -46,18 +47,18 @@ class Command(BaseCommand):
         self._tell(dataset)
 
     def _tell(self, dataset: Dataset) -> None:
-        counts = dataset.counts
+        counts = counts_of(dataset)
         self.stdout.write(f"{'':12}{'patients':>10}{'COVID-19':>10}{'not':>10}{'images':>10}")
-        for row in counts["by_split"]:
-            numbers = "".join(f"{row[column]:>10}" for column in ("patients", "covid", "non_covid", "images"))
-            self.stdout.write(f"{Split(row['split']).label:12}{numbers}")
-        for reason, number in counts["excluded"].items():
+        for row in counts.splits:
+            numbers = "".join(f"{number:>10}" for number in (row.patients, row.covid, row.non_covid, row.images))
+            self.stdout.write(f"{row.split.label:12}{numbers}")
+        for reason, number in counts.excluded.items():
             self.stdout.write(f"Left out: {number} ({Exclusion(reason).label.lower()})")
-        if counts["superseded_reviews"]:
-            self.stdout.write(f"Superseded reviews that no longer count: {counts['superseded_reviews']}")
-        if counts["base_duplicates"]:
+        if counts.superseded_reviews:
+            self.stdout.write(f"Superseded reviews that no longer count: {counts.superseded_reviews}")
+        if counts.base_duplicates:
             self.stdout.write(
-                f"Left out: {counts['base_duplicates']} patients of base sets whose images are there already"
+                f"Left out: {counts.base_duplicates} patients of base sets whose images are there already"
             )
         self.stdout.write(changes_since_previous(dataset).words)
 

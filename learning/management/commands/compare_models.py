@@ -3,8 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import compare_models
 from learning.models import Comparison, Dataset
 from learning.training.request import parent_in_service
@@ -38,11 +39,12 @@ class Command(BaseCommand):
     def _tell(self, comparison: Comparison) -> None:
         self.stdout.write(f"{comparison}: {comparison.challenger} against {comparison.champion}")
         self.stdout.write(verdict_text(comparison.figures))
-        if comparison.figures["left_out"]["reason"]:
-            self.stdout.write(comparison.figures["left_out"]["reason"])
-        for finding in comparison.figures["gate"]["findings"]:
-            self.stdout.write(f"{'yes' if finding['passed'] else 'NO '}  {finding['words']}")
-        self.stdout.write("The gate is open." if comparison.passed else "The gate stays shut.")
+        figures = read_figures(comparison.figures)
+        if figures.left_out_reason:
+            self.stdout.write(figures.left_out_reason)
+        for finding in figures.gate.findings:
+            self.stdout.write(f"{'yes' if finding.passed else 'NO '}  {finding.words}")
+        self.stdout.write(f"The promotion criteria are {'met' if comparison.passed else 'not met'}.")
 
 
 def _dataset(number: int | None) -> Dataset:

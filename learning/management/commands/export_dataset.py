@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.datasets.export import export_dataset
 from learning.models import Dataset
 from ml.progress import Progress

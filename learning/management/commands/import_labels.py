@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from learning.datasets.base_import import UnreadableFolder, import_labels
 from ml.progress import Progress
 

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from learning.models import Comparison
 from learning.service.promotion import promote

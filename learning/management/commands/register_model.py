@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.catalogue import register_model
 from inference.service import active_model
 from learning.service.activation import activate_model

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from learning.comparison.requests import compare_next
 from learning.models import Dataset, Method, TrainingRun, TrainingStatus

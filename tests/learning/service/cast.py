@@ -9,6 +9,7 @@ from django.db import connection
 from cases.models import Scan
 from inference.models import ModelVersion, Prediction
 from inference.queue import claim, store_answer
+from learning.comparison.gate import RULES
 from learning.models import Comparison, Dataset
 from ml.model.engine import ScanAnswer, ScanFailure
 from tests.inference.cast import StubEngine, scan_answer
@@ -31,6 +32,7 @@ def compare(champion: ModelVersion, challenger: ModelVersion, *, passed: bool = 
         challenger=challenger,
         passed=passed,
         reasons=[] if passed else [REASON],
+        figures={"gate": {"rules": RULES, "findings": [] if passed else [{"passed": False, "words": REASON}]}},
     )
 
 

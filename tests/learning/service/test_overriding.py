@@ -5,24 +5,26 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from inference.service import active_model
 from learning.models import Entry, GateOverride, OverrideStatus, ServicePeriod
 from learning.service.overrides import decide_override, may_ask_override, request_override
 from learning.service.promotion import check_promotion, promote, refuse_model
-from tests.learning.service.cast import at_once, compare
+from tests.cast import make_person
+from tests.learning.service.cast import REASON, at_once, compare
 
 pytestmark = pytest.mark.django_db
 WHY = "The scanner changed; the old model has never seen its pictures."
 
 
 @pytest.fixture
-def asked(stopped, sue):
+def asked(stopped, sue, kim):
+    """Sue's request; Kim's account is older."""
     return request_override(comparison=stopped, user=sue, reason=WHY)
 
 
 def test_the_second_persons_approval_opens_the_gate_and_either_promotes(asked, stopped, challenger, sue, kim):
-    with pytest.raises(WrongState, match="gate is closed"):
+    with pytest.raises(WrongState, match="does not meet the promotion criteria"):
         promote(comparison=stopped, user=sue)
     decided = decide_override(override=asked, user=kim, approved=True, comment=" Agreed. ")
     assert (decided.status, decided.decided_by, decided.comment) == (OverrideStatus.APPROVED, kim, "Agreed.")
@@ -32,7 +34,8 @@ def test_the_second_persons_approval_opens_the_gate_and_either_promotes(asked, s
     period = ServicePeriod.objects.get(ended_at=None)
     assert (period.model, period.entry, period.reason) == (challenger, Entry.OVERRIDE, WHY)
     assert Event.objects.get(action=Action.OVERRIDE_REQUESTED).details["reason"] == WHY
-    assert Event.objects.get(action=Action.OVERRIDE_DECIDED).details["approved"] is True
+    details = Event.objects.get(action=Action.OVERRIDE_DECIDED).details
+    assert (details["approved"], details["overridden"], decided.overridden) == (True, [REASON], [REASON])
     assert Event.objects.get(action=Action.MODEL_PROMOTED).details["entry"] == "override"
 
 
@@ -47,9 +50,16 @@ def test_whoever_asked_cannot_decide(asked, sue):
     assert asked.is_pending
 
 
+def test_an_account_made_for_the_purpose_is_no_second_person(asked):
+    puppet = make_person("puppet", is_superuser=True)
+
+    with pytest.raises(WrongState, match="needs a second person; this account was made after the request"):
+        decide_override(override=asked, user=puppet, approved=True)
+
+
 def test_a_refusal_leaves_the_gate_closed_and_another_may_be_asked(asked, stopped, sue, kim):
     decide_override(override=asked, user=kim, approved=False, comment="Not enough positives.")
-    with pytest.raises(WrongState, match="gate is closed"):
+    with pytest.raises(WrongState, match="does not meet the promotion criteria"):
         promote(comparison=stopped, user=kim)
     again = request_override(comparison=stopped, user=kim, reason="More positives by now.")
     decide_override(override=again, user=sue, approved=True)
@@ -76,7 +86,7 @@ def test_asking_needs_a_reason_and_a_closed_gate(comparison, stopped, champion, 
     with pytest.raises(WrongState, match="only with a reason"):
         request_override(comparison=stopped, user=sue, reason="  ")
     passed = compare(champion, stopped.challenger)
-    with pytest.raises(WrongState, match="open; promote model resnet-test 2 directly"):
+    with pytest.raises(WrongState, match="meets the promotion criteria; promote model resnet-test 2 directly"):
         request_override(comparison=passed, user=sue, reason=WHY)
     assert not may_ask_override(passed)
 

@@ -6,14 +6,14 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
 from accounts.models import Action, Event
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from cases.models import Scan
 from inference.handover import recall_from_retired
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, Urgency
 from inference.queue import claim, give_back, store_answer
 from inference.runner import run_queued
 from inference.service import active_model
-from learning.models import Entry, ServicePeriod
+from learning.models import Comparison, Dataset, Entry, ServicePeriod
 from learning.service.activation import activate_model
 from learning.service.promotion import check_promotion, may_promote, promote, refuse_model, roll_back
 from tests.inference.cast import stored_scan
@@ -75,7 +75,7 @@ def test_a_second_click_changes_nothing(comparison, challenger, sue, kim):
 
 
 def test_a_closed_gate_says_why(stopped, champion, sue):
-    with pytest.raises(WrongState, match="The gate is closed for model resnet-test 2") as refused:
+    with pytest.raises(WrongState, match="resnet-test 2 does not meet the promotion criteria") as refused:
         promote(comparison=stopped, user=sue)
     assert REASON in str(refused.value)
     assert "second person" in str(refused.value)
@@ -172,10 +172,31 @@ def test_after_a_rollback_a_new_promotion_rolls_back_past_what_was_left(make_mod
     assert roll_back(user=sue, reason="Worse too.") == one
 
 
-def test_a_model_rolled_back_can_be_promoted_again(comparison, challenger, sue):
+def test_after_a_rollback_the_comparison_says_so_and_offers_nothing(comparison, champion, sue):
+    promote(comparison=comparison, user=sue)
+    roll_back(user=sue, reason="Too many alarms.")
+    found = check_promotion(comparison)
+    assert (found.is_open, found.by_gate, found.rolled_back) == (False, False, True)
+    assert "left it by a rollback" in found.obstacles[0]
+    assert "(“Too many alarms.”)" in found.obstacles[0]
+    with pytest.raises(WrongState, match="Train another model, or compare it again on a newer data set"):
+        promote(comparison=comparison, user=sue)
+    assert active_model() == champion
+
+
+def test_a_model_rolled_back_can_be_promoted_by_a_comparison_made_since(comparison, champion, challenger, sue):
     promote(comparison=comparison, user=sue)
     roll_back(user=sue, reason="By mistake.")
-    assert promote(comparison=comparison, user=sue) == challenger
+    assert promote(comparison=compare(champion, challenger), user=sue) == challenger
+
+
+def test_what_an_earlier_release_let_pass_is_judged_again_before_it_serves(comparison, champion, challenger, sue):
+    dataset = Dataset.objects.create(content_hash="earlier")
+    earlier = Comparison.objects.create(dataset=dataset, champion=champion, challenger=challenger, passed=True)
+    found = check_promotion(earlier)
+    assert (found.is_open, found.by_gate) == (False, True)
+    with pytest.raises(WrongState, match="made by the criteria of an earlier release"):
+        promote(comparison=earlier, user=sue)
 
 
 def test_a_second_click_on_rollback_does_not_go_back_two_models(make_model, sue):
@@ -278,7 +299,7 @@ def test_no_scan_is_answered_by_two_models_in_service(make_model, case, cara, su
     def change():
         promote(comparison=comparison, user=sue)
         roll_back(user=sue, reason="Worse.", leaving=challenger)
-        promote(comparison=comparison, user=sue)
+        promote(comparison=compare(champion, challenger), user=sue)
 
     assert at_once([upload, upload, work, work, change]) == []
     while work_once():

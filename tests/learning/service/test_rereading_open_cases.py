@@ -4,8 +4,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import close_case, reopen_case
-from cases.errors import WrongState
 from cases.models import Review
 from cases.reading import decide
 from cases.reviews import record_review
@@ -251,9 +251,9 @@ def test_uploads_rereadings_and_changes_of_model_do_not_hold_each_other_up(
                 stored_scan(case, cara, [50], announce=True)
 
     def change():
-        promote(comparison=comparison, user=sue)
+        promote(comparison=compare(champion, challenger), user=sue)
         roll_back(user=sue, reason="Worse.", leaving=challenger)
-        promote(comparison=comparison, user=sue)
+        promote(comparison=compare(champion, challenger), user=sue)
 
     def reread():
         for _ in range(4):

@@ -7,8 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Max
 
 from accounts.models import Action, Event
+from accounts.refusals import WrongState
 from cases.casework import amend_case
-from cases.errors import WrongState
 from cases.models import Scan
 from cases.reviews import record_review
 from inference.current_answer import answers_by_scan

@@ -6,8 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from cases.errors import WrongState
+from accounts.refusals import WrongState
 from ctportal.demo.learning_loop import LoopResult, run_loop
+from learning.comparison.comparison_figures import Difference, read_figures
 
 WEIGHTS = "weights/resnet50_imagenet_conv1-4.npz"
 
@@ -45,27 +46,30 @@ def _weights(folder: Path) -> str:
 
 
 def _table(result: LoopResult) -> str:
-    figures = result.comparison.figures
+    figures = read_figures(result.comparison.figures)
     lines = [
         "",
-        f"{figures['n']} scans of {figures['patients']} test patients that neither model has seen, "
-        f"{figures['positives']} with COVID-19:",
+        f"{figures.n} scans of {figures.patients} test patients that neither model has seen, "
+        f"{figures.positives} with COVID-19:",
         f"{'':<24}{'missed':>8}{'false alarms':>14}{'sensitivity':>13}{'specificity':>13}{'AUC':>8}",
     ]
     for title, model, side in (
-        ("in service", result.first, figures["champion"]),
-        ("retrained", result.second, figures["challenger"]),
+        ("in service", result.first, figures.champion),
+        ("retrained", result.second, figures.challenger),
     ):
         lines.append(
-            f"{title + ': ' + str(model):<24.24}{side['false_negatives']:>8}{side['false_positives']:>14}"
-            f"{side['sensitivity']:>13.3f}{side['specificity']:>13.3f}{side['auc']:>8.3f}"
+            f"{title + ': ' + str(model):<24.24}{side.missed:>8}{side.false_alarms:>14}"
+            f"{side.sensitivity:>13.3f}{side.specificity:>13.3f}{side.auc:>8.3f}"
         )
-    for name, difference in figures["differences"].items():
-        interval = f"{difference['low']:+.3f} to {difference['high']:+.3f}"
-        lines.append(f"{name:<12} {difference['value']:+.3f}  (95 % interval {interval})")
-    gate = "open" if result.comparison.passed else "closed, overridden by two people"
-    lines.append(f"Gate: {gate}. {result.seconds:.0f} s in all.")
+    lines += [_difference(name, found) for name, found in figures.differences.items()]
+    met = "met" if result.comparison.passed else "not met, overridden by two people"
+    lines.append(f"Promotion criteria: {met}. {result.seconds:.0f} s in all.")
     return "\n".join(lines)
+
+
+def _difference(name: str, found: Difference) -> str:
+    interval = "too few to give one" if found.low is None else f"{found.low:+.3f} to {found.high:+.3f}"
+    return f"{name:<12} {found.value:+.3f}  (95 % interval: {interval})"
 
 
 def _as_json(result: LoopResult) -> str:

@@ -4,25 +4,23 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.logins import login_digest
 from accounts.models import Action, Event, EventQuerySet, User
-from accounts.rights import REFUSALS, Right, sites_with
-from cases.models import Scan
-from cases.reviews import hidden_scan_ids
+from accounts.origin import kept_address
+from accounts.rights import Right, require_somewhere
+from cases.disclosure import note_shown
+from cases.reviews import hidden_scans, reviews_of
 from ctportal.pages.account.event_text import tell_event
+from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
 
 
 class EventFilter(forms.Form):
@@ -33,6 +31,7 @@ class EventFilter(forms.Form):
     case = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
     since = forms.DateField(label="From", required=False, widget=DayInput)
     until = forms.DateField(label="Until", required=False, widget=DayInput)
+    source = forms.CharField(label="From address", max_length=64, required=False)
 
     def choose(self, events: EventQuerySet) -> EventQuerySet:
         """Days are the user's own, from the first to the last moment of each."""
@@ -42,25 +41,27 @@ class EventFilter(forms.Form):
         events = events.filter(**{path: chosen[name] for name, path in conditions.items() if chosen.get(name)})
         if words := chosen.get("person"):
             name = Q(actor__username__icontains=words) | Q(actor__last_name__icontains=words)
-            events = events.filter(name | Q(actor__first_name__icontains=words))
+            tried = Q(details__login=login_digest(words))  # a log-in under a name that nobody has
+            events = events.filter(name | Q(actor__first_name__icontains=words) | tried)
+        if source := chosen.get("source"):
+            events = events.filter(Q(address__startswith=source) | Q(address=kept_address(source)))
         return events
 
 
 @login_required
 @require_GET
 def list_events(request: PersonRequest) -> HttpResponse:
-    if not sites_with(request.user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])
+    require_somewhere(request.user, Right.MANAGE)
     form = EventFilter(request.GET)
     events = form.choose(Event.objects.visible_to(request.user).select_related("actor", "site"))
+    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(request.user)))
     page = Paginator(events, ROWS).get_page(request.GET.get("page"))
-    hidden = _hidden_scans(request.user, page.object_list)
-    told = [tell_event(event, hidden_scans=hidden) for event in page.object_list]
+    _note_labels(request.user, page.object_list)
+    told = [tell_event(event) for event in page.object_list]
     return render(request, "events/events.html", {"form": form, "page": page, "told": told})
 
 
-def _hidden_scans(user: User, events: Any) -> set[int]:
-    """A manager who also reads at a blinded site is told no label before deciding."""
-    scan_ids = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
-    scans = Scan.objects.filter(pk__in=scan_ids - {None}).select_related("case__patient__site")
-    return hidden_scan_ids(user, scans)
+def _note_labels(user: User, events: Any) -> None:
+    """The words of a review name its label, which the user has then seen."""
+    scans = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
+    note_shown(user, scans - {None})

@@ -4,6 +4,8 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, Q
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,9 +13,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.membership import add_member, remove_member, set_blinded_reads
 from accounts.models import Membership, Role, Site, User
+from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
-from cases.errors import WrongState
+from accounts.tokens import revoke_tokens_of_member
 from ctportal.pages.shared.requests import PersonRequest
+
+SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())
 
 
 class MemberForm(forms.Form):
@@ -54,8 +59,20 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
         remove_member(membership=membership, user=request.user)
     except ValidationError as error:
         raise WrongState(error.messages[0]) from None
-    messages.success(request, f"{membership.user.display_name} has one role less at {site}.")
+    messages.success(request, f"The role was removed: {membership.user.display_name}, {membership.get_role_display().lower()} at {site}.")
     return redirect(_address(site))
+
+
+@login_required
+@require_POST
+def revoke(request: PersonRequest, pk: int) -> HttpResponse:
+    """Ends all API tokens of a member."""
+    visible = Membership.objects.filter(site__in=Site.objects.visible_to(request.user))
+    membership = get_object_or_404(visible.select_related("site", "user"), pk=pk)
+    count = revoke_tokens_of_member(member=membership.user, site=membership.site, by=request.user)
+    words = "1 API token" if count == 1 else f"{count} API tokens"
+    messages.success(request, f"{words} of {membership.user.display_name} revoked.")
+    return redirect(_address(membership.site))
 
 
 @login_required
@@ -86,7 +103,9 @@ def _page(request: PersonRequest, site: Site, form: MemberForm, status: int = 20
     context = {
         "site": site,
         "sites": sites_with(request.user, Right.MANAGE),
-        "memberships": site.memberships.select_related("user"),
+        "memberships": site.memberships.select_related("user").annotate(
+            tokens=Count("user__api_tokens", filter=SERVES)
+        ),
         "form": form,
     }
     return render(request, "accounts/members.html", context, status=status)

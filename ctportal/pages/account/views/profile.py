@@ -3,6 +3,7 @@
 import zoneinfo
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -67,6 +68,7 @@ def show_profile(request: PersonRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+@reauthentication_required
 @never_cache
 @sensitive_variables("secret")
 def issue(request: PersonRequest) -> HttpResponse:
@@ -86,7 +88,7 @@ def issue(request: PersonRequest) -> HttpResponse:
 @require_POST
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=pk)
-    revoke_token(token=token)
+    revoke_token(token=token, by=request.user)
     messages.success(request, f"The token “{token.name}” is revoked.")
     return redirect("profile")
 

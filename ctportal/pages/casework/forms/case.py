@@ -26,7 +26,7 @@ def reader_field(site: Site) -> ReaderField:
         required=False,
         empty_label="Nobody yet",
         label="Reader",
-        help_text="Who is to read it. Left open, any reader of the site takes it.",
+        help_text="The reader of this case. If left open, any reader of the site can take it.",
     )
 
 

@@ -9,7 +9,7 @@ from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
 
 ANY = "any"
-STATUSES = [("", "Not closed"), *CaseStatus.choices, (ANY, "Any")]
+STATUSES = [("", "Active"), *CaseStatus.choices, (ANY, "Any")]
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
@@ -47,6 +47,7 @@ class WorklistForm(forms.Form):
     opened_from = _day("Opened from")
     opened_to = _day("Opened to")
     needs_review = forms.BooleanField(label="Needs review", required=False)
+    readers_disagree = forms.BooleanField(label="Readers disagree", required=False)
     mine = forms.BooleanField(label="Assigned to me", required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
@@ -77,6 +78,7 @@ class WorklistForm(forms.Form):
             decision=chosen.get("decision", ""),
             label=chosen.get("label", ""),
             needs_review=True if chosen.get("needs_review") else None,
+            readers_disagree=True if chosen.get("readers_disagree") else None,
             reader=self.user if chosen.get("mine") else None,
             site=chosen.get("site"),
             opened_from=chosen.get("opened_from"),
@@ -88,7 +90,10 @@ class WorklistForm(forms.Form):
 
     @property
     def is_narrowed(self) -> bool:
-        return any(value for name, value in self.cleaned_data.items() if name != "sort")
+        return bool(self.filters_in_use())
+
+    def filters_in_use(self) -> list[str]:
+        return [name for name, value in self.cleaned_data.items() if value and name != "sort"]
 
     def _is_view(self, **chosen: Any) -> bool:
         used = {name: value for name, value in self.cleaned_data.items() if value and name != "sort"}
@@ -108,7 +113,7 @@ class WorklistForm(forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 

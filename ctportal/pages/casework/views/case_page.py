@@ -9,11 +9,21 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Event, User
+from accounts.models import Action, Event, User
 from accounts.rights import Right, fetch, rights_at
-from cases.casework import close_case, reopen_case, withdraw_scan
+from cases.casework import (
+    HOW_TO_AGREE,
+    cancel_case,
+    close_case,
+    may_cancel,
+    reopen_case,
+    why_not_closed,
+    withdraw_scan,
+)
 from cases.models import Case, Scan, Slice
 from cases.reading import note_view
+from cases.reviews import reviews_of
+from cases.worklist import status_shown
 from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
 from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
 from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
@@ -33,8 +43,10 @@ def show_case(request: PersonRequest, pk: int) -> HttpResponse:
     context |= {
         "rights": {right.value: True for right in rights},
         "history": _history(case, request.user, context["entries"]),
-        "can_assign": not case.is_closed and bool(rights & {Right.UPLOAD, Right.REVIEW}),
-        "can_read": Right.REVIEW in rights and not case.is_closed,
+        "can_assign": not case.is_settled and bool(rights & {Right.UPLOAD, Right.REVIEW}),
+        "can_read": Right.REVIEW in rights and not case.is_settled,
+        "may_cancel": may_cancel(request.user, case),
+        "why_not_closed": why_not_closed(case, request.user) if Right.CLOSE in rights else "",
     }
     return render(request, "cases/case.html", context)
 
@@ -72,10 +84,19 @@ def reopen(request: PersonRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def cancel(request: PersonRequest, pk: int) -> HttpResponse:
+    case = _fetch_case(request, pk)
+    cancel_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
+    messages.success(request, f"Case #{case.pk} is cancelled. It can be reopened here.")
+    return redirect("case-detail", pk=pk)
+
+
+@login_required
+@require_POST
 def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record and counts no more.")
+    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record but no longer counts.")
     return redirect("case-detail", pk=scan.case_id)
 
 
@@ -85,18 +106,21 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
         scan.case = case
     answers, reviews, uses = shown_answers(user, scans), reviews_by_scan(scans), uses_by_scan(user, scans)
     entries = [_entry(scan, answers[scan.pk], reviews[scan.pk], uses.get(scan.pk)) for scan in scans]
+    hides_answers = any(entry["answer"].is_hidden for entry in entries)
     return {
         "case": case,
+        "shown_status": status_shown(case, answer_hidden=hides_answers),
+        "how_to_agree": HOW_TO_AGREE,
         "patient": case.patient,
         "entries": entries,
         "has_pending": any(entry["answer"].is_awaited for entry in entries),
         "fingerprint": _fingerprint(entries),
-        "hides_answers": any(entry["answer"].is_hidden for entry in entries),
+        "hides_answers": hides_answers,
     }
 
 
 def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: ToldUse | None) -> dict[str, Any]:
-    """What colleagues decided stays hidden with the model's answer: it would give the answer away.
+    """What colleagues decided stays hidden with the model's answer, and so does whether any of them has.
 
     So does the scan's use: only what readers agree on is used.
     """
@@ -104,7 +128,6 @@ def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: Told
         "scan": scan,
         "answer": answer,
         "reviews": [] if answer.is_hidden else reviews,
-        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
         "use": None if answer.is_hidden else use,
     }
 
@@ -125,8 +148,9 @@ def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[Told
     events = Event.objects.filter(case_id=case.pk).select_related("actor")
     if Right.MANAGE not in rights_at(user, case.site):
         events = events.exclude(action__in=LOOKING)
-    hidden = {entry["scan"].pk for entry in entries if entry["answer"].is_hidden}
-    return [tell_event(event, hidden_scans=hidden) for event in events[:HISTORY_LENGTH]]
+    hidden = [entry["scan"].pk for entry in entries if entry["answer"].is_hidden]
+    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden))
+    return [tell_event(event) for event in events[:HISTORY_LENGTH]]
 
 
 def _fetch_case(request: PersonRequest, pk: int) -> Case:

@@ -7,15 +7,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.rights import Right, fetch, sites_with
+from accounts.rights import Right, fetch, require_somewhere, sites_with
 from cases.casework import amend_case, open_case
 from cases.models import Case, Patient
+from cases.reading import note_view
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import patients_found
 from ctportal.pages.casework.forms.case import AssignForm, CaseForm
 from ctportal.pages.casework.forms.patient import NewPatientForm
 from ctportal.pages.casework.views.patients import register
-from ctportal.pages.shared.frame import require_somewhere, safe_next
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number, safe_next
+from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
 SHOWN_MATCHES = 8
 
@@ -24,12 +26,12 @@ SHOWN_MATCHES = 8
 @require_http_methods(["GET", "POST"])
 def create_case(request: PersonRequest) -> HttpResponse:
     """First the patient, found or registered; then, with `?patient=`, the case."""
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     chosen = request.GET.get("patient", "")
     if not chosen.isdecimal():
-        return choose_patient(request)
-    patients = Patient.objects.select_related("site")
-    patient = fetch(patients, user=request.user, right=Right.UPLOAD, pk=min(int(chosen), 2**63 - 1))
+        return to_search(request) if asks_to_search(request) else choose_patient(request)
+    patient = fetch(Patient.objects.select_related("site"), user=request.user, right=Right.UPLOAD, pk=number(chosen))
+    note_patient_view(patient, request.user)
     form = CaseForm(request.POST or None, site=patient.site)
     if form.is_bound and form.is_valid():
         case = open_case(patient=patient, user=request.user, **form.facts())
@@ -41,7 +43,7 @@ def create_case(request: PersonRequest) -> HttpResponse:
 
 def choose_patient(request: PersonRequest) -> HttpResponse:
     user = request.user
-    search = request.GET.get("q", "").strip()[:200]
+    search = searched_words(request)
     form = NewPatientForm(request.POST or None, user=user, initial=_guess(search))
     patient = register(request, form)
     if patient is not None:
@@ -52,6 +54,7 @@ def choose_patient(request: PersonRequest) -> HttpResponse:
         else Patient.objects.none()
     )
     matches = list(found[: SHOWN_MATCHES + 1])
+    note_list("patients", matches[:SHOWN_MATCHES], user, filters=["search"])
     context = {
         "form": form,
         "search": search,
@@ -72,6 +75,7 @@ def _guess(search: str) -> dict[str, str]:
 def edit_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk, Right.UPLOAD)
     case.require_not_closed()
+    note_view(case, request.user)
     form = CaseForm(request.POST or None, site=case.site, case=case)
     if form.is_bound and form.is_valid():
         amend_case(case=case, user=request.user, **form.facts())
@@ -90,7 +94,7 @@ def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         amend_case(case=case, user=request.user, assigned_reader=form.reader())
         reader = form.reader()
-        words = f"{reader.display_name} is to read it." if reader else "Any reader may take it."
+        words = f"Assigned to {reader.display_name}." if reader else "Any reader may take it."
         messages.success(request, f"Case #{case.pk}: {words}")
     return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,13 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Site, User
-from accounts.rights import REFUSALS, Right, sites_with
+from accounts.rights import Right, require_somewhere, sites_with
+from cases.disclosure import note_shown
 from cases.labelled_export import export_labelled_set
-from cases.labelled_set import Standing, counts_by_agreement, counts_by_site, counts_by_standing, labelled_scans
+from cases.labelled_set import Standing, counts_by_agreement, counts_by_site, counts_by_standing, labels_shown_to
 from cases.labels import Agreement
 from cases.models import Label, ScanQuerySet
-from cases.reviews import hidden_scan_ids
-from ctportal.pages.shared.downloads import zip_download
+from ctportal.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
@@ -43,34 +42,34 @@ class LabelledSetFilter(forms.Form):
     def scans(self) -> ScanQuerySet:
         """What is chosen; a filter that is no choice of the form chooses nothing away."""
         chosen = self.cleaned_data if self.is_valid() else {}
-        scans = labelled_scans(self.user, with_synthetic=bool(chosen.get("synthetic")))
+        scans = labels_shown_to(self.user, with_synthetic=bool(chosen.get("synthetic")))
         if chosen.get("site"):
             scans = scans.filter(case__patient__site=chosen["site"])
-        if chosen.get("label"):
-            scans = scans.filter(final_label=chosen["label"])
-        return scans.filter(**{name: chosen[name] for name in ("standing", "agreement") if chosen.get(name)})
+        exact = ("label", "standing", "agreement")
+        return scans.filter(**{name: chosen[name] for name in exact if chosen.get(name)})
 
 
 @login_required
 @require_GET
 def show_labels(request: PersonRequest) -> HttpResponse:
-    _require_manager(request.user)
+    require_somewhere(request.user, Right.MANAGE)
     form = LabelledSetFilter(request.GET, user=request.user)
     scans = form.scans()
     by_site = counts_by_site(scans)
     page = Paginator(scans, ROWS).get_page(request.GET.get("page"))
+    note_shown(request.user, [scan.pk for scan in page.object_list if not scan.is_hidden])
     for scan in page.object_list:
         scan.standing_words = Standing(scan.standing).label
     context = {
         "form": form,
         "page": page,
-        "hidden": hidden_scan_ids(request.user, page.object_list),
         "by_site": by_site,
         "by_standing": counts_by_standing(scans),
         "by_agreement": counts_by_agreement(scans),
         "covid": sum(counts.covid for counts in by_site),
         "non_covid": sum(counts.non_covid for counts in by_site),
         "included": sum(counts.included for counts in by_site),
+        "hidden": sum(counts.hidden for counts in by_site),
     }
     return render(request, "labels/labels.html", context)
 
@@ -78,11 +77,6 @@ def show_labels(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def export_labels(request: PersonRequest) -> HttpResponseBase:
-    _require_manager(request.user)
+    require_somewhere(request.user, Right.MANAGE)
     archive = export_labelled_set(scans=LabelledSetFilter(request.POST, user=request.user).scans(), user=request.user)
     return zip_download(archive, name=f"labelled-set-{timezone.localdate():%Y-%m-%d}")
-
-
-def _require_manager(user: User) -> None:
-    if not sites_with(user, Right.MANAGE).exists():
-        raise PermissionDenied(REFUSALS[Right.MANAGE])

@@ -8,28 +8,29 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.events import record_event
-from accounts.models import Action
-from accounts.rights import Right, fetch, rights_at
-from cases.casework import amend_patient, register_patient
-from cases.errors import DuplicateRecordNumber
+from accounts.rights import Right, fetch, require_somewhere, rights_at
+from cases.casework import DuplicateRecordNumber, amend_patient, register_patient
 from cases.models import Patient
+from cases.view_events import note_list, note_patient_view
 from cases.worklist import WorklistFilter, patients_found, worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm
-from ctportal.pages.shared.frame import require_somewhere
 from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
 PAGE_SIZE = 50
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 def list_patients(request: PersonRequest) -> HttpResponse:
     user = request.user
-    search = request.GET.get("q", "")[:200]
+    if request.method == "POST" or asks_to_search(request):
+        return to_search(request)
+    search = searched_words(request)
     found = patients_found(user, search).annotate(case_count=Count("cases"), last_case=Max("cases__created_at"))
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    note_list("patients", page.object_list, user, filters=["search"] if search else [])
     return render(request, "patients/list.html", {"page": page, "search": search})
 
 
@@ -38,10 +39,10 @@ def list_patients(request: PersonRequest) -> HttpResponse:
 def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
     user = request.user
     patient = fetch(Patient.objects.select_related("site"), user=user, pk=pk)
-    record_event(Action.PATIENT_VIEWED, actor=user, site=patient.site, subject=patient)
+    note_patient_view(patient, user)
     context = {
         "patient": patient,
-        "rows": case_rows(worklist(user, WorklistFilter(patient=patient), order="newest")),
+        "rows": case_rows(user, worklist(user, WorklistFilter(patient=patient), order="newest")),
         "can_upload": Right.UPLOAD in rights_at(user, patient.site),
     }
     return render(request, "patients/detail.html", context)
@@ -50,7 +51,7 @@ def show_patient(request: PersonRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def create_patient(request: PersonRequest) -> HttpResponse:
-    require_somewhere(request, Right.UPLOAD)
+    require_somewhere(request.user, Right.UPLOAD)
     form = NewPatientForm(request.POST or None, user=request.user)
     patient = register(request, form)
     return (
@@ -80,6 +81,7 @@ def refuse_duplicate(form: PatientForm, error: DuplicateRecordNumber) -> None:
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: PersonRequest, pk: int) -> HttpResponse:
     patient = fetch(Patient.objects.select_related("site"), user=request.user, right=Right.UPLOAD, pk=pk)
+    note_patient_view(patient, request.user)
     form = PatientForm(request.POST or None, patient=patient)
     if form.is_bound and form.is_valid():
         try:

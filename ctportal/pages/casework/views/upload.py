@@ -1,6 +1,5 @@
 """Files into a case: by the upload script, which asks for JSON, or by a plain form."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -11,11 +10,14 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
 from cases.models import Case
+from cases.patient_check import PatientMismatch
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import Upload, receive_upload
 from ctportal.pages.shared.refusals import refuse, wants_json
+from ctportal.pages.shared.requests import sent_json
 
 
 @csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
@@ -40,24 +42,53 @@ def _ask_to_log_in(request: HttpRequest, pk: int) -> HttpResponse:
 def _receive(request: HttpRequest, case: Case) -> HttpResponse:
     user: Any = request.user
     files = sent_files(request, names=_names(request))
-    upload = receive_upload(
-        case=case,
-        user=user,
-        files=files,
-        together="together" in request.POST,
-        accept_any_modality="accept_any_modality" in request.POST,
-    )
+    try:
+        upload = receive_upload(
+            case=case,
+            user=user,
+            files=files,
+            together="together" in request.POST,
+            accept_any_modality="accept_any_modality" in request.POST,
+            confirmation=_confirmation(request),
+        )
+    except PatientMismatch as mismatch:
+        return _ask_whose(request, case, mismatch)
     if wants_json(request):
         return JsonResponse(_told(upload), status=201 if upload.scans else 422)
     return _answer_form(request, case, upload, count=len(files))
 
 
+def _confirmation(request: HttpRequest) -> str | None:
+    """The reason of whoever confirms the patient on the page, where one is needed."""
+    reason = request.POST.get("confirm_reason", "").replace("\0", "").strip()[:LONGEST_REASON]
+    return reason if reason and "confirm_patient" in request.POST else None
+
+
+def _ask_whose(request: HttpRequest, case: Case, mismatch: PatientMismatch) -> HttpResponse:
+    """Shows what the files say beside the case's patient, to whoever may upload and so may see the patient."""
+    if wants_json(request):
+        question = {
+            "words": str(mismatch),
+            "differences": [
+                {"words": each.words, "in_case": each.in_case, "in_file": each.in_file} for each in mismatch.differences
+            ],
+            "elsewhere": _elsewhere(mismatch),
+        }
+        return JsonResponse({"question": question}, status=409)
+    context = {"case": case, "mismatch": mismatch, "elsewhere": _elsewhere(mismatch)}
+    return render(request, "cases/upload_mismatch.html", context, status=409)
+
+
+def _elsewhere(mismatch: PatientMismatch) -> str:
+    if not mismatch.is_elsewhere:
+        return ""
+    named = ", ".join(f"case #{pk}" for pk in mismatch.elsewhere)
+    return f"The series or a picture of it is already in another patient's case{f': {named}' if named else ''}."
+
+
 def _names(request: HttpRequest) -> list[str] | None:
     """The script sends each file's path in its folder, since a form's file has only its last name."""
-    try:
-        names = json.loads(request.POST.get("names", "null"))
-    except ValueError:
-        return None
+    names = sent_json(request.POST.get("names", "null"))
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return names if is_list else None
 

@@ -5,30 +5,39 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.rights import Right, rights_anywhere
-from cases.models import Case, CaseStatus
+from cases.models import Case
+from cases.view_events import note_list
 from cases.worklist import worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.worklist import WorklistForm
 from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
 PAGE_SIZE = 50
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 def show_worklist(request: PersonRequest) -> HttpResponse:
     user = request.user
-    form = WorklistForm(request.GET, user=user)
+    if request.method == "POST" or asks_to_search(request):
+        return to_search(request, keeping=WorklistForm(user=user).fields)
+    asked = request.GET.copy()
+    asked["q"] = searched_words(request)
+    form = WorklistForm(asked, user=user)
     cases = worklist(user, form.wanted(), order=form.order())
     page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
+    note_list(
+        "cases", page.object_list, user, filters=["search" if name == "q" else name for name in form.filters_in_use()]
+    )
     context = {
         "form": form,
         "page": page,
-        "rows": case_rows(page),
+        "rows": case_rows(user, page),
         "order": form.order(),
         "counts": _counts(user),
         "can_review": Right.REVIEW in rights_anywhere(user),
@@ -37,7 +46,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
 
 
 def _counts(user: User) -> dict[str, int]:
-    waiting = Case.objects.visible_to(user).exclude(status=CaseStatus.CLOSED)
+    waiting = Case.objects.visible_to(user).active()
     return waiting.aggregate(
         to_read=Count("pk", filter=Q(needs_review=True)),
         mine=Count("pk", filter=Q(assigned_reader=user)),

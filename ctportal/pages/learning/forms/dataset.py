@@ -6,6 +6,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
 
@@ -13,9 +14,10 @@ ANY = [("", "Any")]
 
 
 class DatasetForm(forms.Form):
-    """Which labels are to be frozen. Everything that the manager has is chosen at first."""
+    """Chooses which labels are frozen. At first everything that the manager has is chosen."""
 
     marks_optional = False
+    remembered = ("consensus_only", "with_synthetic")
 
     sites = forms.ModelMultipleChoiceField(
         Site.objects.none(), label="Sites", required=False, widget=forms.CheckboxSelectMultiple
@@ -26,12 +28,12 @@ class DatasetForm(forms.Form):
     consensus_only = forms.BooleanField(
         label="Only scans on which two readers or more agree",
         required=False,
-        help_text="Surer labels, but fewer: scans that one reader decided stay out.",
+        help_text="More reliable labels, but fewer: scans that only one reader has decided are left out.",
     )
     with_synthetic = forms.BooleanField(
-        label="Synthetic scans too",
+        label="Include synthetic scans",
         required=False,
-        help_text="Those that were drawn for demonstration. For trying the portal out, never for patients.",
+        help_text="Scans drawn for demonstration, to try out the portal. Never for a model that reads patients.",
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -51,6 +53,11 @@ class DatasetForm(forms.Form):
             "consensus_only": newest is not None and newest.consensus_only,
             "with_synthetic": newest is not None and newest.with_synthetic,
         }
+
+    def named(self) -> str:
+        """What it is built of, for a confirmation."""
+        chosen = [*self.cleaned_data["sites"], *(self.cleaned_data.get("base_sets") or [])]
+        return ", ".join(map(str, chosen))
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
@@ -78,14 +85,14 @@ class DatasetScanFilter(forms.Form):
         max_length=120,
         widget=forms.SearchInput(attrs={"autocomplete": "off", "data-shortcut": "/", "data-shortcut-words": "Search"}),
     )
-    split = forms.ChoiceField(label="Side", choices=ANY + Split.choices, required=False)
+    split = forms.ChoiceField(label="Split", choices=ANY + Split.choices, required=False)
     label = forms.ChoiceField(choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")], required=False)
     source = forms.ChoiceField(label="From", required=False)
     agreement = forms.ChoiceField(label="Readers", choices=[*ANY, *AGREEMENT_WORDS.items()], required=False)
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
-        named = {row["source"]: row.get("title") or row["source"] for row in dataset.counts.get("by_source") or []}
+        named = {row.source: row.title for row in counts_of(dataset).sources}
         self.fields["source"].choices = [*ANY, *named.items()]  # type: ignore[attr-defined]
 
     def filters(self) -> ScanFilters:
@@ -93,15 +100,11 @@ class DatasetScanFilter(forms.Form):
         self.is_valid()
         return ScanFilters(**{name: value.replace("\0", "") for name, value in self.cleaned_data.items()})
 
-    @property
-    def tells_labels(self) -> bool:
-        return bool(self.cleaned_data.get("label"))
-
 
 class ExcludedFilter(forms.Form):
     marks_optional = False
 
-    reason = forms.ChoiceField(label="Why", choices=ANY + Exclusion.choices, required=False)
+    reason = forms.ChoiceField(label="Reason", choices=ANY + Exclusion.choices, required=False)
 
     def chosen(self) -> str:
         return self.cleaned_data.get("reason", "") if self.is_valid() else ""

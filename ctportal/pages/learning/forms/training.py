@@ -8,24 +8,25 @@ from accounts.models import User
 from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
+from learning.datasets.dataset_counts import counts_of
 from learning.models import Dataset, Method, TrainingRun
 from learning.training.recipes import Option, options_of
 
 SERVICE, SCRATCH = "service", "scratch"
 METHOD_WORDS = {
-    Method.HEAD: "Fit the last layer again: minutes, and safe with few cases",
-    Method.FINETUNE: "Train the network itself: hours, for hundreds of cases or more",
+    Method.HEAD: "Retrain the last layer: minutes, suitable for few cases",
+    Method.FINETUNE: "Train the whole network: hours, for hundreds of cases or more",
 }
 
 
 class DatasetChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
-        return f"{obj}: {counted(obj.counts.get('scans', 0), 'scan')}, {frozen}"
+        return f"{obj}: {counted(counts_of(obj).scans, 'scan')}, {frozen}"
 
 
 class TrainingForm(forms.Form):
-    """On what, from what and how a new model learns. What can be set follows from method and start."""
+    """Chooses on what, from what and how a new model is trained. What can be set depends on method and start."""
 
     dataset = DatasetChoice(Dataset.objects.none(), label="Data set", empty_label=None)
     start = forms.ChoiceField(label="Starts from", widget=forms.RadioSelect)
@@ -35,7 +36,7 @@ class TrainingForm(forms.Form):
         super().__init__(data)
         self.serving = serving
         self.fields["dataset"].queryset = Dataset.objects.visible_to(user)  # type: ignore[attr-defined]
-        scratch = (SCRATCH, "Nothing: a new network from scratch")
+        scratch = (SCRATCH, "From scratch: a new network")
         starts = [(SERVICE, f"The model in service, {serving}"), scratch] if serving else [scratch]
         self.fields["start"].choices = starts  # type: ignore[attr-defined]
         self.options = options_of(method=data.get("method", ""), parent=self.parent)

@@ -14,12 +14,13 @@ from accounts.models import User
 from ctportal.pages.learning.changes import changes_of
 from ctportal.pages.learning.figures import difference_lines, findings_of, gain_in_words, sides_of, subgroups_of
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
+from learning.comparison.comparison_figures import read_figures
 from learning.comparison.requests import request_comparison
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.service.overrides import may_ask_override
-from learning.service.promotion import check_promotion, may_promote
+from learning.service.promotion import check_promotion, criteria_not_met, may_promote
 
 COMPARISONS = 25
 
@@ -37,20 +38,16 @@ def list_comparisons(request: PersonRequest) -> HttpResponse:
 @require_GET
 def show_comparison(request: PersonRequest, pk: int) -> HttpResponse:
     comparison = get_object_or_404(visible_comparisons(request.user), pk=pk)
-    figures = comparison.figures
+    figures = read_figures(comparison.figures)
     context = {
         "comparison": comparison,
-        "scans": figures.get("n", 0),
-        "patients": figures.get("patients", 0),
+        "figures": figures,
         "gain": gain_in_words(comparison),
         "findings": findings_of(comparison),
-        "gate": figures.get("gate") or {},
         "sides": sides_of(comparison),
         "differences": difference_lines(figures),
         "changes": changes_of(comparison, user=request.user),
-        "subgroups": subgroups_of(comparison),
-        "left_out": figures.get("left_out") or {},
-        "failed": figures.get("failed") or [],
+        "subgroups": subgroups_of(figures),
         "run": TrainingRun.objects.visible_to(request.user).filter(model=comparison.challenger).first(),
     }
     return render(request, "learning/comparison.html", context | _decision(request.user, comparison))
@@ -62,6 +59,7 @@ def _decision(user: User, comparison: Comparison) -> dict[str, Any]:
     override = comparison.overrides.select_related("requested_by", "decided_by").first()
     return {
         "found": check_promotion(comparison),
+        "not_met": criteria_not_met(comparison),
         "may": may,
         "may_ask": may and may_ask_override(comparison),
         "override": override,
@@ -80,8 +78,7 @@ def _asked_again(user: User, challenger: ModelVersion) -> ComparisonRequest | No
 def compare_again(request: PersonRequest, pk: int) -> HttpResponse:
     """With the model that is in service now, on the data set of the form."""
     model = get_object_or_404(ModelVersion, pk=pk)
-    wanted = request.POST.get("dataset", "")
-    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=wanted if wanted.isdecimal() else 0)
+    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=number(request.POST.get("dataset")))
     request_comparison(user=request.user, dataset=dataset, challenger=model)
     messages.success(request, f"{model} will be compared with the model in service on {dataset}. This takes minutes.")
     run = TrainingRun.objects.visible_to(request.user).filter(model=model).first()

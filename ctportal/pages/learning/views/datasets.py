@@ -11,21 +11,25 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
+from accounts.refusals import WrongState
+from cases.disclosure import note_shown
 from cases.models import Scan
-from cases.reviews import hidden_scans
-from ctportal.pages.learning.counts import counts_of, read_counts
+from ctportal.downloads import zip_download
+from ctportal.pages.learning.counts import counts_context
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
+from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
+from learning.datasets.dataset_counts import counts_of, read_counts
 from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
 from learning.datasets.export import export_dataset
-from learning.datasets.listing import excluded_of_dataset, scans_of_dataset
+from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
 from learning.models import BaseSet, Dataset
 
 DATASETS, SCANS, CHANGED = 25, 50, 25
+CHOICES = "dataset_choices"  # in the session
 
 
 @managers_only
@@ -35,7 +39,8 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
     page = Paginator(datasets.prefetch_related("sites", "base_sets", "runs"), DATASETS).get_page(
         request.GET.get("page")
     )
-    entries = [{"dataset": dataset, "counts": counts_of(dataset)} for dataset in page.object_list]
+    counts = counts_shown_to(request.user, page.object_list)
+    entries = [{"dataset": dataset, "counts": read_counts(counts[dataset.pk])} for dataset in page.object_list]
     context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.annotate(image_count=Count("images"))}
     return render(request, "learning/datasets.html", context)
 
@@ -43,35 +48,41 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
 @managers_only
 @require_http_methods(["GET", "POST"])
 def build(request: PersonRequest) -> HttpResponse:
-    """GET shows what would be in it; POST freezes it."""
-    if request.method == "POST":
-        form = DatasetForm(request.POST, user=request.user)
-        if form.is_valid():
-            return _built(request, form)
-        return _build_page(request, form, status=422)
-    return _build_page(request, DatasetForm(_chosen(request), user=request.user))
+    """GET previews what it would contain; POST freezes it."""
+    form = DatasetForm(_chosen(request), user=request.user)
+    if request.method == "GET":
+        return _build_page(request, form)
+    return _built(request, form) if form.is_valid() else _build_page(request, form, status=422)
 
 
 def _chosen(request: PersonRequest) -> Any:
-    return request.GET if "look" in request.GET else DatasetForm.first_choice(request.user)
+    """What was sent, or else the choices of before: they stay while the user goes on to other steps and comes back."""
+    if request.method == "GET" and "look" not in request.GET:
+        return DatasetForm.first_choice(request.user) | request.session.get(CHOICES, {})
+    sent = request.POST if request.method == "POST" else request.GET
+    request.session[CHOICES] = {name: name in sent for name in DatasetForm.remembered}
+    return sent
 
 
 def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
-    dataset, is_new = build_dataset(user=request.user, **form.choice())
+    try:
+        dataset, is_new = build_dataset(user=request.user, **form.choice())
+    except WrongState as error:  # the form stays as it was filled in
+        return _build_page(request, form, status=409, refusal=str(error))
     if is_new:
-        messages.success(
-            request, f"{dataset} is frozen: {dataset.counts['scans']} scans. Nothing of it changes any more."
-        )
+        messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
     else:
-        messages.info(request, f"Nothing has changed: {dataset} holds just these scans with these labels already.")
+        messages.info(request, f"Nothing has changed: {dataset} already contains exactly these scans and labels.")
     return redirect("dataset-detail", pk=dataset.pk)
 
 
-def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) -> HttpResponse:
-    context: dict[str, Any] = {"form": form}
+def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200, refusal: str = "") -> HttpResponse:
+    context: dict[str, Any] = {"form": form, "refusal": refusal}
     if form.is_valid():
         preview = preview_dataset(user=request.user, **form.choice())
-        context |= {"preview": preview, "counts": read_counts(preview.counts)}
+        context |= {"preview": preview, "requirements": preview.requirements, "named": form.named()}
+        context["scans_to_read_address"] = scans_to_read_address()
+        context |= counts_context(read_counts(preview.counts))
     return render(request, "learning/dataset_build.html", context, status=status)
 
 
@@ -80,11 +91,11 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200) ->
 def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     dataset = _dataset(request.user, pk)
     why = ExcludedFilter(request.GET)
-    changes = changes_since_previous(dataset)
+    changes = changes_since_previous(dataset, request.user)
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
-        "counts": counts_of(dataset),
+        **counts_context(shown_counts(request.user, dataset)),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),
         "changes": changes,
@@ -95,30 +106,27 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
-    """One page of its scans; which of them are hidden from a blinded reader, whom no filter may tell a label."""
+    """One page of its scans; what it shows of labels counts as shown to the user."""
     form = DatasetScanFilter(request.GET, dataset=dataset)
     scans = scans_of_dataset(dataset, request.user, form.filters())
-    hidden = hidden_scans(request.user)
-    if form.tells_labels:
-        scans = scans.exclude(scan__in=hidden)
     page = Paginator(scans, SCANS).get_page(request.GET.get("page"))
-    titles = {line.source: line.title for line in counts_of(dataset).sources}
+    titles = {line.source: line.title for line in read_counts(dataset.counts).sources}
     for row in page.object_list:
         row.source_title = titles.get(row.source, row.source)
-    on_page = hidden.filter(pk__in=[row.scan_id for row in page.object_list])
-    return {"form": form, "page": page, "hidden": set(on_page.values_list("pk", flat=True))}
+    note_shown(request.user, [row.scan_id for row in page.object_list if row.scan_id])
+    return {"form": form, "page": page}
 
 
 def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:
-    """The first changes of each kind with their cases, without labels that a blinded reader must not learn."""
+    """The first changes of each kind with their cases."""
     if changes.previous is None:
         return []
     kinds = (changes.relabelled_scans, changes.removed_scans, changes.added_scans)
     rows = [row for kind in kinds for row in kind[:CHANGED]]
     ids = [row.scan_id for row in rows if row.scan_id]
-    hidden = set(hidden_scans(user).filter(pk__in=ids).values_list("pk", flat=True))
+    note_shown(user, ids)
     cases = dict(Scan.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "case_id"))
-    return [(row, cases.get(row.scan_id or 0)) for row in rows if row.scan_id not in hidden]
+    return [(row, cases.get(row.scan_id or 0)) for row in rows]
 
 
 @managers_only

@@ -1,4 +1,4 @@
-"""Which model serves: promotion, refusal, overriding the gate, the way back, and reading open cases again."""
+"""Which model serves: promotion, refusal, overriding the criteria, rollback, and reading open cases again."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -9,8 +9,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import Site
 from ctportal.pages.learning.formatting import counted
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.frame import safe_next
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number, safe_next
 from inference.models import ModelVersion
 from learning.models import Comparison, GateOverride
 from learning.service.overrides import decide_override, request_override
@@ -53,7 +52,7 @@ def decide(request: PersonRequest, pk: int) -> HttpResponse:
     override = get_object_or_404(mine, pk=pk)
     approved = request.POST.get("decision") == "approve"
     decide_override(override=override, user=request.user, approved=approved, comment=request.POST.get("comment", ""))
-    words = "The gate is open for this model; it can be promoted now." if approved else "The gate stays shut."
+    words = "The model can be promoted now." if approved else "The criteria still apply."
     messages.success(request, f"You {'approved' if approved else 'refused'} the request. {words}")
     return redirect("comparison", pk=override.comparison_id)
 
@@ -62,7 +61,7 @@ def decide(request: PersonRequest, pk: int) -> HttpResponse:
 @require_POST
 def roll_back_model(request: PersonRequest) -> HttpResponse:
     seen = request.POST.get("leaving", "")
-    leaving = get_object_or_404(ModelVersion, pk=seen) if seen.isdecimal() else None
+    leaving = get_object_or_404(ModelVersion, pk=number(seen)) if seen else None
     model = roll_back(user=request.user, reason=request.POST.get("reason", ""), leaving=leaving)
     messages.success(request, f"{model} is in service again. {IN_SERVICE}")
     return redirect("learning")
@@ -76,12 +75,12 @@ def reread(request: PersonRequest) -> HttpResponse:
     if not sites:
         messages.warning(request, "Choose a site whose open cases are to be read again.")
         return redirect("learning")
-    number = request_rereading(user=request.user, sites=sites)
+    count = request_rereading(user=request.user, sites=sites)
     messages.success(
         request,
-        f"{counted(number, 'scan')} of open cases will be read again, after everything that people wait for. "
+        f"{counted(count, 'scan')} of open cases will be read again, after the scans that people are waiting for. "
         "Earlier answers stay visible."
-        if number
+        if count
         else "Nothing is left to read again: every open case has the answer of the model in service, or waits for it.",
     )
     return redirect("learning")

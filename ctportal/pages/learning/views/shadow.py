@@ -1,4 +1,4 @@
-"""Shadow mode: a candidate answers new scans in silence, and what came of it."""
+"""Shadow mode: a candidate answers new scans unseen, and how it did."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -32,7 +32,7 @@ def start(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     start_shadow(model=model, user=request.user)
     messages.success(
-        request, f"{model} now answers each new scan in silence. Nobody sees its answers but on this page."
+        request, f"{model} runs in shadow mode: it also answers each new scan. Its answers are shown only on this page."
     )
     return redirect("shadow-report", pk=model.pk)
 
@@ -42,5 +42,5 @@ def start(request: PersonRequest, pk: int) -> HttpResponse:
 def stop(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     stop_shadow(model=model, user=request.user)
-    messages.success(request, f"{model} no longer answers in silence. What it has said stays on this page.")
+    messages.success(request, f"{model} no longer runs in shadow mode. Its answers so far stay on this page.")
     return redirect("shadow-report", pk=model.pk)

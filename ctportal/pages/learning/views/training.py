@@ -15,7 +15,7 @@ from ctportal.pages.learning.forms.training import TrainingForm, choice_of, firs
 from ctportal.pages.learning.progress import progress_of
 from ctportal.pages.learning.settings import setting_lines
 from ctportal.pages.shared.decorators import managers_only
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
@@ -52,15 +52,11 @@ def start(request: PersonRequest) -> HttpResponse:
 def _chosen(request: PersonRequest, newest: Dataset, serving: ModelVersion | None) -> Any:
     if "look" in request.GET:
         return request.GET
-    earlier = _visible(request.user).filter(pk=_number(request.GET.get("run"))).first()
+    earlier = _visible(request.user).filter(pk=number(request.GET.get("run"))).first()
     if earlier is not None:
         return choice_of(earlier, serving=serving)
-    wanted = Dataset.objects.visible_to(request.user).filter(pk=_number(request.GET.get("dataset"))).first()
+    wanted = Dataset.objects.visible_to(request.user).filter(pk=number(request.GET.get("dataset"))).first()
     return first_choice(dataset=wanted or newest, serving=serving)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
 
 
 def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -> HttpResponse:
@@ -94,7 +90,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
-    """Where the run is, and after it the comparison that follows by itself."""
+    """Returns the state of the run, and of the comparison that follows it."""
     progress = progress_of(run)
     asked = _comparison_asked_for(user, run)
     comparison = asked.comparison if asked else _newest_comparison(user, run)

@@ -1,4 +1,4 @@
-"""Where an answer comes from, what a scan has taught, and who stands behind a data set."""
+"""Where an answer comes from, where a scan was used, and who labelled a data set."""
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator

@@ -9,12 +9,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from accounts.rights import Right
-from cases.errors import WrongState
+from accounts.refusals import WrongState
+from accounts.rights import Right, require_somewhere
 from ctportal.pages.monitoring.alarm_groups import told_alarms
 from ctportal.pages.monitoring.charts import chart_by_model, charts_over_time, histogram
 from ctportal.pages.monitoring.forms import LENGTHS, PeriodForm
-from ctportal.pages.shared.frame import require_somewhere
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import ModelStatus
 from monitoring.figures import monitor
@@ -33,7 +32,7 @@ WORST_FIRST = [
 @login_required
 @require_GET
 def show_monitoring(request: PersonRequest) -> HttpResponse:
-    require_somewhere(request, Right.MANAGE)
+    require_somewhere(request.user, Right.MANAGE)
     form = PeriodForm(request.GET, user=request.user)
     context: dict[str, Any] = {"form": form, "lengths": LENGTHS, "period": form.period()}
     try:
@@ -48,7 +47,7 @@ def show_monitoring(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_GET
 def download_table(request: PersonRequest, name: str) -> HttpResponse:
-    require_somewhere(request, Right.MANAGE)
+    require_somewhere(request.user, Right.MANAGE)
     form = PeriodForm(request.GET, user=request.user)
     table = tables(_figures(request.user, form)).get(name)
     if table is None:

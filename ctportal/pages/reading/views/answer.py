@@ -10,14 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.refusals import WrongState
 from accounts.rights import fetch
-from cases.errors import WrongState
 from cases.models import Review, Scan
 from cases.reading import decision_open_to, note_view, own_review
 from ctportal.pages.reading.curve import draw_curve
 from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answer
-from ctportal.pages.shared.frame import safe_next
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, safe_next
 from inference.answer_text import slices_that_mattered, words_for_slices
 from inference.current_answer import answers_by_scan
 from inference.queue import retry

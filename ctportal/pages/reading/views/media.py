@@ -1,4 +1,4 @@
-"""Stored images, always through the rights check; what a browser keeps it must ask for again before it shows it."""
+"""Stored images, always through the rights check; no browser keeps them, as no page that shows them."""
 
 import hashlib
 import logging
@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from accounts.events import record_event
 from accounts.models import Action
 from accounts.rights import fetch
+from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
-from cases.reviews import may_see_answer
 from ctportal.pages.shared.colours import coloured_map
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import SliceAnswer
@@ -61,7 +61,7 @@ def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
 def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
     """Where the model saw evidence, in colour, over the whole slice."""
     slice_ = _fetch_slice(request, pk)
-    if not may_see_answer(request.user, slice_.scan):
+    if disclose(request.user, [slice_.scan]):
         raise PermissionDenied("This site reads blinded: the map shows once you have decided.")
     answers = SliceAnswer.objects.filter(slice=slice_, prediction=slice_.scan.prediction_id)
     map_png = answers.values_list("map_png", flat=True).first()
@@ -106,7 +106,7 @@ def _unchanged(request: PersonRequest, tag: str) -> HttpResponseBase | None:
 
 def _guarded(response: HttpResponseBase, tag: str) -> HttpResponseBase:
     response["ETag"] = tag
-    response["Cache-Control"] = "private, no-cache"
+    response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     patch_vary_headers(response, ["Cookie"])
     return response

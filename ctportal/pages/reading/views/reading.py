@@ -4,21 +4,40 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.refusals import ReasonMissing
 from accounts.rights import Right, fetch, require, rights_at, sites_with
-from cases.errors import ReasonMissing
+from cases.casework import HOW_TO_AGREE
+from cases.errors import LookAgain
 from cases.models import Case, Label, Scan, Slice
-from cases.reading import Decided, cases_to_read, decide, next_case_to_read, note_view, open_elsewhere
+from cases.reading import (
+    Decided,
+    cases_to_read,
+    decide,
+    next_case_to_read,
+    note_view,
+    open_elsewhere,
+)
+from cases.reviews import hidden_scan_ids
+from cases.worklist import status_shown
 from ctportal.pages.reading.forms import DecisionForm
+from ctportal.pages.reading.opened_page import page_opened_now
 from ctportal.pages.reading.review_history import reviews_by_scan
+from ctportal.pages.reading.scan_picker import scan_picker
 from ctportal.pages.reading.shown_answers import shown_answer
 from ctportal.pages.reading.views.answer import answer_context
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.reading.views.drafts import draft_form, keep_and_log_in, page_of_scan
+from ctportal.pages.reading.views.meanwhile import Meanwhile
+from ctportal.pages.shared.refusals import wants_json
+from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import SliceAnswer
 
 
@@ -26,7 +45,7 @@ from inference.models import SliceAnswer
 @require_GET
 def read_next(request: PersonRequest) -> HttpResponse:
     """Opens the case that needs this reader most, or the one after `?after=`."""
-    after = _number(request, "after")
+    after = number(request.GET.get("after")) or 0
     case = next_case_to_read(request.user, after=after or None)
     if case is not None:
         return redirect("case-read", pk=case.pk)
@@ -53,25 +72,45 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
         return redirect("case-detail", pk=case.pk)
     note_view(case, request.user, reading=True)
     scan = _chosen(request, scans)
-    context = reading_context(request.user, scan, scans, DecisionForm(), _number(request, "slice"))
+    form, draft = draft_form(request.user, scan)
+    context = reading_context(request.user, scan, scans, form, number(request.GET.get("slice")) or 0)
+    context |= {"draft": draft, "wants_change": "change" in request.GET}
     return render(request, "reading/read.html", context)
 
 
-@login_required
+@csrf_exempt  # checked by _review: a page whose session has ended has its draft kept first
 @require_POST
-def review_scan(request: PersonRequest, pk: int) -> HttpResponse:
+def review_scan(request: HttpRequest, pk: int) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return keep_and_log_in(request, pk)
+    return _review(request, pk)
+
+
+@csrf_protect
+def _review(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     require(request.user, scan.site, Right.REVIEW)
-    form = DecisionForm(request.POST)
+    form = DecisionForm(request.POST, reader=request.user, scan=scan)
+    status = 422
     if form.is_valid():
         try:
             decided = decide(scan=scan, reader=request.user, **form.decision())
         except ReasonMissing as error:
             form.add_error("reason", str(error))
+        except LookAgain as error:
+            form.add_error(None, str(error))
+            status = 409
         else:
             return _go_on(request, scan, decided)
+    if wants_json(request):
+        return JsonResponse({"errors": form.errors.get_json_data(), "look_again": _look_again(form)}, status=status)
     scans = _ready_scans(scan.case) or [scan]
-    return render(request, "reading/read.html", reading_context(request.user, scan, scans, form), status=422)
+    return render(request, "reading/read.html", reading_context(request.user, scan, scans, form), status=status)
+
+
+def _look_again(form: DecisionForm) -> bool:
+    """Says whether the page on screen is out of date, so that only a new one can record."""
+    return bool(form.non_field_errors())
 
 
 def reading_context(
@@ -80,25 +119,30 @@ def reading_context(
     reviews = reviews_by_scan([scan])[scan.pk]
     own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
     answer = shown_answer(user, scan)
+    shown = [told for told in reviews if told.review.reader_id == user.pk or not answer.is_hidden]
+    hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
     first_shown = wanted_slice if 0 < wanted_slice <= len(slices) else _first_shown(slices, context["telling"])
     return context | {
         "patient": scan.case.patient,
         "scans": scans,
-        "place": next((n for n, other in enumerate(scans, start=1) if other.pk == scan.pk), 1),
+        "picker": scan_picker(user, scan, scans),
         "slices": slices,
         "viewer_data": [_addresses(slice_) for slice_ in slices],
         "first_shown": first_shown,
         "shown_slice": slices[first_shown - 1],
         "form": form,
+        "page_key": page_opened_now(user, scan).key,
+        "seen_review": max((told.review.pk for told in shown), default=0),
         "labels": Label.choices,
         "own_told": own,
         "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
-        "hidden_reviews": len(reviews) if answer.is_hidden else 0,
+        "how_to_agree": HOW_TO_AGREE,
+        "shown_status": status_shown(scan.case, answer_hidden=bool(hidden)),
         "is_reader": Right.REVIEW in rights_at(user, scan.site),
-        "closes_case": context["can_decide"] and _is_last_open(scan, scans),
-        "elsewhere": open_elsewhere(scan.case, user) if context["can_decide"] else None,
+        "closes_case": context["can_decide"] and _is_last_open(scan, scans, hidden),
+        "meanwhile": Meanwhile(elsewhere=open_elsewhere(scan.case, user) if context["can_decide"] else None),
         "to_read": cases_to_read(user).count(),
     }
 
@@ -111,20 +155,15 @@ def _ready_scans(case: Case) -> list[Scan]:
 
 
 def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
-    """The scan of `?scan=`, else the first that nobody has decided, else the first."""
+    """The scan of `?scan=`, else the first that wants this reader's decision, else the first."""
     wanted = request.GET.get("scan", "")
     if wanted:
         for scan in scans:
             if str(scan.pk) == wanted:
                 return scan
         raise Http404("This case has no such scan to read.")
-    return next((scan for scan in scans if scan.final_label is None), scans[0])
-
-
-def _number(request: PersonRequest, name: str) -> int:
-    """A number of the address; 0 where it is none or absurdly large."""
-    text = request.GET.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
+    hidden = hidden_scan_ids(request.user, scans)
+    return next((scan for scan in scans if scan.final_label is None or scan.pk in hidden), scans[0])
 
 
 def _addresses(slice_: Slice) -> dict[str, str]:
@@ -141,28 +180,40 @@ def _first_shown(slices: list[Slice], telling: list[SliceAnswer]) -> int:
     return len(slices) // 2 + 1
 
 
-def _is_last_open(scan: Scan, scans: list[Scan]) -> bool:
-    return all(other.final_label for other in scans if other.pk != scan.pk)
+def _is_last_open(scan: Scan, scans: list[Scan], hidden: set[int]) -> bool:
+    return all(other.final_label and other.pk not in hidden for other in scans if other.pk != scan.pk)
 
 
 def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
-    """To the next scan of the case, else to the next case; a blinded reader sees first what the model said."""
+    """Leads to the next scan of the case, else to the next case; a blinded reader sees first what the model said."""
     messages.success(request, _recorded(scan, decided))
-    here = reverse("case-read", args=[scan.case_id])
+    onward = _onward(scan, decided)
+    return JsonResponse({"next": onward}) if wants_json(request) else redirect(onward)
+
+
+def _onward(scan: Scan, decided: Decided) -> str:
     if decided.review.was_blinded:
-        return redirect(f"{here}?scan={scan.pk}")
+        return page_of_scan(scan)
     if decided.next_scan is not None:
-        return redirect(f"{here}?scan={decided.next_scan.pk}")
-    return redirect(f"{reverse('read-next')}?after={scan.case_id}")
+        return page_of_scan(decided.next_scan)
+    return f"{reverse('read-next')}?after={scan.case_id}"
 
 
-def _recorded(scan: Scan, decided: Decided) -> str:
+def _recorded(scan: Scan, decided: Decided) -> SafeString:
+    """Says what was recorded, with the way back to it."""
     review = decided.review
     words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
     if review.agrees is not None:
         words += ", as the model says" if review.agrees else ", against the model"
+    if review.scan.readers_disagree:
+        words += f". The readers disagree on this scan. {HOW_TO_AGREE.removesuffix('.')}"
     if decided.is_case_closed:
         words += f". Case #{scan.case_id} is closed"
-    elif decided.kept_open:
+        return _with_link(words, reverse("case-detail", args=[scan.case_id]), f"To case #{scan.case_id}")
+    if decided.kept_open:
         words += ". The case stays open, because a scan of it has no final label"
-    return f"{words}."
+    return _with_link(words, f"{page_of_scan(scan)}&change=1", "Change")
+
+
+def _with_link(words: str, address: str, link: str) -> SafeString:
+    return format_html('{}. <a class="notice-link" href="{}">{}</a>', words, address, link)

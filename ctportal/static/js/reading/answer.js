@@ -48,7 +48,7 @@ export function connectAnswer(stack) {
 
   function showPlace() {
     const here = document.getElementById("curve-here");
-    if (!here) return;
+    if (!here || !stack.number) return;
     const x = stack.count > 1 ? ((stack.number - 1) / (stack.count - 1)) * 1000 : 0;
     here.setAttribute("x1", x);
     here.setAttribute("x2", x);

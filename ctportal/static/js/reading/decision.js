@@ -1,49 +1,89 @@
-// The reader's decision: one key confirms, a number chooses a label. A key that is held down never decides the next case.
+// The reader's decision: one button follows the choice, and one guard stands before whatever sends it.
 import { addShortcut } from "../shortcuts.js";
+import { Choice } from "./choice.js";
+import { Draft, OFFLINE } from "./draft.js";
+import { Guard, SETTLE } from "./guard.js";
+import { sendDecision } from "./send.js";
+import { Trouble } from "./trouble.js";
 
-const NOTICE_STAYS = 8000;
-const SETTLE = 700; // milliseconds for which a fresh page ignores the confirming key
+const UNREACHED =
+  "You were logged out, and the portal does not answer. What you chose and typed is still here; " +
+  "leave this page open and record it once more when the connection is back.";
 
 export function connectDecision(stack, answer) {
-  let isArmed = false;
-  stack.addEventListener("shown", () => setTimeout(() => (isArmed = true), SETTLE), { once: true });
-
-  addShortcut("c", "Confirm the model's answer", (event) => {
-    if (!event.repeat && isArmed) document.getElementById("confirm")?.click();
-  }, "Decision");
-  addShortcut("n", "Next case", (event) => {
-    if (!event.repeat && isArmed) document.getElementById("next-case")?.click();
-  }, "Decision");
-
-  for (const notice of document.querySelectorAll(".messages .notice-success, .messages .notice-info")) {
-    setTimeout(() => notice.remove(), NOTICE_STAYS);
-  }
-
+  connectNext();
   const form = document.getElementById("decision");
   if (!form) return;
-  const reason = form.querySelector("#reason");
+  const guard = new Guard(stack);
+  const choice = new Choice(form, answer);
+  const draft = new Draft(form);
+  const trouble = new Trouble(form);
+  const button = () => form.querySelector("#record");
+  let isSending = false;
 
-  const needsReason = (label) => "changes" in form.dataset || (answer.label !== null && answer.label !== label);
-
-  function askForReason() {
-    const chosen = form.querySelector("[name=label]:checked");
-    reason.required = Boolean(chosen) && needsReason(chosen.value);
+  function showState() {
+    button().setAttribute("aria-disabled", String(isSending || !guard.isArmed));
   }
 
-  stack.addEventListener("answered", askForReason);
-  form.addEventListener("change", (event) => {
-    if (event.target.name !== "label") return;
-    askForReason();
-    if (reason.required && !reason.value) reason.focus();
+  async function record() {
+    isSending = true;
+    showState();
+    trouble.clear();
+    await draft.stop();
+    const told = await sendDecision(form, button());
+    if (told.next) {
+      location.assign(told.next);
+      return;
+    }
+    draft.resume();
+    if (told.isLoggedOut) await goToLogIn();
+    else trouble.show(told);
+    if (told.lookAgain) await draft.flush();
+    isSending = false;
+    showState();
+  }
+
+  // The draft is kept even without a session; the page of the scan leads to the log-in and back.
+  async function goToLogIn() {
+    const outcome = await draft.flush();
+    if (outcome === OFFLINE) trouble.show({ detail: UNREACHED });
+    else location.assign(form.dataset.page);
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!isSending && guard.isArmed) record();
+  });
+  form.addEventListener("click", (event) => {
+    if (event.target.name !== "label") return; // also one that is chosen once more
+    choice.refresh();
+    choice.focusReason();
+  });
+  guard.addEventListener("change", showState);
+  stack.addEventListener("answered", () => {
+    choice.refresh();
+    guard.restart();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat || !form.checkVisibility()) return;
     event.preventDefault();
-    form.requestSubmit(form.querySelector("#record"));
+    form.requestSubmit(button());
   });
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "yes";
+  addShortcut("c", "Confirm, or record the chosen label", (event) => {
+    if (!event.repeat && form.checkVisibility()) form.requestSubmit(button());
+  }, "Decision");
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload()); // what it shows may be over
+  showState();
+}
+
+// The way to the next case: it, too, ignores the second click of a double click.
+function connectNext() {
+  let isSettled = false;
+  setTimeout(() => (isSettled = true), SETTLE);
+  addShortcut("n", "Next case", (event) => {
+    if (!event.repeat && isSettled) document.getElementById("next-case")?.click();
+  }, "Decision");
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-waits]") && !isSettled) event.preventDefault();
   });
-  window.addEventListener("pageshow", () => delete form.dataset.sent); // back from the browser's memory
 }

@@ -28,6 +28,7 @@ export function connectGestures(stack, zoom, look) {
   );
 
   stage.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("button")) return; // a captured pointer would click the stage instead
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, buttons: event.buttons });
     dragged = 0;

@@ -8,7 +8,7 @@ export function connectKeys(stack, zoom, look) {
   document.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
     if (!step || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input:not(#slice-range), textarea, select, [role=menu], .dropdown-menu, .curve-scroll, .reading-answer, dialog")) return;
+    if (event.target.closest("input:not(#slice-range), textarea, select, [role=menu], .dropdown-menu, .curve-scroll, .reading-answer, .scan-picker, dialog")) return;
     if (stack.count === 1) return;
     event.preventDefault();
     stack.step(step);

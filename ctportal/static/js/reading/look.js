@@ -1,5 +1,4 @@
-// Brightness, contrast and inversion of the shown slice; kept while the reader goes from case to case.
-const KEPT = "reading-look";
+// Brightness, contrast and inversion of the shown scan. They are kept nowhere: the next patient is seen as stored.
 const PLAIN = { brightness: 100, contrast: 100, invert: false };
 
 export class Look {
@@ -7,7 +6,8 @@ export class Look {
   #brightness = document.getElementById("brightness");
   #contrast = document.getElementById("contrast");
   #invert = document.getElementById("invert");
-  #now = { ...PLAIN, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
+  #words = document.getElementById("look-words");
+  #now = { ...PLAIN };
 
   constructor() {
     this.#brightness.addEventListener("input", () => this.#set({ brightness: Number(this.#brightness.value) }));
@@ -41,6 +41,7 @@ export class Look {
     this.#image.style.filter = changed
       ? `${invert ? "invert(1) " : ""}brightness(${brightness}%) contrast(${contrast}%)`
       : "";
-    sessionStorage.setItem(KEPT, JSON.stringify(this.#now));
+    this.#words.hidden = !changed;
+    this.#words.textContent = `${invert ? "Inverted, b" : "B"}rightness ${Math.round(brightness)} %, contrast ${Math.round(contrast)} %`;
   }
 }

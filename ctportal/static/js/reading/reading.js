@@ -4,6 +4,8 @@ import { connectDecision } from "./decision.js";
 import { connectGestures } from "./gestures.js";
 import { connectKeys } from "./keys.js";
 import { Look } from "./look.js";
+import { connectNotices } from "./notices.js";
+import { connectPicker } from "./picker.js";
 import { Stack } from "./stack.js";
 import { Zoom } from "./zoom.js";
 
@@ -16,4 +18,6 @@ const answer = connectAnswer(stack);
 connectGestures(stack, zoom, look);
 connectKeys(stack, zoom, look);
 connectDecision(stack, answer);
+connectNotices();
+connectPicker();
 stack.show(Number(viewer.dataset.first));

@@ -1,4 +1,5 @@
-// The slices of a scan, one shown at a time. Tells of "change" when the number changes, of "shown" when the picture stands.
+// The slices of a scan, one shown at a time. Number, slider and picture change together, once the picture is there:
+// then "change" and "shown" are dispatched. A slice that cannot be loaded leaves everything as it was and says so.
 import { Pictures } from "./pictures.js";
 
 export class Stack extends EventTarget {
@@ -8,14 +9,21 @@ export class Stack extends EventTarget {
   #words = document.getElementById("slice-words");
   #original = document.getElementById("original");
   #trouble = document.getElementById("stage-trouble");
+  #retry = document.getElementById("stage-retry");
   #pictures;
-  number = 0;
+  #wanted = 0;
+  number = 0; // of the slice that is on screen; 0 before the first is
 
   constructor(viewer, views) {
     super();
     this.#views = views;
     this.#pictures = new Pictures(Object.fromEntries(views.map(({ view }, index) => [index + 1, view])));
-    this.#range?.addEventListener("input", () => this.show(Number(this.#range.value)));
+    this.#words.textContent = "Loading…";
+    this.#range?.addEventListener("input", () => {
+      const wanted = Number(this.#range.value);
+      this.#range.value = this.number || wanted;
+      this.show(wanted);
+    });
     for (const control of viewer.querySelectorAll("[data-step]")) {
       control.addEventListener("click", (event) => {
         event.preventDefault();
@@ -26,45 +34,63 @@ export class Stack extends EventTarget {
       const jump = event.target.closest("[data-slice]");
       if (jump) this.show(Number(jump.dataset.slice));
     });
+    this.#retry.addEventListener("click", () => this.show(Number(this.#retry.dataset.number)));
   }
 
   get count() {
     return this.#views.length;
   }
 
+  // From the slice that was asked for last, so that quick steps add up while pictures are on their way.
   step(by) {
-    this.show(this.number + by);
+    this.show(this.#wanted + by);
   }
 
   async show(wanted) {
     const number = Math.min(Math.max(wanted, 1), this.count);
-    if (number === this.number) return;
-    this.number = number;
-    this.#tell();
+    if (number === this.#wanted && number === this.number) return;
+    this.#wanted = number;
     try {
-      const address = await this.#pictures.get(number);
-      if (number !== this.number) return; // scrolled on meanwhile
-      this.#image.src = address;
-      await this.#image.decode();
-      this.#trouble.hidden = true;
-    } catch (error) {
-      if (number !== this.number || error.name === "EncodingError") return;
-      this.#trouble.textContent = `Slice ${number} could not be loaded. Check the connection and whether you are still logged in, then reload the page.`;
-      this.#trouble.hidden = false;
-      return;
+      const picture = new Image();
+      picture.src = await this.#pictures.get(number);
+      await picture.decode();
+      if (this.#isNearer(number)) this.#put(number, picture.src);
+    } catch {
+      if (number === this.#wanted) this.#say(number);
     }
+  }
+
+  // While one scrolls, pictures on the way are shown too, but none that lies farther off than the one on screen.
+  #isNearer(number) {
+    if (number === this.number) return false;
+    return this.number === 0 || Math.abs(number - this.#wanted) < Math.abs(this.number - this.#wanted);
+  }
+
+  #put(number, address) {
+    this.number = number;
+    this.#image.src = address;
+    this.#image.alt = `Slice ${number} of ${this.count}`;
+    this.#words.textContent = `${number} / ${this.count}`;
+    this.#original.href = this.#views[number - 1].original;
+    this.#trouble.hidden = true;
+    this.#follow();
+    this.dispatchEvent(new Event("change"));
     this.dispatchEvent(new Event("shown"));
     this.#pictures.fetchAhead(number);
   }
 
-  #tell() {
-    this.#image.alt = `Slice ${this.number} of ${this.count}`;
-    this.#words.textContent = `${this.number} / ${this.count}`;
-    this.#original.href = this.#views[this.number - 1].original;
-    if (this.#range) {
-      this.#range.value = this.number;
-      this.#range.setAttribute("aria-valuetext", `Slice ${this.number} of ${this.count}`);
-    }
-    this.dispatchEvent(new Event("change"));
+  #follow() {
+    if (!this.#range) return;
+    this.#range.value = this.number;
+    this.#range.setAttribute("aria-valuetext", `Slice ${this.number} of ${this.count}`);
+  }
+
+  #say(number) {
+    this.#wanted = this.number;
+    const still = this.number ? `Slice ${this.number} is still shown. ` : "";
+    this.#trouble.firstElementChild.textContent =
+      `Slice ${number} could not be loaded. ${still}Check the connection and whether you are still logged in.`;
+    this.#retry.dataset.number = number;
+    this.#trouble.hidden = false;
   }
 }

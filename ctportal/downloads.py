@@ -1,4 +1,4 @@
-"""Zips to take away: streamed; the length is told first, so that the browser shows how far it is."""
+"""Streams zips to take away; the length comes first, so that the browser shows progress, and nothing is cached."""
 
 from django.http import StreamingHttpResponse
 from zipstream import ZipStream

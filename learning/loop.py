@@ -1,4 +1,4 @@
-"""Where the learning loop stands for one manager: labels, data set, training, comparison, service."""
+"""The state of the learning loop for one manager: labels, data set, training, comparison, service."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from accounts.models import User
 from accounts.rights import Right, sites_with
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model, shadow_model
+from learning.datasets.labelled_amounts import count_scans_to_read, labelled_sides
 from learning.datasets.suggestion import Suggestion, count_new_labels, training_suggestion
 from learning.models import (
     BaseSet,
@@ -24,14 +25,19 @@ from learning.models import (
 from learning.service.history import previous_model
 from learning.service.promotion import PromotionCheck, check_promotion, may_promote
 from learning.service.rereading import RereadOffer, offer_rereading
+from learning.training.sample_sizes import Requirement, missing_for_training, requirements_of, sides_of
 
 CANDIDATES_LOOKED_AT = 5
 
 
 @dataclass(frozen=True)
 class Loop:
+    """`requirements` are of the labels that there are now, frozen or not."""
+
     user: User
     new_labels: int
+    scans_to_read: int
+    requirements: list[Requirement]
     suggestion: Suggestion | None
     has_base_sets: bool
     dataset: Dataset | None
@@ -53,6 +59,18 @@ class Loop:
         return self.comparing is not None or (self.run is not None and self.run.is_unfinished)
 
     @property
+    def labels_suffice(self) -> bool:
+        """A data set of what is labelled now could be trained on."""
+        return not missing_for_training(self.requirements)
+
+    @property
+    def untrained_dataset(self) -> Dataset | None:
+        """The newest data set, where no run has used it."""
+        if self.dataset is None or self.dataset.runs.exclude(status=TrainingStatus.CANCELLED).exists():
+            return None
+        return self.dataset
+
+    @property
     def uncompared(self) -> TrainingRun | None:
         """A finished run whose candidate was not compared with the model in service, though it could be."""
         run = self.run
@@ -66,12 +84,20 @@ def loop_of(user: User) -> Loop:
     return Loop(user=user, may_promote=may_promote(user), **_labels(user), **_training(user), **_service(user))
 
 
+def suffices(dataset: Dataset) -> bool:
+    """Whether a training on this data set may start, as far as its patients go."""
+    return not missing_for_training(requirements_of(sides_of(dataset, replay=True)))
+
+
 def _labels(user: User) -> dict[str, Any]:
+    newest = Dataset.objects.visible_to(user).first()
     return {
         "new_labels": count_new_labels(sites_with(user, Right.MANAGE)),
+        "scans_to_read": count_scans_to_read(user, newest),
+        "requirements": requirements_of(labelled_sides(user, newest)),
         "suggestion": training_suggestion(user),
         "has_base_sets": BaseSet.objects.exists(),
-        "dataset": Dataset.objects.visible_to(user).first(),
+        "dataset": newest,
     }
 
 

@@ -1,0 +1,68 @@
+"""Which errors mean that the database or the broker is away, or that a question took too long, and what to say then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
+from kombu.exceptions import OperationalError as BrokerError
+from psycopg2 import Error as DriverError
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import TimeoutError as RedisSlow
+
+QUERY_CANCELED = "57014"
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Why a request cannot be answered now; `words` are for whoever sent it."""
+
+    title: str
+    words: str
+    retry_seconds: int
+
+
+DATABASE_AWAY = Outage(
+    "The database does not answer",
+    "It is being started again, or its connection was lost. What you had saved before is safe; what you just sent may "
+    "not have been stored. Try again in some seconds.",
+    5,
+)
+TOO_LONG = Outage(
+    "The search took too long",
+    "It was stopped so that others are not kept waiting. Search for something narrower, for example a whole record "
+    "number, or fewer days.",
+    60,
+)
+BROKER_AWAY = Outage(
+    "The broker does not answer",
+    "Without it, log-in attempts cannot be counted, so that nobody can log in. Nothing that was saved is lost. "
+    "Try again in some seconds.",
+    5,
+)
+
+
+def outage_of(error: BaseException | None) -> Outage | None:
+    for one in _chain(error):
+        if isinstance(one, DatabaseError) and (found := _of_database(one)):
+            return found
+        if isinstance(one, RedisAway | RedisSlow | BrokerError):
+            return BROKER_AWAY
+    return None
+
+
+def _of_database(error: DatabaseError) -> Outage | None:
+    driver = error.__cause__
+    code = getattr(driver, "pgcode", None)
+    if code == QUERY_CANCELED:
+        return TOO_LONG
+    is_lost = code is None and isinstance(driver, DriverError)  # the server's own refusals have a code
+    return DATABASE_AWAY if is_lost or isinstance(error, OperationalError | InterfaceError) else None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

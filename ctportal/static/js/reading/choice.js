@@ -1,0 +1,96 @@
+// The chosen label, the button that follows it, and a reason for each label: none is ever sent with another label.
+export class Choice {
+  #form;
+  #answer;
+  #reason;
+  #reasons = new Map(); // label → what was typed for it; "" before any is chosen
+  #shown = "";
+
+  constructor(form, answer) {
+    this.#form = form;
+    this.#answer = answer;
+    this.#reason = form.querySelector("#reason");
+    this.#shown = this.label;
+    this.#reason.addEventListener("input", () => this.#showOther());
+    form.querySelector("#other-reason button").addEventListener("click", () => this.#takeOther());
+    this.refresh();
+  }
+
+  get label() {
+    return this.#form.querySelector("[name=label]:checked")?.value ?? "";
+  }
+
+  get needsReason() {
+    const differs = this.#answer.label !== null && this.label !== this.#answer.label;
+    return this.label !== "" && ("changes" in this.#form.dataset || differs);
+  }
+
+  // After a label was chosen, or the model has answered.
+  refresh() {
+    this.#swapReason();
+    this.#reason.required = this.needsReason;
+    this.#form.querySelector("#reason-for").value = this.label;
+    this.#nameButton();
+    this.#showOther();
+  }
+
+  // Whoever types on must not press keys of the page.
+  focusReason() {
+    if (this.#reason.required) this.#reason.focus();
+  }
+
+  #swapReason() {
+    if (this.label === this.#shown) return;
+    const typed = this.#reason.value;
+    if (this.#shown === "") {
+      if (typed) this.#reasons.set(this.label, typed); // typed before any label was chosen
+    } else this.#reasons.set(this.#shown, typed);
+    this.#reason.value = this.#reasons.get(this.label) ?? "";
+    this.#shown = this.label;
+  }
+
+  #nameButton() {
+    const button = this.#form.querySelector("#record");
+    const { words, name, value } = this.#button();
+    button.querySelector("#record-words").textContent = words;
+    button.name = name;
+    button.value = value;
+    button.formNoValidate = name === "confirm" && this.label === "";
+  }
+
+  #button() {
+    const { label } = this;
+    const model = this.#answer.label ?? "";
+    const changes = "changes" in this.#form.dataset;
+    if (label === "") {
+      if (model && !changes) return { words: `Confirm: ${this.#words(model)}`, name: "confirm", value: model };
+      return { words: changes ? "Change the decision" : "Record the decision", name: "", value: "" };
+    }
+    if (label === model && !changes) return { words: `Confirm: ${this.#words(label)}`, name: "confirm", value: label };
+    const against = model && label !== model ? ", against the model's answer" : "";
+    return { words: `${changes ? "Change to" : "Record"}: ${this.#words(label)}${against}`, name: "record", value: label };
+  }
+
+  #other() {
+    return [...this.#reasons].find(([label, typed]) => label !== this.label && typed.trim());
+  }
+
+  #showOther() {
+    const line = this.#form.querySelector("#other-reason");
+    const other = this.#reason.value ? undefined : this.#other();
+    line.hidden = !other;
+    if (other) line.firstElementChild.textContent = `Typed for ${this.#words(other[0])}: “${other[1]}”`;
+  }
+
+  #takeOther() {
+    const [label, typed] = this.#other();
+    this.#reasons.delete(label);
+    this.#reason.value = typed;
+    this.#reason.dispatchEvent(new Event("input", { bubbles: true }));
+    this.#reason.focus();
+  }
+
+  #words(label) {
+    return this.#form.querySelector(`[name=label][value=${label}]`).dataset.words;
+  }
+}
