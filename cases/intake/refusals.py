@@ -88,6 +88,23 @@ def sent_twice() -> ImageError:
     )
 
 
+def beside_a_series(count: int) -> ImageError:
+    pictures = "A picture" if count == 1 else f"{count} pictures"
+    return ImageError(
+        "picture-beside-series",
+        f"{pictures} beside a DICOM series: left out, since a disc's viewer brings its own.",
+        "Nothing to do; a picture that is a CT slice can be sent alone.",
+    )
+
+
+def no_pictures(count: int) -> ImageError:
+    return ImageError(
+        "not-an-image",
+        f"{count} files beside the DICOM series are no CT slices (programs, texts and the like).",
+        "Nothing to do; the series was read without them.",
+    )
+
+
 def not_ct(modality: str) -> ImageError:
     what = _MODALITIES.get(modality, "of another kind")
     return ImageError(

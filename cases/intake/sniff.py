@@ -41,6 +41,7 @@ _FOREIGN: Final[tuple[tuple[int, bytes, str, str], ...]] = (
     (0, b"Rar!", "a RAR archive", _UNPACK),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
+    (0, b"\x1f\x8b", "a gzip archive", _UNPACK),
     (0, b"LZIP", "an lzip archive", _UNPACK),
     (2, b"-lh", "an LHA archive", _UNPACK),
     (0, b"MSCF", "a cabinet archive", _UNPACK),

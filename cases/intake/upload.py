@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from cases.intake import refusals
 from cases.intake.archive import Budget, Unpacked, unpack
+from cases.intake.beside import beside_a_series, named, top_folder, without_many_words
 from cases.intake.contents import (
     IncomingScan,
     IncomingSlice,
@@ -24,7 +25,15 @@ from cases.intake.dicom_slices import DicomSlice, is_directory, read_dicom_slice
 from cases.intake.raster import read_raster
 from cases.intake.refusals import ArchiveBomb
 from cases.intake.series import dicom_scans, image_scan
-from cases.intake.sniff import HEAD_BYTES, foreign_content, is_readable, is_system_file, is_zip
+from cases.intake.sniff import (
+    HEAD_BYTES,
+    directory_file,
+    foreign_content,
+    is_readable,
+    is_system_file,
+    is_zip,
+    system_file,
+)
 from cases.intake.spool import Spool
 from ml.images.decoding import ImageError, raster_format
 from ml.images.dicom import is_dicom
@@ -61,7 +70,7 @@ def read_upload(
     for sent in files[: limits.max_files]:
         taken.extend(reader.take(sent))
     if len(files) > limits.max_files:
-        names = _named([shown_name(sent.name) for sent in files[limits.max_files :]])
+        names = named([shown_name(sent.name) for sent in files[limits.max_files :]])
         error = refusals.too_many_files(len(files), limits.max_files)
         taken.refusals.append(Refusal.of(names, error))
     return _sorted_out(taken, together=together, known_keys=known_keys)
@@ -74,8 +83,10 @@ class _Taken:
     dicom: list[DicomSlice] = field(default_factory=list)
     images: list[tuple[str, IncomingSlice]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    system_files: list[Refusal] = field(default_factory=list)
 
     def extend(self, other: _Taken) -> None:
+        self.system_files += other.system_files
         self.dicom += other.dicom
         self.images += other.images
         self.refusals += other.refusals
@@ -132,12 +143,15 @@ class _Reader:
     def _take_one(self, found: Unpacked, taken: _Taken) -> None:
         name, data = found.name, found.data
         if is_system_file(name) and not is_readable(data[:HEAD_BYTES]):
+            taken.system_files.append(Refusal.of(name, system_file(name)))
             return
         try:
             if not data:
                 raise refusals.empty()
             if is_dicom(data):
-                if not is_directory(data):
+                if is_directory(data):
+                    taken.system_files.append(Refusal.of(name, directory_file()))
+                else:
                     taken.dicom += self._dicom(name, data)
             elif raster_format(data):
                 taken.images.append((name, read_raster(data, self.spool, self.limits)))
@@ -162,15 +176,26 @@ class _Reader:
 
 
 def _sorted_out(taken: _Taken, *, together: bool, known_keys: Container[str]) -> Intake:
-    refused = list(taken.refusals)
+    folders = {folder for one in taken.dicom if (folder := top_folder(one.file))}
+    refused = without_many_words(taken.refusals, beside=folders)
+    if not taken.dicom and not taken.images:
+        refused += _said_once(taken.system_files, refused)
+    pictures, aside = beside_a_series(taken.images, folders)
+    refused += aside
     dicom = _new_dicom(taken.dicom, known_keys, refused)
-    images = _new_images(taken.images, known_keys, refused)
+    images = _new_images(pictures, known_keys, refused)
     scans: list[IncomingScan] = dicom_scans(dicom)
     if together and images:
         scans.append(image_scan(images))
     else:
         scans += [image_scan([image]) for image in images]
     return Intake(scans=tuple(scans), refusals=tuple(refused))
+
+
+def _said_once(system_files: list[Refusal], refused: list[Refusal]) -> list[Refusal]:
+    """Each system file on its own, or none where the zip as a whole is refused already."""
+    empty_zips = {refusal.file for refusal in refused if refusal.code == "archive-empty"}
+    return [refusal for refusal in system_files if not any(refusal.file.startswith(f"{zip_}/") for zip_ in empty_zips)]
 
 
 def _new_images(
@@ -203,8 +228,8 @@ def _new_dicom(slices: list[DicomSlice], known: Container[str], refused: list[Re
             twice[one.series].append(one.file)
         else:
             fresh[one.slice.key] = one
-    refused += [Refusal.of(_named(names), refusals.duplicate()) for names in already.values()]
-    refused += [Refusal.of(_named(names), refusals.sent_twice()) for names in twice.values()]
+    refused += [Refusal.of(named(names), refusals.duplicate()) for names in already.values()]
+    refused += [Refusal.of(named(names), refusals.sent_twice()) for names in twice.values()]
     return list(fresh.values())
 
 
@@ -217,9 +242,3 @@ def _with_key_of_content(one: DicomSlice) -> DicomSlice:
     frame = "" if one.slice.frame is None else f":{one.slice.frame}"
     key = f"sha256:{one.slice.original_sha256}{frame}"
     return replace(one, slice=replace(one.slice, key=key))
-
-
-def _named(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    more = f" and {len(different) - 1} more" if len(different) > 1 else ""
-    return different[0] + more
