@@ -9,6 +9,7 @@ from accounts import origin
 from accounts.events import record_event
 from accounts.mails import notify
 from accounts.models import Action, User
+from accounts.sessions import end_other_sessions
 from accounts.tokens import revoke_tokens
 
 # Recorded with the value before and after; of a password only that it changed.
@@ -57,6 +58,7 @@ def _record_password(user: User) -> None:
     by_link = origin.is_at_work() and origin.person() is None
     actor = user if by_link else origin.person()
     record_event(Action.PASSWORD_CHANGED, actor=actor, subject=user, **({"by": "mailed link"} if by_link else {}))
+    end_other_sessions(user, but=origin.session_key() if actor == user else None)
     if by_link or actor != user:
         revoke_tokens(of=user, by=actor)
     if actor != user:

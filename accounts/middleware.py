@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.sessions import note_session
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 POLL_HEADER = "X-Poll"
@@ -40,6 +42,7 @@ class IdleTimeoutMiddleware:
             # A write for each request would be wasted: a minute's precision is enough.
             elif POLL_HEADER not in request.headers and now - request.session.get(LAST_SEEN, 0) > 60:
                 request.session[LAST_SEEN] = now
+                note_session(request, request.user)
         return self.get_response(request)
 
     def over(self, request: HttpRequest, now: int) -> str:

@@ -179,6 +179,20 @@ class ApiToken(models.Model):
             type(self).objects.filter(pk=self.pk).update(last_used_at=now)
 
 
+class PersonSession(models.Model):
+    """A browser in which a person is logged in: of Django's session, whose it is and from where."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    key = models.CharField(max_length=40, unique=True, editable=False)
+    began_at = models.DateTimeField(default=timezone.now, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now, editable=False)
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=AGENT_LENGTH, blank=True)
+
+    def __str__(self) -> str:
+        return f"Session {self.pk}"
+
+
 class IdempotentRequest(models.Model):
     """The answer once given to a creation with an Idempotency-Key, repeated to a repeated call."""
 

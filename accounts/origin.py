@@ -43,6 +43,11 @@ def person() -> User | None:
     return user if isinstance(user, User) and user.is_authenticated else None
 
 
+def session_key() -> str | None:
+    """The session of the request."""
+    return getattr(getattr(_request.get(), "session", None), "session_key", None)
+
+
 def address() -> str:
     """The address of the caller, as EVENT_ADDRESSES lets it be kept."""
     request = _request.get()

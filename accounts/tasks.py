@@ -1,26 +1,22 @@
 """Defines the tasks that the scheduler starts for accounts, and finds those that send mails."""
 
 import logging
-from datetime import timedelta
 
 from celery import shared_task
 from django.core.management import call_command
-from django.utils import timezone
 
 from accounts import mails  # noqa: F401 - its tasks are found here
-from accounts.models import IdempotentRequest
 from accounts.seals import head, seal_events
+from accounts.sessions import forget_ended_sessions
 
 logger = logging.getLogger(__name__)
-
-REPLAYS_KEPT_FOR = timedelta(days=2)
 
 
 @shared_task(ignore_result=True)
 def tidy_up() -> None:
-    """Ended sessions and old answers to repeated API calls go; nothing that anybody recorded does."""
+    """Deletes expired sessions."""
     call_command("clearsessions")
-    IdempotentRequest.objects.filter(created_at__lt=timezone.now() - REPLAYS_KEPT_FOR).delete()
+    forget_ended_sessions()
 
 
 @shared_task(ignore_result=True)

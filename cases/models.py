@@ -255,8 +255,6 @@ class Case(models.Model):
 
     def cancel(self, *, reason: str) -> None:
         self.require_not_closed()
-        if not reason:
-            raise WrongState(f"Case {self.pk} can be cancelled only with a reason; write one.")
         if Review.objects.filter(scan__case=self).exists():
             raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
         self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
@@ -395,6 +393,8 @@ class Slice(models.Model):
     media_type = models.CharField(max_length=32)
     original = models.FileField(upload_to=stored_name, max_length=120)
     view = models.FileField(upload_to=stored_name, max_length=120)
+    # Of the view's file, to be compared whenever it is read; empty for slices of releases that did not keep it.
+    view_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
 

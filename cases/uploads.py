@@ -1,23 +1,27 @@
 """From sent files to stored scans: read and checked outside the transaction, stored in one."""
 
+import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.rights import Right, require
 from cases.casework import lock_case
-from cases.intake import IncomingScan, Limits, Refusal, SentFile, read_upload
+from cases.decoding import decoders, spool_folder
+from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.intake.refusals import duplicate
 from cases.models import Case, Scan, Slice
 from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
+from cases.storage import require_store_room
 from cases.summaries import refresh_case
+from cases.upload_errors import DiskTrouble, disk_words
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,18 @@ def upload_limits() -> Limits:
         max_file_bytes=settings.UPLOAD_MAX_FILE_BYTES,
         max_pixels=settings.UPLOAD_MAX_PIXELS,
         max_files=settings.UPLOAD_MAX_FILES,
+        max_upload_pixels=settings.UPLOAD_TOTAL_PIXELS,
+        max_slices=settings.UPLOAD_TOTAL_SLICES,
+        upload_seconds=settings.UPLOAD_TOTAL_SECONDS,
+        file_seconds=settings.UPLOAD_FILE_SECONDS,
+        file_memory=settings.UPLOAD_FILE_MEMORY_BYTES,
     )
+
+
+@dataclass(frozen=True)
+class _Confirmed:
+    concern: Concern
+    reason: str
 
 
 def receive_upload(
@@ -62,25 +77,54 @@ def receive_upload(
         limits=upload_limits(),
         known_keys=_known_keys(case),
         uid_key=settings.UID_REMAP_KEY.encode(),
+        folder=spool_folder(),
+        reader=decoders(),
     )
     concerns = {} if is_synthetic else _concerns(case, user, intake.scans, confirmation)
-    scans, refusals = [], list(intake.refusals)
-    for number, incoming in enumerate(intake.scans):
-        confirmed = _Confirmed(concerns[number], confirmation or "") if number in concerns else None
-        try:
-            scans.append(_store(case, user, incoming, is_synthetic, confirmed))
-        except IntegrityError as error:
-            if SAME_CONTENT not in str(error):
-                raise
-            refusals += _duplicates(incoming)
+    confirmed = {number: _Confirmed(concern, confirmation or "") for number, concern in concerns.items()}
+    scans, refusals = _store_all(case, user, intake, is_synthetic, confirmed)
     _record_refusals(case, user, refusals)
     return Upload(scans=scans, refusals=refusals)
 
 
-@dataclass(frozen=True)
-class _Confirmed:
-    concern: Concern
-    reason: str
+def _store_all(
+    case: Case, user: User, intake: Intake, is_synthetic: bool, confirmed: Mapping[int, _Confirmed]
+) -> tuple[list[Scan], list[Refusal]]:
+    """Returns what was stored, and what was not. Raises DiskTrouble where the disk had no room for anything."""
+    scans: list[Scan] = []
+    refusals = list(intake.refusals)
+    require_store_room(sum(_stored_bytes(incoming) for incoming in intake.scans))
+    for number, incoming in enumerate(intake.scans):
+        try:
+            scans.append(_store(case, user, incoming, is_synthetic, confirmed.get(number)))
+        except IntegrityError as error:
+            if SAME_CONTENT not in str(error):
+                raise
+            refusals += _duplicates(incoming)
+        except DiskTrouble as trouble:
+            if not scans:
+                raise
+            for rest in intake.scans[number:]:
+                refusals += _without_room(rest, trouble)
+            break
+    return scans, refusals
+
+
+def _stored_bytes(incoming: IncomingScan) -> int:
+    originals = {one.original_sha256: one.original_bytes for one in incoming.slices}
+    return sum(originals.values()) + sum(one.view_bytes for one in incoming.slices)
+
+
+def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]:
+    return [
+        Refusal(
+            file=name,
+            code="disk-full",
+            problem=f"{disk_words(trouble.number)} This file was not stored.",
+            remedy="Tell the administrator, then send it again.",
+        )
+        for name in incoming.files
+    ]
 
 
 def _concerns(case: Case, user: User, scans: Sequence[IncomingScan], confirmation: str | None) -> dict[int, Concern]:
@@ -186,11 +230,15 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
                 height=sent.height,
             )
             slices.append(slice_)
-            slice_.view.save("view", ContentFile(sent.view_png), save=False)
+            with sent.open_view() as view:
+                slice_.view_sha256 = hashlib.file_digest(view, "sha256").hexdigest()
+                view.seek(0)
+                slice_.view.save("view", File(view), save=False)
             if sent.original_sha256 in originals:
                 slice_.original.name = originals[sent.original_sha256]
             else:
-                slice_.original.save("original", ContentFile(sent.original), save=False)
+                with sent.open_original() as original:
+                    slice_.original.save("original", File(original), save=False)
                 originals[sent.original_sha256] = str(slice_.original.name)
     except BaseException:
         _remove_files(slices)

@@ -32,6 +32,11 @@ def normal_text(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip()
 
 
+def normal_name(text: str) -> str:
+    """A name with its letters composed, otherwise as it was written."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
 def _is_hidden(text: str, at: int) -> bool:
     character = text[at]
     if character in _JOINERS:

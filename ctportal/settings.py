@@ -151,6 +151,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "log-event-head": {"task": "accounts.tasks.log_event_head", "schedule": crontab(hour=3, minute=45)},
     "tidy-up": {"task": "accounts.tasks.tidy_up", "schedule": crontab(hour=3, minute=30)},
+    "forget-receipts": {"task": "ctportal.api.tasks.forget_receipts", "schedule": crontab(hour=3, minute=40)},
     "tidy-up-drafts": {"task": "cases.tasks.tidy_up_drafts", "schedule": crontab(hour=3, minute=40)},
     "sweep-training": {
         "task": "learning.tasks.sweep_training",
@@ -217,7 +218,7 @@ CTPORTAL_DATA_DIR = env.str("CTPORTAL_DATA_DIR", default="")
 
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(CTPORTAL_HOME / "media"))).resolve()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "cases.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["cases.upload_handlers.UnaskedUploadHandler"]
@@ -226,6 +227,16 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 UPLOAD_MAX_FILE_BYTES = env.int("UPLOAD_MAX_FILE_BYTES", default=512 * 1024**2)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=2000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=16_777_216)
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=2048 * 1024**2)
+UPLOAD_TOTAL_PIXELS = env.int("UPLOAD_TOTAL_PIXELS", default=2**31)
+UPLOAD_TOTAL_SLICES = env.int("UPLOAD_TOTAL_SLICES", default=10_000)
+UPLOAD_TOTAL_SECONDS = env.int("UPLOAD_TOTAL_SECONDS", default=300)
+UPLOAD_FILE_SECONDS = env.int("UPLOAD_FILE_SECONDS", default=120)
+UPLOAD_FILE_MEMORY_BYTES = env.int("UPLOAD_FILE_MEMORY_BYTES", default=640 * 1024**2)
+UPLOAD_DECODERS = env.int("UPLOAD_DECODERS", default=2)
+UPLOAD_WAIT_SECONDS = env.int("UPLOAD_WAIT_SECONDS", default=120)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=2)
+UPLOAD_SPOOL = Path(env.str("UPLOAD_SPOOL", default=str(CTPORTAL_HOME / "incoming"))).resolve()
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
 WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
@@ -295,6 +306,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ctportal@localhost")
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:  # the browser then takes these cookies from this host alone, over HTTPS alone
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"__Host-{SESSION_COOKIE_NAME}", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]

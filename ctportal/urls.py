@@ -3,12 +3,20 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.defaults import page_not_found
 
+from ctportal.api import problems
 from ctportal.health import healthz, live, ready
+from ctportal.pages.shared import refusals
 
 
 def administrators_only(request: HttpRequest) -> HttpResponse:
     """Whoever holds the address can set a new password, so nobody changes it from an open session."""
     return page_not_found(request, Http404())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """As whoever asked expects it: a problem document for programs, a page for people."""
+    form = problems if request.path.startswith("/api/") else refusals
+    return form.bad_request(request, exception)
 
 
 urlpatterns = [
@@ -23,4 +31,4 @@ urlpatterns = [
 ]
 
 handler500 = "ctportal.failures.failed"
-handler400 = "ctportal.pages.shared.refusals.bad_request"
+handler400 = "ctportal.urls.bad_request"

@@ -1,6 +1,8 @@
 """Registers model artefacts and keeps them in the store."""
 
+import errno
 import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +14,7 @@ from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState
 from inference.models import ModelVersion
-from ml.model.artifact import Artifact, ArtifactError, load_artifact
+from ml.model.artifact import DESCRIPTION, WEIGHTS, Artifact, ArtifactError, load_artifact
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def store_artifact(artifact: Artifact) -> None:
         return
     settings.MODEL_STORE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.MODEL_STORE, prefix=".incoming-") as beside:
-        copied = Path(shutil.copytree(artifact.folder, Path(beside) / "artifact"))
+        copied = _copied(artifact.folder, Path(beside) / "artifact")
         if target.exists():
             target.rename(Path(beside) / "damaged")
         try:
@@ -74,6 +76,21 @@ def store_artifact(artifact: Artifact) -> None:
         except OSError:  # another process was faster
             if not _is_intact(target, artifact.sha256):
                 raise
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """The files of an artefact and nothing that stands beside them; a link leads to what is no part of it."""
+    target.mkdir(mode=0o700)
+    for name in (DESCRIPTION, WEIGHTS):
+        try:
+            descriptor = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise ArtifactError(f"{name} is a link; put the file itself into the folder. Received: {source}") from None
+        with open(descriptor, "rb") as original, (target / name).open("xb") as copy:
+            shutil.copyfileobj(original, copy)
+    return target
 
 
 def _is_intact(folder: Path, sha256: str) -> bool:

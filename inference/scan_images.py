@@ -3,76 +3,92 @@
 import io
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import overload
 
 import numpy as np
-from django.core.files.storage import FileSystemStorage, Storage
 from PIL import Image
 
 from cases.models import Scan, Slice
+from cases.storage import read_view
+from cases.upload_errors import SEND_AGAIN, PictureLost, StoreAway
 from inference.errors import Interrupted, PermanentError, RetriableError, StorageAway
-from ml.images.decoding import ImageError, decode_raster
+from ml.images.decoding import ImageError, decode_raster, view_digest
 from ml.model.drift_reference import describe_view, mean_description
 
 logger = logging.getLogger(__name__)
 
+MOST_KEPT_PIXELS = 128_000_000
+KEY_OF_VIEW = len("sha256:") + 64
 STORAGE_AWAY = "The stored images cannot be read just now."
-SEND_AGAIN = "Withdraw this scan and upload it again."
 
 
 class Views(Sequence[np.ndarray]):
-    """A scan's views, uint8 `(H, W)` each; reading them on is refused once the process is to stop."""
+    """A scan's views, uint8 `(H, W)` each, in anatomical order; reading them on is refused once the process is to stop.
 
-    def __init__(self, views: Sequence[np.ndarray], *, stop: Callable[[], bool]) -> None:
-        self._views = views
+    Those of an ordinary scan are decoded once. Those of a scan of more than `MOST_KEPT_PIXELS` are decoded each time
+    that they are asked for, so that however long it is, only what the engine works on is in memory.
+    """
+
+    def __init__(self, slices: Sequence[Slice], *, stop: Callable[[], bool]) -> None:
+        self._slices = slices
         self._stop = stop
+        self.are_kept = sum(slice_.width * slice_.height for slice_ in slices) <= MOST_KEPT_PIXELS
+        self._kept: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self._slices)
 
     @overload
     def __getitem__(self, at: int) -> np.ndarray: ...
     @overload
     def __getitem__(self, at: slice) -> Sequence[np.ndarray]: ...
     def __getitem__(self, at: int | slice) -> np.ndarray | Sequence[np.ndarray]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
         if self._stop():
             raise Interrupted
-        return self._views[at]
+        at = range(len(self))[at]
+        view = self._kept.get(at)
+        if view is None:
+            view = _decode(self._slices[at])
+            if self.are_kept:
+                self._kept[at] = view
+        return view
 
 
 def read_views(scan: Scan, slices: Sequence[Slice], *, stop: Callable[[], bool]) -> Views:
-    """Decodes the stored views in anatomical order.
+    """The stored views in anatomical order; those of an ordinary scan are decoded now.
 
     Raises PermanentError, RetriableError or StorageAway, and Interrupted once the process is to stop.
     """
     if len(slices) != scan.slice_count:
         raise PermanentError(f"{scan} lacks slices ({len(slices)} of {scan.slice_count}). {SEND_AGAIN}")
-    views = []
-    for slice_ in slices:
-        if stop():
-            raise Interrupted
-        views.append(_decode(slice_))
-    return Views(views, stop=stop)
+    views = Views(slices, stop=stop)
+    if views.are_kept:
+        for _ in views:
+            pass
+    return views
 
 
 def _decode(slice_: Slice) -> np.ndarray:
     try:
-        with slice_.view.storage.open(str(slice_.view.name), "rb") as file:
-            return decode_raster(file.read())
+        view = decode_raster(read_view(slice_))
     except ImageError as error:
         raise PermanentError(f"{slice_} cannot be read. {error.problem} {SEND_AGAIN}") from error
-    except FileNotFoundError as error:
-        if _is_away(slice_.view.storage):
-            raise StorageAway(STORAGE_AWAY) from error
-        raise PermanentError(f"{slice_} is missing from the store. {SEND_AGAIN}") from error
-    except OSError as error:
-        raise RetriableError(STORAGE_AWAY) from error
+    except PictureLost as error:
+        raise PermanentError(str(error)) from error
+    except StoreAway as error:
+        is_missing = error.__cause__ is None
+        raise (StorageAway if is_missing else RetriableError)(STORAGE_AWAY) from error
+    if slice_.key.startswith("sha256:") and len(slice_.key) == KEY_OF_VIEW and not slice_.view_sha256:
+        _require_key(slice_, view)
+    return view
 
 
-def _is_away(storage: Storage) -> bool:
-    """A folder that is not mounted misses every file; that is no fault of the scan."""
-    return isinstance(storage, FileSystemStorage) and not Path(storage.path("scans")).is_dir()
+def _require_key(slice_: Slice, view: np.ndarray) -> None:
+    """Of a slice whose file's digest was not kept, the key says what its view was."""
+    if slice_.media_type != "application/dicom" and slice_.key != f"sha256:{view_digest(view)}":
+        raise PermanentError(f"The picture of {slice_} is damaged in the store. {SEND_AGAIN}")
 
 
 def describe_views(views: Views) -> dict[str, float] | None:

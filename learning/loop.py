@@ -9,7 +9,7 @@ from accounts.models import User
 from accounts.rights import Right, sites_with
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model, shadow_model
-from learning.datasets.labelled_amounts import count_scans_to_read, labelled_sides
+from learning.datasets.labelled_amounts import count_scans_to_read, count_synthetic_scans, labelled_sides
 from learning.datasets.suggestion import Suggestion, count_new_labels, training_suggestion
 from learning.models import (
     BaseSet,
@@ -37,6 +37,7 @@ class Loop:
     user: User
     new_labels: int
     scans_to_read: int
+    synthetic_scans: int
     requirements: list[Requirement]
     suggestion: Suggestion | None
     has_base_sets: bool
@@ -94,6 +95,7 @@ def _labels(user: User) -> dict[str, Any]:
     return {
         "new_labels": count_new_labels(sites_with(user, Right.MANAGE)),
         "scans_to_read": count_scans_to_read(user, newest),
+        "synthetic_scans": count_synthetic_scans(user, newest),
         "requirements": requirements_of(labelled_sides(user, newest)),
         "suggestion": training_suggestion(user),
         "has_base_sets": BaseSet.objects.exists(),

@@ -10,6 +10,8 @@ from learning.loop import Loop, suffices
 from learning.models import Comparison, ComparisonRequest, Dataset, GateOverride, TrainingRun, TrainingStatus
 from learning.training.sample_sizes import Requirement
 
+SYNTHETIC_LEFT_OUT = "Synthetic scans are not counted; to try out the loop, include them when you build a data set."
+
 
 class StepKind(models.TextChoices):
     DECIDE_OVERRIDE = "decide_override", "Decide, as a second person, on a promotion against the criteria"
@@ -133,7 +135,8 @@ def _gather_labels(loop: Loop) -> Step | None:
     missing = tuple(found for found in loop.requirements if not found.is_met)
     if loop.labels_suffice or (loop.dataset is not None and loop.untrained_dataset is None):
         return None
-    return Step(StepKind.GATHER_LABELS, requirements=missing, dataset=loop.dataset, scans=loop.scans_to_read)
+    details = (SYNTHETIC_LEFT_OUT,) if loop.synthetic_scans else ()
+    return Step(StepKind.GATHER_LABELS, details, missing, dataset=loop.dataset, scans=loop.scans_to_read)
 
 
 def _nothing(loop: Loop) -> Step | None:

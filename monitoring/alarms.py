@@ -64,7 +64,7 @@ RULES = (
     Rule(
         "abstentions", "abstention_rate", "abstentions", "done", "MONITOR_ABSTENTION_RATE", "MONITOR_LEAST_SCANS",
         "{model} left {part} of {whole} scans to the readers as uncertain ({rate}).",
-        "See whether the scans have changed (drift, below); labels of uncertain scans are most useful for training.",
+        "Check the drift below for changed scans; labels of uncertain scans are the most useful for training.",
     ),
     Rule(
         "unsuitable", "unsuitable_rate", "unsuitable", "done", "MONITOR_UNSUITABLE_RATE", "MONITOR_LEAST_SCANS",

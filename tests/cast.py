@@ -254,3 +254,13 @@ def login(client: Client) -> Callable[[User], Client]:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def another_session(db: None) -> Any:
+    """A database session of another process; it ends as that process dies."""
+    from django.db import connection
+
+    session = connection.get_new_connection(connection.get_connection_params())
+    yield session
+    session.close()

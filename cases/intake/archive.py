@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, BinaryIO, Final
 
 from cases.intake import refusals
 from cases.intake.contents import MIB, Limits, Refusal, shown_name
 from cases.intake.refusals import ArchiveBomb
 from cases.intake.sniff import HEAD_BYTES, is_system_file, is_zip
+from cases.intake.spool import Kept, Spool
 from ml.images.decoding import ImageError
 
 _CHUNK: Final = MIB
@@ -38,17 +38,18 @@ _BROKEN: Final = (
 
 @dataclass(frozen=True)
 class Unpacked:
-    """One file: its name as it is shown to the sender, and its bytes."""
+    """One file: its name as it is shown to the sender, and where its bytes are kept."""
 
     name: str
-    data: bytes
+    kept: Kept
 
 
 @dataclass
 class Budget:
-    """What the archives of one upload may still cost."""
+    """What the archives of one upload may still cost, and the spool into which they are unpacked."""
 
     limits: Limits
+    spool: Spool = field(default_factory=Spool)
     entries: int = 0
     expanded: int = 0
     packed: int = 0
@@ -134,9 +135,9 @@ def _unpack_entry(
             head = packed.read(HEAD_BYTES)
             budget.count_bytes(len(head))
             if not is_zip(head):
-                data = _rest(packed, head, shown, budget)
-                if data is not None:
-                    yield Unpacked(shown, data)
+                kept = _rest(packed, head, shown, budget)
+                if kept is not None:
+                    yield Unpacked(shown, kept)
                 return
             inner = _copied(packed, head, budget)
     except ImageError:
@@ -147,30 +148,28 @@ def _unpack_entry(
         yield from unpack(shown, inner, budget, depth + 1)
 
 
-def _rest(packed: IO[bytes], head: bytes, shown: str, budget: Budget) -> bytes | None:
+def _rest(packed: IO[bytes], head: bytes, shown: str, budget: Budget) -> Kept | None:
     """The whole of one file; None for a system's own file that is too large to look at."""
-    limit = budget.limits.max_file_bytes
-    pieces, size = [head], len(head)
+    limit, start = budget.limits.max_file_bytes, budget.spool.end
+    budget.spool.append(head)
     while piece := packed.read(_CHUNK):
         budget.count_bytes(len(piece))
-        size += len(piece)
-        if size > limit:
+        budget.spool.append(piece)
+        if budget.spool.end - start > limit:
             if is_system_file(shown):
                 return None
-            raise refusals.too_large(size, limit)
-        pieces.append(piece)
-    return b"".join(pieces)
+            raise refusals.too_large(budget.spool.end - start, limit)
+    return budget.spool.since(start)
 
 
 def _copied(packed: IO[bytes], head: bytes, budget: Budget) -> BinaryIO:
-    """An inner zip, on disk where it is large: reading a zip needs to jump about in it."""
-    inner = tempfile.SpooledTemporaryFile(max_size=16 * MIB)  # noqa: SIM115 - the caller closes it
-    inner.write(head)
+    """An inner zip, on disk: reading a zip needs to jump about in it."""
+    start = budget.spool.end
+    budget.spool.append(head)
     while piece := packed.read(_CHUNK):
         budget.count_bytes(len(piece))
-        inner.write(piece)
-    inner.seek(0)
-    return inner  # type: ignore[return-value]
+        budget.spool.append(piece)
+    return budget.spool.since(start).open()
 
 
 class _Guarded:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 from cases.intake.identity import FileIdentity
-from cases.intake.spool import Spooled
+from cases.intake.spool import Kept, Spooled, length_of, opened
 from ml.images.decoding import MAX_PIXELS, ImageError
 
 MIB = 1 << 20
@@ -26,6 +26,16 @@ class Limits:
     max_archive_bytes: int = 2048 * MIB
     max_archive_ratio: int = 100
     max_nesting: int = 2
+    max_upload_pixels: int = 1 << 31
+    max_slices: int = 10_000
+    upload_seconds: float = 300
+    file_seconds: float = 120
+    file_memory: int = 640 * MIB
+    memory_per_byte: int = 4
+
+    def memory_for(self, size: int) -> int:
+        """What reading a file of this size may take: decoding has a ceiling, copies of the file come on top."""
+        return self.file_memory + self.memory_per_byte * size
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class SentFile:
     name: str
     open: Callable[[], BinaryIO]
     size: int
+    kept: Kept | None = None
+    """Where it is kept, for a file that is in a spool already."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +66,20 @@ class IncomingSlice:
     original_sha256: str
     original: Spooled = Spooled()  # noqa: RUF009 - a descriptor, not a default
     view_png: Spooled = Spooled()  # noqa: RUF009
+
+    def open_original(self) -> BinaryIO:
+        return opened(self, "original")
+
+    def open_view(self) -> BinaryIO:
+        return opened(self, "view_png")
+
+    @property
+    def original_bytes(self) -> int:
+        return length_of(self, "original")
+
+    @property
+    def view_bytes(self) -> int:
+        return length_of(self, "view_png")
 
     def __repr__(self) -> str:
         return f"IncomingSlice(key={self.key!r}, frame={self.frame!r})"

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from cases.intake import refusals
+from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.identity import FileIdentity, read_identity
@@ -68,18 +69,27 @@ def is_directory(data: bytes) -> bool:
 
 
 def read_dicom_slices(
-    file: str, data: bytes, *, spool: Spool, limits: Limits, new_uid: UidMap, any_modality: bool
+    file: str,
+    data: bytes,
+    *,
+    spool: Spool,
+    limits: Limits,
+    new_uid: UidMap,
+    any_modality: bool,
+    allowance: Allowance,
 ) -> list[DicomSlice]:
     """De-identify a file first and decode what will be stored, so that the two can never differ.
 
     Raises:
         ImageError: the file cannot become slices.
+        UploadExhausted: the upload has used up its allowance.
     """
     dataset = _parsed(data, limits)
     modality = _checked_modality(dataset, any_modality=any_modality)
+    frames = frame_count(dataset)
+    allowance.require(pixels=frames * int(number(dataset, "Rows") * number(dataset, "Columns")), slices=frames)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
     identity = read_identity(dataset)
-    frames = frame_count(dataset)
     places = [(_geometry(dataset, frame), read_marks(dataset, frame)) for frame in range(frames)]
     deidentify(dataset, new_uid)
     original = _written(dataset)
@@ -89,6 +99,7 @@ def read_dicom_slices(
         if min(view.shape) < SMALLEST_SIDE:
             raise refusals.too_small(view.shape[1], view.shape[0], SMALLEST_SIDE)
         are_all_flat = are_all_flat and is_flat(view)
+        allowance.spend(pixels=view.size)
         incoming = IncomingSlice(
             key=_key(dataset, frame if frames > 1 else None, view),
             media_type="application/dicom",
@@ -154,6 +165,8 @@ def _checked_modality(dataset: pydicom.Dataset, *, any_modality: bool) -> str:
 def _written(dataset: pydicom.Dataset) -> bytes:
     try:
         return written(dataset)
+    except MemoryError:
+        raise
     except Exception as error:  # pydicom raises nearly any type on values it read but cannot write
         raise ImageError(
             "damaged", "The DICOM file is damaged and cannot be read.", "Copy or export it again."

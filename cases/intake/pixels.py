@@ -52,7 +52,7 @@ def keep_picture_alone(dataset: pydicom.Dataset) -> None:
             return
         frames = list(generate_frames(dataset.PixelData, number_of_frames=frame_count(dataset)))
         set_frames(dataset, [_stripped_frame(dataset, frame) for frame in frames])
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise ImageError(

@@ -36,6 +36,51 @@ class ArchiveBomb(ImageError):
     """An archive that must not be read any further; nothing that came out of it is kept."""
 
 
+class UploadExhausted(ImageError):
+    """Reading the upload on would cost more than one upload may; nothing of it is kept."""
+
+
+def upload_exhausted(pixels: int, slices: int, seconds: float) -> UploadExhausted:
+    return UploadExhausted(
+        "upload-too-large",
+        f"The upload holds more than the portal reads at once ({_gigapixels(pixels)}, {slices} slices or "
+        f"{seconds:.0f} seconds of decoding); nothing of it was stored.",
+        _SPLIT,
+    )
+
+
+def file_exhausts_upload(pixels: int, slices: int) -> ImageError:
+    return ImageError(
+        "upload-too-large",
+        f"The file holds more than the portal reads at once ({_gigapixels(pixels)} or {slices} slices).",
+        "Send the series as single slices, in several uploads.",
+    )
+
+
+def file_memory(limit: int) -> ImageError:
+    return ImageError(
+        "too-much-memory",
+        f"This file needs more memory than the portal gives to one file ({_megabytes(limit)}).",
+        "Send the series as single slices, or export it again.",
+    )
+
+
+def file_seconds(limit: float) -> ImageError:
+    return ImageError(
+        "too-much-time",
+        f"This file needs more time than the portal gives to one file ({limit:.0f} seconds).",
+        "Send the series as single slices, or export it again.",
+    )
+
+
+def reader_ended() -> ImageError:
+    return ImageError(
+        "damaged",
+        "The file is damaged in a way that ends the program that reads it.",
+        "Copy or export it again.",
+    )
+
+
 def too_large(size: int, limit: int) -> ImageError:
     return ImageError(
         "too-large",
@@ -224,6 +269,10 @@ def office_document() -> ImageError:
         "The file is an Office document, not a CT image.",
         "Export the CT as DICOM or PNG and send that.",
     )
+
+
+def _gigapixels(pixels: int) -> str:
+    return f"{pixels / 1e6:.0f} million pixels"
 
 
 def _megabytes(size: int) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
 
 from cases.intake import refusals
+from cases.intake.allowance import Allowance
 from cases.intake.archive import Budget, Unpacked, unpack
 from cases.intake.beside import beside_a_series, named, top_folder, without_many_words
 from cases.intake.contents import (
+    MIB,
     IncomingScan,
     IncomingSlice,
     Intake,
@@ -20,26 +23,27 @@ from cases.intake.contents import (
     SentFile,
     shown_name,
 )
-from cases.intake.deidentify import UidMap, keyed_uids
-from cases.intake.dicom_slices import DicomSlice, is_directory, read_dicom_slices
-from cases.intake.raster import read_raster
-from cases.intake.refusals import ArchiveBomb
+from cases.intake.deidentify import keyed_uids
+from cases.intake.dicom_slices import DicomSlice
+from cases.intake.one_file import Options, Taken, read_files
+from cases.intake.refusals import ArchiveBomb, UploadExhausted
 from cases.intake.series import dicom_scans, image_scan
-from cases.intake.sniff import (
-    HEAD_BYTES,
-    directory_file,
-    foreign_content,
-    is_readable,
-    is_system_file,
-    is_zip,
-    system_file,
-)
-from cases.intake.spool import Spool
-from ml.images.decoding import ImageError, raster_format
-from ml.images.dicom import is_dicom
+from cases.intake.sniff import HEAD_BYTES, is_system_file, is_zip
+from cases.intake.spool import Kept, Spool
+from ml.images.decoding import ImageError
 
 _DEFAULT_LIMITS: Final = Limits()
+_BATCH_FILES: Final = 16
+_BATCH_BYTES: Final = 32 * MIB
 _log = logging.getLogger(__name__)
+
+
+class FileReader(Protocol):
+    """`read_files`, in this process or in another."""
+
+    def __call__(
+        self, files: list[tuple[str, Kept]], *, options: Options, spool: Spool, allowance: Allowance
+    ) -> Iterator[Taken]: ...
 
 
 def read_upload(
@@ -50,6 +54,8 @@ def read_upload(
     accept_any_modality: bool = False,
     limits: Limits = _DEFAULT_LIMITS,
     known_keys: Container[str] = (),
+    folder: Path | None = None,
+    reader: FileReader = read_files,
 ) -> Intake:
     """Turn what was sent into scans, with a refusal for each file that cannot be one.
 
@@ -61,14 +67,22 @@ def read_upload(
         accept_any_modality: also take DICOM images that are not CT slices.
         limits: how much one upload may hold.
         known_keys: keys of the slices that the case has already.
+        folder: where bytes are kept meanwhile; None takes the system's temporary folder.
+        reader: decodes files; the portal's runs in processes that have limits of their own.
 
     Raises:
         ValueError: `uid_key` is too short.
+        DiskTrouble: the disk of the folder takes no more; nothing of the upload can be kept.
     """
-    reader = _Reader(limits, keyed_uids(uid_key), accept_any_modality, Spool(), Budget(limits))
-    taken = _Taken()
-    for sent in files[: limits.max_files]:
-        taken.extend(reader.take(sent))
+    keyed_uids(uid_key)  # a short key is the caller's fault, not a file's
+    upload = _Upload(
+        limits, Options(limits, uid_key, accept_any_modality), Spool(folder), Budget(limits, Spool(folder)), reader
+    )
+    try:
+        taken = upload.take(files[: limits.max_files])
+    except UploadExhausted as error:
+        names = named([shown_name(sent.name) for sent in files])
+        return Intake(scans=(), refusals=(Refusal.of(names, error),))
     if len(files) > limits.max_files:
         names = named([shown_name(sent.name) for sent in files[limits.max_files :]])
         error = refusals.too_many_files(len(files), limits.max_files)
@@ -76,106 +90,96 @@ def read_upload(
     return _sorted_out(taken, together=together, known_keys=known_keys)
 
 
-@dataclass
-class _Taken:
-    """What came out of some files so far."""
+class _Upload:
+    """Gathers files in batches for whoever decodes them."""
 
-    dicom: list[DicomSlice] = field(default_factory=list)
-    images: list[tuple[str, IncomingSlice]] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    system_files: list[Refusal] = field(default_factory=list)
+    def __init__(self, limits: Limits, options: Options, spool: Spool, budget: Budget, reader: FileReader) -> None:
+        self.limits, self.options, self.spool, self.budget, self.reader = limits, options, spool, budget, reader
+        self.allowance = Allowance.of(limits)
+        self.waiting: list[tuple[str, Kept]] = []
 
-    def extend(self, other: _Taken) -> None:
-        self.system_files += other.system_files
-        self.dicom += other.dicom
-        self.images += other.images
-        self.refusals += other.refusals
-
-
-@dataclass(frozen=True)
-class _Reader:
-    limits: Limits
-    new_uid: UidMap
-    any_modality: bool
-    spool: Spool
-    budget: Budget
-
-    def take(self, sent: SentFile) -> _Taken:
-        """All that one sent file gives; of an archive that is a bomb, the refusal alone."""
-        taken, name = _Taken(), shown_name(sent.name)
-        try:
-            for found in self._contents(sent, name):
-                if isinstance(found, Refusal):
-                    taken.refusals.append(found)
-                else:
-                    self._take_one(found, taken)
-        except ArchiveBomb as error:
-            return _Taken(refusals=[Refusal.of(name, error)])
-        except ImageError as error:
-            taken.refusals.append(Refusal.of(name, error))
-        except OSError:
-            taken.refusals.append(Refusal.of(name, refusals.unreadable()))
+    def take(self, files: Sequence[SentFile]) -> Taken:
+        taken = Taken()
+        for sent in files:
+            name = shown_name(sent.name)
+            try:
+                with sent.open() as stream:
+                    head = stream.read(HEAD_BYTES)
+                    if is_zip(head):
+                        taken.extend(self._read())
+                        taken.extend(self._archive(sent, name, stream))
+                    else:
+                        kept = self._loose(sent, name, head, stream)
+                        if kept is not None:
+                            taken.extend(self._add(name, kept))
+            except ImageError as error:
+                if isinstance(error, UploadExhausted):
+                    raise
+                taken.refusals.append(Refusal.of(name, error))
+            except OSError:
+                taken.refusals.append(Refusal.of(name, refusals.unreadable()))
+        taken.extend(self._read())
         return taken
 
-    def _contents(self, sent: SentFile, name: str) -> Iterator[Unpacked | Refusal]:
-        with sent.open() as stream:
-            head = stream.read(HEAD_BYTES)
-            if is_zip(head):
-                if sent.size > self.limits.max_archive_bytes:
-                    raise refusals.too_large(sent.size, self.limits.max_archive_bytes)
-                yield from self._unpacked(name, stream)
-                return
-            limit = self.limits.max_file_bytes
-            data = head + stream.read(max(0, limit + 1 - len(head)))
-            if len(data) <= limit:
-                yield Unpacked(name, data)
-            elif not is_system_file(name):
-                raise refusals.too_large(max(sent.size, len(data)), limit)
+    def _loose(self, sent: SentFile, name: str, head: bytes, stream: BinaryIO) -> Kept | None:
+        """Where the file is kept; None for a system's own file that is too large to look at."""
+        limit, start = self.limits.max_file_bytes, self.budget.spool.end
+        if sent.kept is not None and sent.kept.length <= limit:
+            return sent.kept
+        size = len(head)
+        if sent.kept is None:
+            self.budget.spool.append(head)
+            while size <= limit and (piece := stream.read(min(MIB, limit + 1 - size))):
+                self.budget.spool.append(piece)
+                size += len(piece)
+            if size <= limit:
+                return self.budget.spool.since(start)
+        if is_system_file(name):
+            return None
+        raise refusals.too_large(max(sent.size, size), limit)
 
-    def _unpacked(self, name: str, stream: BinaryIO) -> Iterator[Unpacked | Refusal]:
-        is_empty = True
-        for found in unpack(name, stream, self.budget):
-            is_empty = is_empty and isinstance(found, Unpacked) and is_system_file(found.name)
-            yield found
-        if is_empty:
-            raise refusals.archive_empty()
-
-    def _take_one(self, found: Unpacked, taken: _Taken) -> None:
-        name, data = found.name, found.data
-        if is_system_file(name) and not is_readable(data[:HEAD_BYTES]):
-            taken.system_files.append(Refusal.of(name, system_file(name)))
-            return
+    def _archive(self, sent: SentFile, name: str, stream: BinaryIO) -> Taken:
+        """All that an archive gives; of one that is a bomb, the refusal alone."""
+        taken, is_empty = Taken(), True
         try:
-            if not data:
-                raise refusals.empty()
-            if is_dicom(data):
-                if is_directory(data):
-                    taken.system_files.append(Refusal.of(name, directory_file()))
+            if sent.size > self.limits.max_archive_bytes:
+                raise refusals.too_large(sent.size, self.limits.max_archive_bytes)
+            for found in unpack(name, stream, self.budget):
+                if isinstance(found, Unpacked):
+                    is_empty = is_empty and is_system_file(found.name)
+                    taken.extend(self._add(found.name, found.kept))
                 else:
-                    taken.dicom += self._dicom(name, data)
-            elif raster_format(data):
-                taken.images.append((name, read_raster(data, self.spool, self.limits)))
-            else:
-                raise foreign_content(data)
+                    is_empty = False
+                    taken.refusals.append(found)
+            taken.extend(self._read())
+            if is_empty:
+                raise refusals.archive_empty()
+        except UploadExhausted:
+            raise
+        except ArchiveBomb as error:
+            self.waiting.clear()
+            return Taken(refusals=[Refusal.of(name, error)])
         except ImageError as error:
+            taken.extend(self._read())
             taken.refusals.append(Refusal.of(name, error))
-        except Exception as error:  # the last net: one file must never lose the others
-            # Only the type: the message may quote what the file says about a patient.
-            _log.error("An uploaded file broke the intake with %s.", type(error).__name__)
-            taken.refusals.append(Refusal.of(name, refusals.internal()))
+        return taken
 
-    def _dicom(self, name: str, data: bytes) -> list[DicomSlice]:
-        return read_dicom_slices(
-            name,
-            data,
-            spool=self.spool,
-            limits=self.limits,
-            new_uid=self.new_uid,
-            any_modality=self.any_modality,
-        )
+    def _add(self, name: str, kept: Kept) -> Taken:
+        self.waiting.append((name, kept))
+        is_full = len(self.waiting) >= _BATCH_FILES or sum(each.length for _, each in self.waiting) >= _BATCH_BYTES
+        return self._read() if is_full else Taken()
+
+    def _read(self) -> Taken:
+        batch, self.waiting, taken = self.waiting, [], Taken()
+        if batch:
+            for one in self.reader(batch, options=self.options, spool=self.spool, allowance=self.allowance):
+                taken.extend(one)
+        for fault in taken.faults:
+            _log.error("An uploaded file broke the intake with %s.", fault)
+        return taken
 
 
-def _sorted_out(taken: _Taken, *, together: bool, known_keys: Container[str]) -> Intake:
+def _sorted_out(taken: Taken, *, together: bool, known_keys: Container[str]) -> Intake:
     folders = {folder for one in taken.dicom if (folder := top_folder(one.file))}
     refused = without_many_words(taken.refusals, beside=folders)
     if not taken.dicom and not taken.images:

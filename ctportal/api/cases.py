@@ -14,6 +14,7 @@ from rest_framework.reverse import reverse
 
 from cases.casework import amend_case, cancel_case, close_case, lock_case, open_case, reopen_case
 from cases.disclosure import disclose_cases
+from cases.joining import join_scans
 from cases.models import Case, CaseStatus, Decision, Label, Patient
 from cases.worklist import WorklistFilter, cases_shown_to, narrow
 from ctportal.api.case_filters import CaseFilter
@@ -139,6 +140,12 @@ EXAMPLE = OpenApiExample(
 )
 
 
+class JoinedScans(ReasonSerializer):
+    scans = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID), min_length=2, max_length=1000
+    )
+
+
 class CaseViews(SearchedInBody, Resource):
     """An examination of one patient: its scans, what the model says of them, what the readers decided."""
 
@@ -153,6 +160,7 @@ class CaseViews(SearchedInBody, Resource):
         "partial_update": UPLOAD | REVIEW,
         "close": REVIEW,
         "cancel": UPLOAD | REVIEW,
+        "join": UPLOAD,
         "reopen": UPLOAD | REVIEW,
     }
 
@@ -224,6 +232,17 @@ class CaseViews(SearchedInBody, Resource):
         return once(request, work=self._cancel, answer=self._moved)
 
     @extend_schema(
+        summary="Join scans of a case into one",
+        description="The new scan holds their slices, in the order in which the scans are named; the old ones are "
+        "withdrawn. Where a reader has decided on one of them, only a manager may do it.",
+        request=JoinedScans,
+        responses=CaseDetailSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def join(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._join, answer=self._moved)
+
+    @extend_schema(
         summary="Reopen a closed or cancelled case", request=ReasonSerializer, responses=CaseDetailSerializer
     )
     @action(detail=True, methods=["post"])
@@ -236,12 +255,24 @@ class CaseViews(SearchedInBody, Resource):
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
     def _opened(self, receipt: Receipt) -> Response:
-        case = self.shown_row = get_object_or_404(self.rows(), pk=receipt["case"])
+        case = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
 
     def _close(self) -> Receipt:
         close_case(case=self.fetch(), user=caller(self.request))
+        return {}
+
+    def _join(self) -> Receipt:
+        case = self.fetch()
+        sent = JoinedScans(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        wanted = list(dict.fromkeys(sent.validated_data["scans"]))
+        found = {scan.pk: scan for scan in case.scans.filter(pk__in=wanted)}
+        if len(found) < len(wanted):
+            raise serializers.ValidationError({"scans": ["Name scans of this case."]}, code="does_not_exist")
+        scans = [found[number] for number in wanted]
+        join_scans(case=case, scans=scans, user=caller(self.request), reason=sent.validated_data["reason"])
         return {}
 
     def _cancel(self) -> Receipt:

@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -188,7 +189,7 @@ class ComparisonRequestViews(ManagedResource):
         return {"request": asked.pk}
 
     def _asked(self, receipt: Receipt) -> Response:
-        asked = self.queryset.get(pk=receipt["request"])
+        asked = get_object_or_404(self.get_queryset(), pk=receipt["request"])
         address = reverse("api:comparison-request-detail", kwargs={"pk": asked.pk}, request=self.request)
         return Response(ComparisonRequestSerializer(asked).data, status=201, headers={"Location": address})
 

@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import Count
 from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
@@ -200,7 +201,7 @@ class DatasetViews(ManagedResource):
         cases = dict(Case.objects.visible_to(caller(request)).filter(scans__in=wanted).values_list("scans__pk", "pk"))
         return self.get_paginated_response(DatasetScanSerializer(page, many=True, context={"cases": cases}).data)
 
-    @extend_schema(summary="Read what a data set was made of and which models were trained on it", responses=DatasetLineageSerializer)
+    @extend_schema(summary="Read where a data set comes from and where it was used", responses=DatasetLineageSerializer)
     @action(detail=True, filterset_class=None, filter_backends=[])
     def lineage(self, request: Request, pk: int) -> Response:
         return Response(DatasetLineageSerializer(lineage_of_dataset(self.fetch(), caller(request))).data)
@@ -239,7 +240,7 @@ class DatasetViews(ManagedResource):
         return {"dataset": dataset.pk, "created": created}
 
     def _built(self, receipt: Receipt) -> Response:
-        dataset = DATASETS.get(pk=receipt["dataset"])
+        dataset = get_object_or_404(self.get_queryset(), pk=receipt["dataset"])
         address = reverse("api:dataset-detail", kwargs={"pk": dataset.pk}, request=self.request)
         status = 201 if receipt["created"] else 200
         return Response(shown_datasets([dataset], self.request)[0], status=status, headers={"Location": address})

@@ -6,56 +6,111 @@ from it anew. A receipt lasts a day.
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import Error as DatabaseError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import IdempotentRequest
+from cases.locks import held_while_connected
 from ctportal.api.problems import INVALID, KEY_REUSED, REQUEST_IN_PROGRESS, Problem
 from ctportal.api.resource import caller
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEPT_FOR = timedelta(hours=24)
-# A request that died (its process was killed) holds its key no longer than this.
-GIVEN_UP_AFTER = timedelta(minutes=15)
 LONGEST_KEY = 255
 
+logger = logging.getLogger(__name__)
 Receipt = dict[str, Any]
+Answer = Callable[[Receipt], Response]
 
 
-def once(
-    request: Request,
-    *,
-    work: Callable[[], Receipt],
-    answer: Callable[[Receipt], Response],
-    atomic: bool = True,
-) -> Response:
-    """Does the work unless its receipt exists. `atomic` work and its receipt are stored together or not at all."""
+def once(request: Request, *, work: Callable[[], Receipt], answer: Answer, atomic: bool = True) -> Response:
+    """Does the work unless its receipt exists. `atomic` work and its receipt are stored together or not at all.
+
+    `answer` renders the receipt, fresh or old, and asks the rights of the caller again. Whoever works on a key holds
+    its lock, which ends with the database connection: a request whose process died stands in nobody's way.
+    """
     key = request.headers.get(HEADER)
     if key is None:
         return answer(work())
     _check(key)
-    claim, is_ours = _claim(request, key)
+    asked = fingerprint(request)
+    with held_while_connected(f"idempotency:{caller(request).pk}:{key}") as is_ours:
+        earlier = _earlier(request, key, asked, is_ours=is_ours)
+        if earlier is not None:
+            response = answer(earlier.body or {})
+            response[REPLAYED] = "true"
+            return response
+        receipt = _worked(_claim(request, key, asked), work, atomic=atomic)
+    return answer(receipt)
+
+
+def _earlier(request: Request, key: str, asked: str, *, is_ours: bool) -> IdempotentRequest | None:
+    """The request that has a receipt for this key. One without a receipt is at work, or has died."""
+    mine = IdempotentRequest.objects.filter(user=caller(request))
+    mine.filter(created_at__lt=timezone.now() - KEPT_FOR).exclude(status_code=None).delete()
+    earlier = mine.filter(key=key).first()
+    if earlier is not None and (earlier.status_code is not None or not is_ours) and earlier.fingerprint != asked:
+        raise Problem(KEY_REUSED, "This key was sent with another request; make a new key for each request.")
+    if earlier is not None and earlier.status_code is not None:
+        return earlier
     if not is_ours:
-        return _replay(claim, answer)
+        raise _in_progress()
+    if earlier is not None:
+        _free(earlier)
+    return None
+
+
+def _claim(request: Request, key: str, asked: str) -> IdempotentRequest:
+    try:
+        with transaction.atomic():
+            return IdempotentRequest.objects.create(user=caller(request), key=key, fingerprint=asked)
+    except IntegrityError:
+        raise _in_progress() from None
+
+
+def _worked(claim: IdempotentRequest, work: Callable[[], Receipt], *, atomic: bool) -> Receipt:
     try:
         with transaction.atomic() if atomic else nullcontext():
             receipt = work()
-            IdempotentRequest.objects.filter(pk=claim.pk).update(body=receipt, status_code=201)
+            if not _unanswered(claim).update(body=receipt, status_code=201):
+                raise _in_progress()  # the connection was lost meanwhile, and another took the key over
     except BaseException:
-        # Nothing was made, so the same key may try again.
-        claim.delete()
+        _free(claim)  # nothing was made, so the same key may try again
         raise
-    return answer(receipt)
+    return receipt
+
+
+def _free(claim: IdempotentRequest) -> None:
+    """Never covers up the error before it: where the database is away, the lock went with the connection."""
+    try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        _unanswered(claim).delete()
+    except DatabaseError as error:
+        logger.warning("An idempotency key could not be freed now: %s", type(error).__name__)
+
+
+def _unanswered(claim: IdempotentRequest) -> QuerySet[IdempotentRequest]:
+    """Only as long as there is no receipt: a commit whose confirmation was lost keeps its own."""
+    return IdempotentRequest.objects.filter(pk=claim.pk, status_code=None)
+
+
+def forget_old_receipts() -> int:
+    """Those that are no longer replayed. Returns how many."""
+    old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - 2 * KEPT_FOR)
+    return old.delete()[0]
 
 
 def _check(key: str) -> None:
@@ -64,36 +119,10 @@ def _check(key: str) -> None:
         raise Problem(INVALID, "The idempotency key is not valid.", errors=[wrong])
 
 
-def _claim(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
-    """The row of this key, and whether it is this call that made it."""
-    asked, now = fingerprint(request), timezone.now()
-    mine = IdempotentRequest.objects.filter(user=caller(request))
-    given_up = Q(status_code=None, created_at__lt=now - GIVEN_UP_AFTER)
-    mine.filter(Q(created_at__lt=now - KEPT_FOR) | given_up).delete()
-    try:
-        with transaction.atomic():
-            return mine.create(user=caller(request), key=key, fingerprint=asked), True
-    except IntegrityError:
-        earlier = mine.filter(key=key).first()
-    if earlier is None:  # it was refused, and its key freed, this very moment
-        raise _in_progress()
-    if earlier.fingerprint != asked:
-        raise Problem(KEY_REUSED, "This key was sent with another request; make a new key for each request.")
-    return earlier, False
-
-
 def _in_progress() -> Problem:
     problem = Problem(REQUEST_IN_PROGRESS, "Wait for the answer to the first, or ask again in some seconds.")
     problem.headers["Retry-After"] = "2"
     return problem
-
-
-def _replay(claim: IdempotentRequest, answer: Callable[[Receipt], Response]) -> Response:
-    if claim.status_code is None:
-        raise _in_progress()
-    response = answer(claim.body or {})
-    response[REPLAYED] = "true"
-    return response
 
 
 def fingerprint(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_dataclasses.serializers import DataclassSerializer
 
+from accounts.rights import Right, require_somewhere
 from ctportal.api.fields import ReasonSerializer, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import ModelCardSerializer, ModelLineageSerializer
@@ -126,7 +128,7 @@ class ModelVersionViews(Resource):
     )
     @action(detail=False, methods=["post"], pagination_class=None, filterset_fields=None)
     def reread(self, request: Request) -> Response:
-        return once(request, work=self._reread, answer=Response, atomic=False)
+        return once(request, work=self._reread, answer=self._reread_answered, atomic=False)
 
     def _refuse(self) -> Receipt:
         refuse_model(model=self.get_object(), user=caller(self.request), reason=self._reason())
@@ -148,6 +150,10 @@ class ModelVersionViews(Resource):
         sent.is_valid(raise_exception=True)
         return {"scans": request_rereading(user=caller(self.request), sites=sent.validated_data.get("sites"))}
 
+    def _reread_answered(self, receipt: Receipt) -> Response:
+        require_somewhere(caller(self.request), Right.MANAGE)
+        return Response(receipt)
+
     def _reason(self) -> str:
         sent = ReasonSerializer(data=self.request.data)
         sent.is_valid(raise_exception=True)
@@ -157,4 +163,6 @@ class ModelVersionViews(Resource):
         return Response(ModelVersionSerializer(self.get_object()).data)
 
     def _named(self, receipt: Receipt) -> Response:
-        return Response(ModelVersionSerializer(ModelVersion.objects.get(pk=receipt["model"])).data)
+        require_somewhere(caller(self.request), Right.MANAGE)
+        model = get_object_or_404(self.get_queryset(), pk=receipt["model"])
+        return Response(ModelVersionSerializer(model).data)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,14 @@ from rest_framework.reverse import reverse
 from accounts.refusals import ReasonMissing, WrongState
 from cases.casework import DuplicateRecordNumber
 from cases.patient_check import PatientMismatch
+from cases.upload_errors import (
+    DiskTrouble,
+    PictureLost,
+    ReadersBusy,
+    StoreAway,
+    UploadsAtOnce,
+    UploadTooLarge,
+)
 from ctportal.outages import outage_of
 
 logger = logging.getLogger(__name__)
@@ -55,8 +63,11 @@ INVALID = Kind("invalid", 422, "The values are not valid")
 UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
 THROTTLED = Kind("throttled", 429, "Too many calls")
+TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, "Too many uploads at a time")
 UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
+FILE_LOST = Kind("file-lost", 410, "The stored file is lost")
+DISK_FULL = Kind("disk-full", 507, "The portal's disk has no room")
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
     (rest.ParseError, MALFORMED),
@@ -80,11 +91,19 @@ class Problem(Exception):
         self.kind, self.detail, self.errors, self.members = kind, detail, errors or [], members
         self.headers: dict[str, str] = {}
 
-    def response(self) -> Response:
-        body = {"type": self.kind.uri, "title": self.kind.title, "status": self.kind.status, "detail": self.detail}
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": self.kind.uri,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
         if self.errors:
             body["errors"] = self.errors
-        return Response(body | self.members, status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
+        return body | self.members
+
+    def response(self) -> Response:
+        return Response(self.body(), status=self.kind.status, headers=self.headers, content_type=MEDIA_TYPE)
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
@@ -107,7 +126,13 @@ def as_problem(error: Exception, request: Request) -> Problem | None:
         return Problem(NOT_FOUND, NOTHING_HERE)
     if isinstance(error, django.PermissionDenied):
         return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
-    return _of_domain(error, request) or _of_transport(error)
+    return _of_domain(error, request) or _of_files(error) or _of_transport(error)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view of the API sees it."""
+    problem = _of_transport(exception) or Problem(MALFORMED, "The request cannot be read.")
+    return JsonResponse(problem.body(), status=problem.kind.status, content_type=MEDIA_TYPE)
 
 
 def invalid(errors: list[ErrorItem]) -> Problem:
@@ -157,7 +182,37 @@ def _of_mismatch(error: PatientMismatch) -> Problem:
     )
 
 
+def _of_files(error: Exception) -> Problem | None:
+    if isinstance(error, UploadTooLarge):
+        return Problem(TOO_LARGE, str(error))
+    if isinstance(error, UploadsAtOnce):
+        return _later(TOO_MANY_UPLOADS, str(error), seconds=5)
+    if isinstance(error, ReadersBusy):
+        return _later(UNAVAILABLE, str(error), seconds=30)
+    if isinstance(error, DiskTrouble):
+        logger.error("A disk took no upload: %s", error.name)
+        return Problem(DISK_FULL, str(error)) if error.has_no_room else _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, PictureLost):
+        return Problem(FILE_LOST, str(error))
+    if isinstance(error, StoreAway):
+        return _later(UNAVAILABLE, str(error), seconds=60)
+    if isinstance(error, MemoryError):
+        logger.error("There was no memory left for a request")
+        return _later(UNAVAILABLE, "The portal's memory is used up; try again in a minute.", seconds=60)
+    return None
+
+
+def _later(kind: Kind, detail: str, *, seconds: int) -> Problem:
+    problem = Problem(kind, detail)
+    problem.headers["Retry-After"] = str(seconds)
+    return problem
+
+
 def _of_transport(error: Exception) -> Problem | None:
+    if isinstance(error, UnreadablePostError):
+        return Problem(MALFORMED, "The connection broke off before the request was complete; send it again.")
+    if isinstance(error, django.BadRequest):
+        return Problem(MALFORMED, str(error) or "The request cannot be read; check how it is put together.")
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
     if isinstance(error, SuspiciousOperation):

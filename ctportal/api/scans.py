@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from cases.casework import withdraw_scan
+from cases.joining import split_scan
 from cases.models import Scan, ScanKind, ScanQuerySet, ScanStatus
 from cases.reviews import hidden_scans
 from ctportal.api.fields import NameOnly, ReasonSerializer
-from ctportal.api.filters import IdFilter
+from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import ScanLineageSerializer
 from ctportal.api.permissions import UPLOAD
@@ -114,13 +115,19 @@ class ScanFilter(django_filters.FilterSet):
         return scans.filter(readers_disagree=wanted).exclude(pk__in=hidden_scans(caller(self.request)))
 
 
+class SplitScan(ReasonSerializer):
+    starts = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID), required=False, default=list, max_length=1000
+    )
+
+
 class ScanViews(Resource):
     """One series or picture each. Scans are sent to `/cases/{id}/scans/`."""
 
     queryset = SCANS.order_by("-pk")
     serializer_class = ScanSerializer
     filterset_class = ScanFilter
-    scopes = {"withdraw": UPLOAD}
+    scopes = {"withdraw": UPLOAD, "split": UPLOAD}
     lists = "scans"
 
     @extend_schema(summary="List scans, the newest first")
@@ -152,6 +159,28 @@ class ScanViews(Resource):
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: int) -> Response:
         return once(request, work=self._withdraw, answer=self._withdrawn)
+
+    @extend_schema(
+        summary="Split a scan",
+        description="Each part begins at one of the slices that `starts` names, counted from 1; where none is named, "
+        "each slice becomes a scan. The old scan is withdrawn. Where a reader has decided on it, only a manager may.",
+        request=SplitScan,
+        responses=ScanSerializer(many=True),
+    )
+    @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
+    def split(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._split, answer=self._parts)
+
+    def _split(self) -> Receipt:
+        scan = self.fetch()
+        sent = SplitScan(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        parts = split_scan(scan=scan, user=caller(self.request), **sent.validated_data)
+        return {"scans": [part.pk for part in parts]}
+
+    def _parts(self, receipt: Receipt) -> Response:
+        self.fetch()  # a replay shows only what may still be seen
+        return Response(shown_scans(list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk")), self.request))
 
     def _withdraw(self) -> Receipt:
         scan = self.fetch()

@@ -62,11 +62,14 @@ RESPONSES: dict[str, tuple[Kind, str]] = {
     "403": (problems.FORBIDDEN, "The caller's role, or the token's scopes, do not allow it."),
     "404": (problems.NOT_FOUND, "There is no such object, or it belongs to a site that is not the caller's."),
     "409": (problems.WRONG_STATE, "The object's state does not allow it; `detail` names the way out."),
+    "410": (problems.FILE_LOST, "The stored file is missing or damaged."),
     "412": (problems.CHANGED_MEANWHILE, "`If-Match` names an older state."),
     "413": (problems.TOO_LARGE, "More than one request may carry."),
     "415": (problems.UNSUPPORTED_MEDIA_TYPE, "The body is of another media type than the operation takes."),
     "422": (problems.INVALID, "Values are missing or wrong; `errors` says which and why."),
     "429": (problems.THROTTLED, "Too many calls; wait as long as `Retry-After` says."),
+    "503": (problems.UNAVAILABLE, "Something that the portal needs is away or busy; nothing was stored."),
+    "507": (problems.DISK_FULL, "The portal's disk has no room; nothing was stored."),
 }
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -111,7 +114,7 @@ def _response(kind: Kind, description: str) -> dict[str, Any]:
     example = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": description}
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{REF}/schemas/Problem"}, "example": example}}
     response: dict[str, Any] = {"description": description, "content": content}
-    if kind is problems.THROTTLED:
+    if kind in (problems.THROTTLED, problems.UNAVAILABLE):
         response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     if kind is problems.UNAUTHENTICATED:
         response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
@@ -139,6 +142,10 @@ def _statuses(operation: dict[str, Any], path: str, method: str) -> list[str]:
         statuses += ["409", "422"]
     if "requestBody" in operation:
         statuses += ["400", "413", "415"]
+        if "multipart/form-data" in operation["requestBody"].get("content", {}):
+            statuses += ["503", "507"]
+    if path.endswith(("/image/", "/original/")):
+        statuses += ["410", "503"]
     if method == "patch":
         statuses.append("412")
     if any(parameter.get("in") == "query" for parameter in operation.get("parameters", [])):

@@ -2,7 +2,6 @@
 
 import django_filters
 from django.core.exceptions import PermissionDenied
-from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpResponse
 from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
@@ -17,6 +16,7 @@ from accounts.events import record_event
 from accounts.models import Action
 from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
+from cases.storage import open_stored, read_view
 from ctportal.api.fields import StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.predictions import HIDDEN
@@ -69,9 +69,9 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
 
     @extend_schema(summary="See a slice", responses={(200, PNG): OpenApiTypes.BINARY})
     @action(detail=True)
-    def image(self, request: Request, pk: int) -> FileResponse:
+    def image(self, request: Request, pk: int) -> HttpResponse:
         slice_ = self.fetch()
-        return _stored(slice_.view, PNG, quote_etag(f"view-{slice_.pk}"))
+        return HttpResponse(read_view(slice_), content_type=PNG, headers={"ETag": quote_etag(f"view-{slice_.pk}")})
 
     @extend_schema(
         summary="Download a slice's original",
@@ -81,6 +81,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
     @action(detail=True)
     def original(self, request: Request, pk: int) -> FileResponse:
         slice_ = self.fetch()
+        stored = open_stored(slice_, "original")
         record_event(
             Action.FILE_DOWNLOADED,
             actor=caller(request),
@@ -88,7 +89,9 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
             case_id=slice_.scan.case_id,
             subject=slice_,
         )
-        response = _stored(slice_.original, slice_.media_type, quote_etag(f"original-{slice_.pk}"))
+        # What is stored never changes, so its name is tag enough.
+        headers = {"ETag": quote_etag(f"original-{slice_.pk}")}
+        response = FileResponse(stored, content_type=slice_.media_type, headers=headers)
         ending = FILE_ENDINGS.get(slice_.media_type, "bin")
         response["Content-Disposition"] = f'attachment; filename="slice-{slice_.pk}.{ending}"'
         return response
@@ -112,8 +115,3 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
         if answer is None:
             raise Http404
         return HttpResponse(bytes(answer.map_png), content_type=PNG)
-
-
-def _stored(file: FieldFile, media_type: str, etag: str) -> FileResponse:
-    """What is stored never changes, so its name is tag enough."""
-    return FileResponse(file.open("rb"), content_type=media_type, headers={"ETag": etag})

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -197,7 +198,7 @@ class TrainingRunViews(ManagedResource):
         return {"run": request_training(user=caller(self.request), **self._facts()).pk}
 
     def _started(self, receipt: Receipt) -> Response:
-        run = RUNS.get(pk=receipt["run"])
+        run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
         return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
 from cases.intake import Refusal
+from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import receive_upload
@@ -100,7 +101,9 @@ class CaseScanViews(Resource):
         examples=[EXAMPLE],
     )
     def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._receive, answer=self._received, atomic=False)
+        self.fetch(right=Right.UPLOAD)  # before the files are read
+        with one_of_few_uploads(caller(request)):
+            return once(request, work=self._receive, answer=self._received, atomic=False)
 
     def _receive(self) -> Receipt:
         case = self.fetch(right=Right.UPLOAD)

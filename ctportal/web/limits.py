@@ -32,7 +32,7 @@ def limits_of_settings() -> Limits:
     from django.conf import settings
 
     return Limits(
-        spool=settings.CTPORTAL_HOME / "incoming",
+        spool=settings.UPLOAD_SPOOL,
         header_seconds=settings.WEB_HEADER_SECONDS,
         body_seconds=settings.WEB_BODY_SECONDS,
         body_bytes_a_second=settings.WEB_BODY_BYTES_A_SECOND,

@@ -28,6 +28,13 @@ def count_scans_to_read(user: User, newest: Dataset | None) -> int:
     return scans.filter(standing=Standing.UNREVIEWED).count()
 
 
+def count_synthetic_scans(user: User, newest: Dataset | None) -> int:
+    """Scans drawn for demonstration that are left out, since the newest data set does not include such."""
+    if _with_synthetic(newest):
+        return 0
+    return standings_at(sites_with(user, Right.MANAGE)).filter(standing=Standing.SYNTHETIC).count()
+
+
 def _with_synthetic(newest: Dataset | None) -> bool:
     return newest is not None and newest.with_synthetic
 

@@ -43,7 +43,10 @@ class Requirement:
 
     @property
     def words(self) -> str:
-        return f"{self.present} of {self.needed} {self.split.label.lower()} patients {WITH[self.label]}"
+        patients = f"{self.split.label.lower()} patients {WITH[self.label]}"
+        if self.is_met:
+            return f"{self.present} {patients}, at least {self.needed} needed"
+        return f"{self.present} of {self.needed} {patients}"
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,7 @@ def _known_format(data: bytes) -> str:
 def _pillow_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many_pixels(max_pixels) from None
@@ -347,15 +347,13 @@ def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
 def _unreadable(error: Exception, data: bytes, name: str) -> ImageError:
     text = str(error).lower()
     is_unknown = name == "JPEG" or isinstance(error, UnidentifiedImageError) or "not supported" in text
-    kind = unread_kind(data, name) if is_unknown and not isinstance(error, MemoryError) else None
+    kind = unread_kind(data, name) if is_unknown else None
     if kind is not None:
         return ImageError(
             "image-kind",
             f"The file is a {name} of a kind that is not read here ({kind}).",
             "Save it as PNG in 8 or 16 bit grey, or send the series as DICOM.",
         )
-    if isinstance(error, MemoryError):
-        return too_many_pixels(MAX_PIXELS)
     if "too large" in text and "decompress" in text:
         return ImageError(
             "decompression-bomb",

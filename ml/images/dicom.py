@@ -147,7 +147,7 @@ def read_dicom(data: bytes, *, max_pixels: int = MAX_PIXELS) -> pydicom.Dataset:
     try:
         dataset = _parse(data)
         settle_numbers(dataset)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _damaged(error) from error
@@ -255,7 +255,7 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
                 raise _damaged(ValueError("unconverted colour"))
             yield count, _moved_down(dataset, stored, shift) if shift else stored
             count += 1
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
         raise _damaged(error) from error

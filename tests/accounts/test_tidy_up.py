@@ -4,7 +4,6 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts.models import IdempotentRequest, User
 from accounts.tasks import tidy_up
 
 pytestmark = pytest.mark.django_db
@@ -20,12 +19,3 @@ def test_tidying_up_removes_ended_sessions_and_keeps_living_ones(now):
     Session.objects.create(session_key="living", session_data="", expire_date=now + timedelta(hours=1))
     tidy_up()
     assert list(Session.objects.values_list("session_key", flat=True)) == ["living"]
-
-
-def test_tidying_up_forgets_only_old_answers_to_repeated_calls(now):
-    user = User.objects.create_user("system", "system@example.org")
-    IdempotentRequest.objects.create(user=user, key="old", fingerprint="x", created_at=now - timedelta(days=3))
-    IdempotentRequest.objects.create(user=user, key="new", fingerprint="x")
-    tidy_up()
-    tidy_up()
-    assert list(IdempotentRequest.objects.values_list("key", flat=True)) == ["new"]

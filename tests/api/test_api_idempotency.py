@@ -2,14 +2,16 @@
 
 from datetime import timedelta
 from threading import Barrier, Thread
+from types import SimpleNamespace
 
 import pytest
-from django.db import connection
-from django.db.models import F
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Event, IdempotentRequest
+from cases.locks import lock_number
 from cases.models import Case, Patient, Review, Scan
+from ctportal.api.tasks import forget_receipts
 from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
 
@@ -141,10 +143,16 @@ def test_a_refused_request_leaves_the_key_free(api, cara, north):
     assert client.post(PATIENTS, FACTS, headers=KEY).status_code == 201
 
 
-def test_a_request_that_is_still_being_worked_on_is_not_begun_again(api, cara, north):
+def hold_key(session, user, key="4f1e"):
+    with session.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [lock_number(f"idempotency:{user.pk}:{key}")])
+
+
+def test_a_request_that_is_still_being_worked_on_is_not_begun_again(api, cara, north, another_session):
     client = api(cara)
     client.post(PATIENTS, FACTS, headers=KEY)
     IdempotentRequest.objects.update(status_code=None, body=None)
+    hold_key(another_session, cara)
 
     response = client.post(PATIENTS, FACTS, headers=KEY)
 
@@ -152,13 +160,103 @@ def test_a_request_that_is_still_being_worked_on_is_not_begun_again(api, cara, n
     assert response["Retry-After"]
 
 
-def test_a_request_whose_worker_died_can_be_sent_again(api, cara, anna):
+def test_a_request_whose_process_died_can_be_sent_again_at_once(api, cara, anna, another_session):
     client = api(cara)
     client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
-    long_ago = F("created_at") - timedelta(hours=1)
-    IdempotentRequest.objects.update(status_code=None, body=None, created_at=long_ago)
+    IdempotentRequest.objects.update(status_code=None, body=None)
+    hold_key(another_session, cara)
+    another_session.close()
 
     assert client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY).status_code == 201
+
+
+def test_a_request_that_was_answered_while_another_holds_the_key_is_answered_again(api, cara, anna, another_session):
+    client = api(cara)
+    client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+    hold_key(another_session, cara)
+
+    assert client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_key_is_free_after_the_database_broke_off_in_the_middle(cara, north, monkeypatch):
+    """The first error is the one that is told, and the key is freed on a new connection."""
+    from ctportal.api import patients
+
+    real = patients.register_patient
+
+    def break_off(**facts):
+        monkeypatch.setattr(patients, "register_patient", real)
+        other = connection.get_new_connection(connection.get_connection_params())
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        other.close()
+        return real(**facts)
+
+    client = client_of(cara)
+    monkeypatch.setattr(patients, "register_patient", break_off)
+    problem(client.post(PATIENTS, FACTS, headers=KEY), 503, "unavailable")
+
+    assert client.post(PATIENTS, FACTS, headers=KEY).status_code == 201
+    assert Patient.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receipt_whose_confirmation_was_lost_is_kept(cara, anna, monkeypatch):
+    """The commit was done and then the connection broke: the repetition finds the receipt."""
+
+    class LeaseLost(transaction.Atomic):
+        def __exit__(self, *error):
+            super().__exit__(*error)
+            if error[0] is None and IdempotentRequest.objects.exclude(status_code=None).exists():
+                raise OperationalError("server closed the connection unexpectedly")
+
+    lossy = SimpleNamespace(atomic=lambda: LeaseLost(using=None, savepoint=True, durable=False))
+    client = client_of(cara)
+    monkeypatch.setattr("ctportal.api.idempotency.transaction", lossy)
+    assert client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY).status_code == 503
+    monkeypatch.undo()
+
+    again = client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+    assert again["Idempotency-Replayed"] == "true"
+    assert Case.objects.count() == 1
+
+
+def test_old_receipts_are_forgotten_and_new_ones_kept(cara):
+    now = timezone.now()
+    IdempotentRequest.objects.create(user=cara, key="old", fingerprint="x", created_at=now - timedelta(days=3))
+    IdempotentRequest.objects.create(user=cara, key="new", fingerprint="x")
+    forget_receipts()
+    forget_receipts()
+    assert list(IdempotentRequest.objects.values_list("key", flat=True)) == ["new"]
+
+
+@pytest.mark.usefixtures("media")
+class TestRightsThatWereLost:
+    def test_a_case_is_not_shown_again(self, api, cara, anna):
+        client = api(cara)
+        client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY)
+        cara.memberships.all().delete()
+        problem(client.post("/api/v1/cases/", {"patient": anna.pk}, headers=KEY), 404, "not-found")
+
+    def test_an_upload_is_not_shown_again(self, api, cara, model, case):
+        client = api(cara)
+        send(client, case, GOOD, headers=KEY)
+        cara.memberships.all().delete()
+        problem(send(client, case, GOOD, headers=KEY), 404, "not-found")
+
+    @pytest.mark.parametrize("address", ["datasets", "training-runs", "comparison-requests", "models/roll-back"])
+    def test_what_managers_made_is_not_shown_again(self, api, max, address, monkeypatch):
+        """The receipt is there, whatever was made; the rights are asked before it is looked up."""
+        client = api(max)
+        body = {"reason": "x"}
+        client.post(f"/api/v1/{address}/", body, headers=KEY)
+        IdempotentRequest.objects.all().delete()
+        kept = dict.fromkeys(("dataset", "run", "request", "model"), 1) | {"created": True}
+        monkeypatch.setattr("ctportal.api.idempotency.fingerprint", lambda request: "same")
+        IdempotentRequest.objects.create(user=max, key="4f1e", fingerprint="same", status_code=201, body=kept)
+        max.memberships.all().delete()
+        problem(client.post(f"/api/v1/{address}/", body, headers=KEY), 403, "forbidden")
 
 
 def test_a_key_is_forgotten_after_a_day(api, cara, anna):

@@ -1,10 +1,13 @@
+import errno
 import os
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from accounts.models import Action, Event
+from cases.locks import lock_number
 from cases.models import Scan
 from cases.uploads import receive_upload
 from inference.models import Prediction
@@ -241,3 +244,104 @@ def test_a_logged_in_browser_may_upload_through_the_api(cara, case):
     client.credentials(HTTP_X_CSRFTOKEN=client.cookies["csrftoken"].value)
 
     assert send(client, case, GOOD).status_code == 201
+
+
+MULTIPART = "multipart/form-data; boundary=XyZ7bOuNd"
+
+
+def request_body(*names):
+    parts = []
+    for number, name in enumerate(names):
+        head = b'--XyZ7bOuNd\r\nContent-Disposition: form-data; name="files"; filename="' + name + b'"'
+        parts.append(head + b"\r\nContent-Type: application/dicom\r\n\r\n" + phantom_png(number) + b"\r\n")
+    return b"".join(parts) + b"--XyZ7bOuNd--\r\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [b"1.dcm", b"Sch\xf6n2.dcm", b"3.dcm", b"4.dcm"],
+        [b"1.dcm", "胸2.dcm".encode("gbk"), b"3.dcm"],
+        [b"1.dcm", b"2/", b"3.dcm", b"."],
+        [b"\xe41.dcm"],
+    ],
+)
+def test_a_file_is_never_lost_because_of_its_name(api, cara, case, names):
+    url = f"/api/v1/cases/{case.pk}/scans/"
+    response = api(cara).generic("POST", url, request_body(*names), content_type=MULTIPART)
+
+    assert response.status_code == 201
+    assert len(response.json()["scans"]) == len(names)
+
+
+class TestRequestsThatAreRefused:
+    def post(self, client, case, data, content_type=MULTIPART):
+        return client.generic("POST", f"/api/v1/cases/{case.pk}/scans/", data, content_type=content_type)
+
+    def test_one_that_breaks_off(self, api, cara, case):
+        problem(self.post(api(cara), case, request_body(b"a", b"b")[:-20]), 400, "malformed")
+        assert not Scan.objects.exists()
+
+    def test_one_without_a_boundary(self, api, cara, case):
+        problem(self.post(api(cara), case, request_body(b"a"), "multipart/form-data"), 400, "malformed")
+
+    def test_one_of_another_media_type(self, api, cara, case):
+        problem(self.post(api(cara), case, b"{}", "application/json"), 415, "unsupported-media-type")
+
+    def test_one_that_is_larger_than_one_may_be(self, api, cara, case, settings):
+        settings.UPLOAD_MAX_REQUEST_BYTES = 1000
+        body = problem(self.post(api(cara), case, request_body(b"a")), 413, "too-large")
+        assert "the most in one request" in body["detail"]
+
+    def test_one_with_too_many_files(self, api, cara, case, settings):
+        settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
+        problem(self.post(api(cara), case, request_body(b"a", b"b")), 413, "too-large")
+
+    def test_one_for_which_the_spool_has_no_room(self, api, cara, case, monkeypatch, caplog):
+        monkeypatch.setattr("cases.decoding.shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
+        body = problem(self.post(api(cara), case, request_body(b"a")), 507, "disk-full")
+        assert body["detail"].startswith("The portal's disk is full. Nothing of this upload was stored; tell the")
+        assert "ENOSPC" in caplog.text
+
+    def test_one_that_the_store_has_no_room_for(self, api, cara, case, media, monkeypatch):
+        def full(path, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("cases.storage._write", full)
+        problem(self.post(api(cara), case, request_body(b"a")), 507, "disk-full")
+        assert not Scan.objects.exists()
+        assert not [path for path in media.rglob("*") if path.is_file()]
+
+    def test_one_while_the_disk_fails(self, api, cara, case, monkeypatch):
+        def broken(path, content):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr("cases.storage._write", broken)
+        response = self.post(api(cara), case, request_body(b"a"))
+        problem(response, 503, "unavailable")
+        assert response["Retry-After"]
+
+    def test_one_when_the_memory_is_used_up(self, api, cara, case, monkeypatch):
+        def exhausted(**options):
+            raise MemoryError
+
+        monkeypatch.setattr("ctportal.api.uploads.receive_upload", exhausted)
+        problem(self.post(api(cara), case, request_body(b"a")), 503, "unavailable")
+
+    def test_one_while_all_decoders_are_busy(self, api, cara, case, settings):
+        settings.UPLOAD_DECODERS = settings.UPLOAD_WAIT_SECONDS = 0
+        problem(self.post(api(cara), case, request_body(b"a")), 503, "unavailable")
+
+    def test_a_third_one_at_the_same_time(self, api, cara, otto, case, another_session):
+        for place in range(2):
+            with another_session.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [lock_number(f"upload:{cara.pk}:{place}")])
+        response = self.post(api(cara), case, request_body(b"a"))
+        problem(response, 429, "too-many-uploads")
+        assert response["Retry-After"]
+        another_session.close()
+        assert self.post(api(cara), case, request_body(b"a")).status_code == 201
+
+    def test_one_by_somebody_who_may_not_upload_is_not_read(self, api, rita, case, monkeypatch):
+        monkeypatch.setattr("cases.upload_handlers.PartsReader.read", None)
+        problem(self.post(api(rita), case, request_body(b"a")), 403, "forbidden")

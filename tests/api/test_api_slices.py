@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -58,6 +59,23 @@ def test_taking_the_original_is_recorded_each_time(api, rita, slice_):
 
     assert response["Content-Disposition"] == f'attachment; filename="slice-{slice_.pk}.png"'
     assert Event.objects.filter(action=Action.FILE_DOWNLOADED, actor=rita, subject_id=slice_.pk).count() == 2
+
+
+@pytest.mark.parametrize(("field", "part"), [("view", "image"), ("original", "original")])
+def test_a_file_that_is_gone_is_a_problem_document_and_no_look(api, rita, slice_, field, part):
+    getattr(slice_, field).storage.delete(getattr(slice_, field).name)
+
+    body = problem(api(rita).get(f"{URL}{slice_.pk}/{part}/"), 410, "file-lost")
+
+    assert "is missing from the store. Withdraw this scan and upload it again." in body["detail"]
+    assert not Event.objects.filter(action=Action.FILE_DOWNLOADED).exists()
+
+
+def test_a_picture_that_is_not_what_was_stored_is_a_problem_document(api, rita, slice_):
+    path = Path(slice_.view.path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+    problem(api(rita).get(f"{URL}{slice_.pk}/image/"), 410, "file-lost")
 
 
 def test_the_map_shows_where_the_model_looked(api, rita, slice_):

@@ -81,13 +81,13 @@ def objects_of(stage):
     """In the first world; the same numbers name the same objects in the others."""
     dataset, comparison = Dataset.objects.order_by("pk").last(), Comparison.objects.order_by("pk").last()
     ids = lambda rows: list(rows.order_by("pk").values_list("pk", flat=True))  # noqa: E731
-    scans = Scan.objects.order_by("pk")
+    scans = Scan.objects.filter(pk__in=[scan.pk for scan in stage.scans[:2]]).order_by("pk")
     return {
         "cases": list(scans.values_list("case", flat=True).distinct().order_by("case")),
         "patients": [stage.scans[0].case.patient_id],
-        "scans": ids(scans),
+        "scans": list(scans.values_list("pk", flat=True)),
         "slices": [scan.slices.get().pk for scan in scans],
-        "predictions": ids(Prediction.objects),
+        "predictions": ids(Prediction.objects.filter(scan__in=scans)),
         "reviews": ids(Review.objects),
         "sites": [stage.site.slug],
         "sites:slug": [stage.site.slug],
@@ -120,6 +120,23 @@ def differences(stage, user, worlds):
             asked = asked or calls(stage)
             seen[name] = answers_seen_by(user, asked)
     first, *others = seen.values()
+    import os
+
+    if os.environ.get("DUMP"):
+        import difflib
+
+        out = open(os.environ["DUMP"], "a")
+        print("#####", user, list(worlds), len(first), file=out)
+        for address in first:
+            for n, other in enumerate(others):
+                if other[address] != first[address]:
+                    print("==", address, n, file=out)
+                    a, b = (
+                        x[address].decode("utf8", "replace").replace('","', '",\n"').replace(',"', ',\n"').splitlines()
+                        for x in (first, other)
+                    )
+                    for line in list(difflib.unified_diff(a, b, n=0, lineterm=""))[2:24]:
+                        print("   ", line[:220], file=out)
     return [address for address in first if any(other[address] != first[address] for other in others)]
 
 
@@ -131,7 +148,7 @@ def test_a_blinded_reader_gets_the_same_bytes_in_every_world(stage, who, worlds)
 
 def test_who_reads_nothing_there_sees_the_difference(stage):
     """Otherwise the worlds would not differ at all, or their addresses would show nothing."""
-    told = differences(stage, stage.manager, AGREED)
+    told = differences(stage, stage.manager, {name: AGREED[name] for name in ("infected", "cannot tell")})
 
     scan = stage.scans[0]
     for address in (

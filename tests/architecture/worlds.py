@@ -28,6 +28,8 @@ PASSING = [
     re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"'),
     re.compile(rb'"X-CSRFToken": "[^"]*"'),
     re.compile(rb'nonce="[^"]*"'),
+    re.compile(rb'name="page" value="[^"]*"'),
+    re.compile(rb'"seconds_left": \d+'),
     re.compile(rb"<time .*?</time>", re.DOTALL),
     re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"),
     re.compile(rb'"seconds": [0-9.e-]+'),
@@ -35,7 +37,7 @@ PASSING = [
 
 
 # Filters that choose by nothing that a blinded reader must not learn.
-SAY_NOTHING = {"action", "priority", "kind", "split", "source", "order", "mine"}
+SAY_NOTHING = {"action", "priority", "kind", "split", "source", "order", "sort", "mine"}
 
 
 @dataclass(frozen=True)

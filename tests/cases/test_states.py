@@ -12,6 +12,7 @@ from cases.worklist import WorklistFilter, worklist
 from inference.models import Prediction
 from tests.api.calls import client_of, problem
 from tests.cast import answer, make_case, make_person, make_scan
+from tests.pages.test_reading_page import decide
 
 
 @pytest.fixture
@@ -112,13 +113,10 @@ def test_closing_names_the_scan_that_waits(rita, answered):
 def test_the_second_reader_hears_of_it_in_the_answer(login, rita, rob, answered, review):
     review(answered, rita, "covid")
 
-    sent = login(rob).post(
-        reverse("scan-review", args=[answered.pk]),
-        {"label": "non_covid", "reason": "Motion.", "seen_prediction": answered.prediction_id},
-        follow=True,
-    )
+    client = login(rob)
+    sent = decide(client, answered, label="non_covid", reason="Motion.")
 
-    assert "The readers disagree on this scan." in sent.content.decode()
+    assert "The readers disagree on this scan." in client.get(sent["Location"], follow=True).content.decode()
 
 
 def test_the_api_shows_and_finds_a_disagreement(rita, disagreed):

@@ -3,6 +3,8 @@
 import io
 import shutil
 import time
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,10 @@ from django.db import OperationalError, connection
 from PIL import Image
 from pytest_django import Settings
 
-from cases.models import Scan
+from accounts.models import User
+from cases.intake import SentFile
+from cases.models import Case, Scan, Slice
+from cases.uploads import receive_upload
 from inference import database_retry, engines, runner, scan_images
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import claim, enqueue
@@ -22,6 +27,7 @@ from inference.runner import run_queued
 from learning.service.activation import activate_model
 from ml.model.drift_reference import FEATURES
 from ml.model.engine import ScanAnswer, ScanFailure, SliceAnswer
+from tests.cast import phantom_png
 from tests.inference.cast import MakeModel, MakeScan, StubEngine, only_prediction, scan_answer
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +149,64 @@ def test_a_damaged_stored_image_fails_alone_and_says_the_way_out(
     assert failed.error.startswith(f"Slice 2 of scan {damaged.pk} cannot be read.")
     assert failed.error.endswith("Withdraw this scan and upload it again.")
     assert only_prediction(good).is_done
+
+
+def test_a_view_that_is_not_what_was_stored_is_not_read(
+    model: ModelVersion, case: Case, clinician: User, engine: StubEngine
+) -> None:
+    one, other = uploaded(case, clinician, 1), uploaded(case, clinician, 2)
+    Path(one.slices.get().view.path).write_bytes(Path(other.slices.get().view.path).read_bytes())
+    run_queued()
+    assert only_prediction(one).error.startswith(f"The picture of slice 1 of scan {one.pk} is damaged in the store.")
+    assert only_prediction(other).is_done
+
+
+def test_a_view_of_an_earlier_release_is_compared_with_the_slices_key(
+    model: ModelVersion, case: Case, clinician: User, engine: StubEngine
+) -> None:
+    one, other = uploaded(case, clinician, 1), uploaded(case, clinician, 2)
+    Slice.objects.update(view_sha256="")
+    Path(one.slices.get().view.path).write_bytes(Path(other.slices.get().view.path).read_bytes())
+    run_queued()
+    assert "is damaged in the store" in only_prediction(one).error
+    assert only_prediction(other).is_done
+
+
+def uploaded(case: Case, clinician: User, seed: int) -> Scan:
+    data = phantom_png(seed)
+    sent = SentFile(name="a.png", open=lambda: io.BytesIO(data), size=len(data))
+    return receive_upload(case=case, user=clinician, files=[sent]).scans[0]
+
+
+def test_of_a_scan_of_many_frames_only_what_the_engine_works_on_is_in_memory(
+    model: ModelVersion, make_scan: MakeScan, engine: StubEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_images, "MOST_KEPT_PIXELS", 1000)
+    scan = make_scan(*range(100))
+    seen: list[weakref.ref[np.ndarray]] = []
+    most: list[int] = []
+    decode = scan_images.decode_raster
+
+    def decoded(data: bytes) -> np.ndarray:
+        view = decode(data).view(Watched)
+        seen.append(weakref.ref(view))
+        most.append(sum(each() is not None for each in seen))
+        return view
+
+    class OneByOne(StubEngine):
+        def predict(self, scans: Sequence[Sequence[np.ndarray]]) -> list[ScanAnswer | ScanFailure]:
+            return [scan_answer([int(view[0, 0]) / 255 for view in views]) for views in scans]
+
+    monkeypatch.setattr(scan_images, "decode_raster", decoded)
+    monkeypatch.setattr(engines, "build_engine", lambda artifact: OneByOne())
+    run_queued()
+    assert only_prediction(scan).is_done
+    assert len(most) >= 100
+    assert max(most) <= 2
+
+
+class Watched(np.ndarray):
+    """An array that can be referred to weakly."""
 
 
 def test_a_missing_stored_image_fails_alone(model: ModelVersion, make_scan: MakeScan, engine: StubEngine) -> None:

@@ -7,7 +7,7 @@ from learning.datasets.build import build_dataset
 from learning.datasets.preview import preview_dataset
 from learning.loop import loop_of
 from learning.models import ComparisonRequest, PatientSplit
-from learning.next_step import StepKind, next_step
+from learning.next_step import SYNTHETIC_LEFT_OUT, StepKind, next_step
 from learning.training.sample_sizes import Purpose
 from tests.cast import make_case, make_patient, make_scan
 from tests.learning.training_cast import freeze, registered
@@ -53,6 +53,14 @@ def test_without_labels_the_step_says_how_many_of_how_many_are_there(max, case, 
         "0 of 205 test patients with COVID-19",
     ]
     assert step.requirements[-1].purpose == Purpose.PROMOTION
+
+
+def test_where_only_synthetic_scans_are_there_the_step_says_that_they_are_not_counted(max, case, cara):
+    scan = make_scan(case, cara)
+    scan.is_synthetic = True
+    scan.save()
+    step = next_step(loop_of(max))
+    assert (step.kind, step.scans, step.details) == (StepKind.GATHER_LABELS, 0, (SYNTHETIC_LEFT_OUT,))
 
 
 def test_a_data_set_that_is_too_small_is_not_proposed_for_training(max, north, labelled):

@@ -69,7 +69,7 @@ def test_who_does_not_manage_the_sites_sees_sizes_and_no_names(login, cara, of_c
     page = text(login(cara).get(reverse("prediction-lineage", args=[of_child.pk])))
     assert "1 scan of 1 patient" in page
     assert reverse("dataset-lineage", args=[dataset.pk]) not in page
-    assert "for those who manage" in page
+    assert "only managers of" in page
 
 
 def test_an_answer_is_for_those_who_see_its_scan(login, client, otto, of_child, rita):

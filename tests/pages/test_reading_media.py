@@ -1,6 +1,7 @@
 """Stored images through the rights check."""
 
 import io
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -78,11 +79,31 @@ def test_a_blinded_reader_gets_the_picture_but_no_map(login, otto, jonas, model,
     assert login(otto).get(reverse("slice-map", args=[one.pk])).status_code == 200
 
 
-def test_a_slice_without_a_map_and_a_file_that_is_gone_are_not_there(login, rita, scan):
+def test_there_is_no_map_before_an_answer(login, rita, scan):
+    assert login(rita).get(reverse("slice-map", args=[scan.slices.get().pk])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["view", "original"])
+def test_a_file_that_is_gone_is_said_to_be_lost_with_the_way_out(login, rita, scan, kind):
     one = scan.slices.get()
-    assert login(rita).get(reverse("slice-map", args=[one.pk])).status_code == 404
-    one.view.storage.delete(one.view.name)
-    assert login(rita).get(reverse("slice-view", args=[one.pk])).status_code == 404
+    getattr(one, kind).storage.delete(getattr(one, kind).name)
+    response = login(rita).get(reverse(f"slice-{kind}", args=[one.pk]))
+    assert response.status_code == 410
+    assert f"of slice 1 of scan {scan.pk} is missing from the store. Withdraw this scan" in response.content.decode()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-40], lambda data: data[:90] + b"?" + data[91:]])
+def test_a_picture_that_is_not_what_was_stored_is_not_shown(login, rita, scan, damage):
+    path = Path(scan.slices.get().view.path)
+    path.write_bytes(damage(path.read_bytes()))
+    response = login(rita).get(reverse("slice-view", args=[scan.slices.get().pk]))
+    assert response.status_code == 410
+    assert "is damaged in the store. Withdraw this scan and upload it again." in response.content.decode()
+
+
+def test_while_the_store_is_away_no_picture_is_said_to_be_lost(login, rita, scan, media):
+    media.rename(media.with_name("unmounted"))
+    assert login(rita).get(reverse("slice-view", args=[scan.slices.get().pk])).status_code == 503
 
 
 @pytest.mark.parametrize("kind", ["slice-view", "slice-map"])

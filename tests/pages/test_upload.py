@@ -1,5 +1,6 @@
 """Uploading to a case: by the script, which asks for JSON, and by a plain form."""
 
+import errno
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Action, Event
 from cases.casework import close_case
+from cases.locks import lock_number
 from cases.models import Scan
 from ml.images.phantom import phantom_dicom
 from tests.cast import phantom_png
@@ -102,7 +104,7 @@ def test_messages_name_the_path_that_the_script_sends(login, cara, case):
     assert response.json()["refusals"][0]["file"] == "study/series 2/IM1"
 
 
-@pytest.mark.parametrize("names", ["not json", '["only", "two"]', "[1]", "{}"])
+@pytest.mark.parametrize("names", ["[" * 100_000, "not json", '["only", "two"]', "[1]", "{}"])
 def test_names_that_do_not_fit_are_passed_over(login, cara, case, names):
     response = upload(login(cara), case, file("IM1", b"?"), names=names)
     assert response.json()["refusals"][0]["file"] == "IM1"
@@ -168,17 +170,75 @@ def test_the_csrf_token_is_asked_for(case, cara):
     assert not Scan.objects.exists()
 
 
-def test_the_temporary_files_are_gone_afterwards(login, cara, case, tmp_path, settings):
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "incoming"
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+def test_nothing_of_an_upload_is_left_on_disk_afterwards(login, cara, case, tmp_path, settings):
+    settings.UPLOAD_SPOOL = tmp_path / "incoming"
     upload(login(cara), case, file("a.png", phantom_png(7)), file("b.png", b"?"))
-    assert not list(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
+    assert {path.suffix for path in settings.UPLOAD_SPOOL.iterdir()} <= {".lock"}
+    assert settings.UPLOAD_SPOOL.stat().st_mode & 0o777 == 0o700
 
 
 def test_refusals_are_recorded_without_the_files_names(login, cara, case):
     upload(login(cara), case, file("Anna Sample.png", b"?"))
     event = Event.objects.get(action=Action.UPLOAD_REFUSED)
     assert "Anna" not in json.dumps(event.details)
+
+
+class TestPagesOfRefusals:
+    """Each says what was stored and what to do, to a person and to the script."""
+
+    def both(self, client, case, status, words):
+        for headers in ({}, JSON):
+            response = upload(client, case, file("a.png", phantom_png(21)), headers=headers)
+            assert response.status_code == status
+            text = response.json()["detail"] if headers else response.content.decode()
+            assert words in text.replace("&#x27;", "'")
+
+    def test_the_disk_is_full(self, login, cara, case, media, monkeypatch):
+        def full(path, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("cases.storage._write", full)
+        words = "The portal's disk is full. Nothing of this upload was stored; tell the administrator."
+        self.both(login(cara), case, 507, words)
+        assert not Scan.objects.exists()
+
+    def test_the_request_is_too_large(self, login, cara, case, settings):
+        settings.UPLOAD_MAX_REQUEST_BYTES = 1000
+        self.both(login(cara), case, 413, "the most in one request")
+
+    def test_all_decoders_are_busy(self, login, cara, case, settings):
+        settings.UPLOAD_DECODERS = settings.UPLOAD_WAIT_SECONDS = 0
+        self.both(login(cara), case, 503, "send it again shortly")
+
+    def test_the_memory_is_used_up(self, login, cara, case, monkeypatch):
+        def exhausted(**options):
+            raise MemoryError
+
+        monkeypatch.setattr("ctportal.pages.casework.views.upload.receive_upload", exhausted)
+        self.both(login(cara), case, 503, "memory is used up")
+
+    def test_two_uploads_are_under_way(self, login, cara, case, another_session):
+        for place in range(2):
+            with another_session.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [lock_number(f"upload:{cara.pk}:{place}")])
+        self.both(login(cara), case, 429, "2 of your uploads are still being read")
+
+    def test_a_file_came_as_a_field(self, login, cara, case):
+        response = login(cara).post(f"/cases/{case.pk}/upload/", {"files": "no file"}, headers=JSON)
+        assert response.status_code == 400
+        assert "without a file name" in response.json()["detail"]
+
+
+def test_a_file_is_never_lost_because_of_its_name(login, cara, case):
+    parts = [
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="' + name + b'"\r\n\r\n' + phantom_png(number)
+        for number, name in enumerate([b"1.png", b"Sch\xf6n.png", b"2/"])
+    ]
+    body = b"\r\n".join(parts) + b"\r\n--b--\r\n"
+    response = login(cara).post(
+        f"/cases/{case.pk}/upload/", body, content_type="multipart/form-data; boundary=b", headers=JSON
+    )
+    assert response.json()["words"] == "Stored: 3 scans with 3 slices."
 
 
 class TestPlainForm:

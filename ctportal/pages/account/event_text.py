@@ -40,6 +40,16 @@ def _counted(number: Any, one: str) -> str:
     return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
+def _listed(details: dict[str, Any]) -> str:
+    return ", ".join(f"{scan}" for scan in details.get("scans", []))
+
+
+def _confirmed(details: dict[str, Any]) -> str:
+    differing = ", ".join(FIELD_WORDS.get(name, name) for name in details.get("fields", []))
+    parts = [f"{differing} differed" if differing else "", details.get("reason", "")]
+    return ". ".join(filter(None, parts)) or "it is in another patient's case"
+
+
 def _fields(event: Event, details: dict[str, Any]) -> str:
     return ", ".join(FIELD_WORDS.get(name, name) for name in details.get("fields", []))
 
@@ -112,6 +122,13 @@ _SAYINGS = {
     Action.CASE_REOPENED: lambda event, details: details.get("reason", ""),
     Action.CASE_CANCELLED: lambda event, details: details.get("reason", ""),
     Action.SCAN_WITHDRAWN: lambda event, details: f"Scan {event.subject_id}: {details.get('reason', '')}",
+    Action.SCANS_JOINED: lambda event, details: (
+        f"Scans {_listed(details)} into scan {event.subject_id}: {details.get('reason', '')}"
+    ),
+    Action.SCAN_SPLIT: lambda event, details: (
+        f"Scan {event.subject_id} into scans {_listed(details)}: {details.get('reason', '')}"
+    ),
+    Action.PATIENT_CONFIRMED: lambda event, details: f"Scan {event.subject_id}: {_confirmed(details)}",
     Action.SCAN_UPLOADED: lambda event, details: (
         f"Scan {event.subject_id}: {_counted(details.get('slices', 0), 'slice')}"
     ),

@@ -128,13 +128,14 @@ def _candidate_waits(step: Step) -> NextStep:
 
 
 def _gather_labels(step: Step) -> NextStep:
-    return NextStep(
-        "Not enough labels to train yet",
+    words = (
         f"A model is trained on what readers decide. {_to_read(step)} The administrator can also import a labelled "
-        "folder (manage.py import_labels FOLDER).",
-        "Scans to read",
-        scans_to_read_address(),
+        f"folder (manage.py import_labels FOLDER). {_joined(step)}"
+    ).strip()
+    action = (
+        ("Scans to read", scans_to_read_address()) if step.scans else ("Preview a data set", reverse("dataset-build"))
     )
+    return NextStep("Not enough labels to train yet", words, *action)
 
 
 def _nothing(step: Step) -> NextStep:

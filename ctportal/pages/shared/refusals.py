@@ -1,9 +1,10 @@
-"""Refusals of the house's rules, told to a person: 405, 409, 413 and 422 with the message itself."""
+"""Refusals of the house's rules, shown to a person as 405, 409, 413, 422, 429, 503 or 507 with the message itself."""
 
+import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
@@ -12,10 +13,34 @@ from django.urls import reverse
 from accounts.refusals import ReasonMissing, WrongState
 from cases.casework import DuplicateRecordNumber
 from cases.errors import LookAgain
+from cases.upload_errors import (
+    DiskTrouble,
+    PictureLost,
+    ReadersBusy,
+    StoreAway,
+    UploadsAtOnce,
+    UploadTooLarge,
+)
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-STATUS_OF = {WrongState: 409, LookAgain: 409, DuplicateRecordNumber: 409, ReasonMissing: 422}
+STATUS_OF = {
+    WrongState: 409,
+    LookAgain: 409,
+    DuplicateRecordNumber: 409,
+    ReasonMissing: 422,
+    UploadTooLarge: 413,
+    UploadsAtOnce: 429,
+    ReadersBusy: 503,
+    PictureLost: 410,
+    StoreAway: 503,
+}
+
+
+# 429.html is for log-ins that failed too often, 503.html for a database that is away.
+TEMPLATE_OF = {429: "uploads_at_once.html", 503: "not_now.html"}
 
 
 class RefusalMiddleware:
@@ -31,6 +56,12 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, DiskTrouble):
+            logger.error("A disk took no upload: %s", error.name)
+            return refuse(request, str(error), status=507 if error.has_no_room else 503)
+        if isinstance(error, MemoryError):
+            logger.error("There was no memory left for a request")
+            return refuse(request, "The portal's memory is used up; try again in a minute.", status=503)
         status = STATUS_OF.get(type(error))
         return refuse(request, str(error), status=status) if status else None
 
@@ -62,6 +93,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
         limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         return refuse(request, f"The form is too large: its text may take {limit}. Shorten it.", status=413)
+    if isinstance(exception, BadRequest) and str(exception):
+        return refuse(request, str(exception), status=400)
     return refuse(request, "The request could not be understood. Go back, reload the page and try again.", status=400)
 
 
@@ -71,8 +104,10 @@ def refuse(request: HttpRequest, words: str, *, status: int) -> HttpResponse:
         # The header tells portal.js to show the words as a toast and to leave the page as it is.
         return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8", headers={"X-Refusal": "1"})
     if wants_json(request):
-        return JsonResponse({"detail": words}, status=status)
-    return render(request, f"{status}.html", {"words": words}, status=status)
+        headers = {"Retry-After": "5"} if status in (429, 503) else {}
+        return JsonResponse({"detail": words}, status=status, headers=headers)
+    template = TEMPLATE_OF.get(status, f"{status}.html")
+    return render(request, template, {"words": words}, status=status)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -13,8 +13,10 @@ from ctportal.standalone.embedded.account import Account
 from ctportal.standalone.embedded.binaries import Binaries
 from ctportal.standalone.embedded.paths import DATABASE, EmbeddedError
 from ctportal.standalone.embedded.process import Server, end_leftover
+from ctportal.standalone.embedded.steps import Steps
 
 FAST_SHUTDOWN = signal.SIGINT
+RECOVERING = ("starting up", "not yet accepting connections", "in recovery mode")
 ALWAYS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -38,7 +40,7 @@ FORGETFUL = {
 
 def start_postgres(
     *, folder: Path, sockets: Path, log: Path, account: Account, binaries: Binaries, durable: bool
-) -> Server:
+) -> Steps[Server]:
     """Start the server on its data directory (made when missing) and see that the database exists."""
     data = folder / "postgres"
     prepare(data, account=account, binaries=binaries)
@@ -56,7 +58,8 @@ def start_postgres(
         log=log,
         stop_signal=FAST_SHUTDOWN,
     )
-    server.wait_until(lambda: _answers(sockets), seconds=120)  # recovery after a power loss takes time
+    question = Question(sockets)
+    yield from server.wait_until(question, seconds=120, is_at_work=lambda: question.recovers)
     ensure_database(sockets)
     return server
 
@@ -106,12 +109,19 @@ def ensure_database(sockets: Path) -> None:
         connection.close()
 
 
-def _answers(sockets: Path) -> bool:
-    try:
-        _connect(sockets).close()
-    except psycopg2.OperationalError:
-        return False
-    return True
+class Question:
+    """Does it answer? After a power loss it recovers first, and says so for as long as that takes."""
+
+    def __init__(self, sockets: Path) -> None:
+        self.sockets, self.recovers = sockets, False
+
+    def __call__(self) -> bool:
+        try:
+            _connect(self.sockets).close()
+        except psycopg2.OperationalError as error:
+            self.recovers = any(words in str(error) for words in RECOVERING)
+            return False
+        return True
 
 
 def _connect(sockets: Path) -> "psycopg2.extensions.connection":

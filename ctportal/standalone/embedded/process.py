@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import psutil
 
 from ctportal.standalone.embedded.account import Account
 from ctportal.standalone.embedded.paths import EmbeddedError
+from ctportal.standalone.embedded.steps import Steps
 
 LARGEST_LOG = 10 * 1024 * 1024
+KEPT_LOGS = 5
 SHOWN_LOG_LINES = 15
 PR_SET_PDEATHSIG = 1
 
@@ -74,15 +77,22 @@ class Server:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+    def wait_until(
+        self, ready: Callable[[], bool], *, seconds: float, is_at_work: Callable[[], bool] = lambda: False
+    ) -> Steps[None]:
+        """Ask until it answers. The time counts from when it last said that it is at work on its start."""
         deadline = time.monotonic() + seconds
-        while not ready():
-            if not self.alive:
-                raise EmbeddedError(f"{self.name} did not start. {self.last_words()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise EmbeddedError(f"{self.name} did not answer within {seconds:.0f} s. {self.last_words()}")
-            time.sleep(0.03)
+        try:
+            while not (yield ready):
+                if not self.alive:
+                    raise EmbeddedError(f"{self.name} did not start. {self.last_words()}")
+                if is_at_work():
+                    deadline = time.monotonic() + seconds
+                if time.monotonic() > deadline:
+                    raise EmbeddedError(f"{self.name} did not answer within {seconds:.0f} s. {self.last_words()}")
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self, *, seconds: float = 60) -> None:
         """Stop in good order; kill only what has not stopped in time."""
@@ -98,16 +108,22 @@ class Server:
     def last_words(self) -> str:
         """What this start wrote to the log, for an error message."""
         with self.log.open("rb") as log:
-            log.seek(self.log_start)
+            log.seek(min(self.log_start, self.log.stat().st_size))
             lines = log.read().decode(errors="replace").splitlines()
         shown = "\n".join(f"  {line}" for line in lines[-SHOWN_LOG_LINES:])
         return f"Its log, {self.log}, ends:\n{shown}"
 
 
 def rotate(log: Path) -> None:
-    """Keep one older file beside a log that has grown large."""
-    if log.exists() and log.stat().st_size > LARGEST_LOG:
-        log.replace(log.with_name(f"{log.name}.1"))
+    """Keep five older files beside a log that has grown large. Its server goes on writing into the same file."""
+    if not log.exists() or log.stat().st_size <= LARGEST_LOG:
+        return
+    for number in range(KEPT_LOGS - 1, 0, -1):
+        older = log.with_name(f"{log.name}.{number}")
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number + 1}"))
+    shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    os.truncate(log, 0)
 
 
 def end_leftover(pid_file: Path, *, program: str, stop_signal: signal.Signals) -> None:

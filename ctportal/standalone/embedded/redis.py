@@ -11,6 +11,7 @@ from ctportal.standalone.embedded.account import Account
 from ctportal.standalone.embedded.binaries import Binaries
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.process import Server, end_leftover
+from ctportal.standalone.embedded.steps import Steps
 
 JOURNAL = "appendonly.aof"
 DATABASES = 64
@@ -18,23 +19,23 @@ DATABASES = 64
 
 def start_redis(
     *, folder: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool
-) -> Server:
+) -> Steps[Server]:
     """Start Redis; a journal that a power loss damaged beyond its tail is put aside."""
     data = folder / "redis"
     data.mkdir(mode=0o700, exist_ok=True)
     account.own(data)
     end_leftover(data / "redis.pid", program="redis-server", stop_signal=signal.SIGTERM)
     try:
-        return _start(data, socket, log, account, binaries, durable)
+        return (yield from _start(data, socket, log, account, binaries, durable))
     except EmbeddedError as error:
         journal = data / JOURNAL
         if "Bad file format reading the append only file" not in str(error):
             raise
         journal.rename(data / f"{JOURNAL}.damaged-{int(time.time())}")
-        return _start(data, socket, log, account, binaries, durable)
+        return (yield from _start(data, socket, log, account, binaries, durable))
 
 
-def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool) -> Server:
+def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Binaries, durable: bool) -> Steps[Server]:
     settings = {
         "port": "0",
         "unixsocket": str(socket),
@@ -55,7 +56,7 @@ def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Bina
         log=log,
         stop_signal=signal.SIGTERM,
     )
-    server.wait_until(lambda: _answers(socket), seconds=60)
+    yield from server.wait_until(lambda: _answers(socket), seconds=60)
     return server
 
 

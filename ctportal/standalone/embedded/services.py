@@ -18,6 +18,7 @@ from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.postgres import start_postgres
 from ctportal.standalone.embedded.process import Server
 from ctportal.standalone.embedded.redis import start_redis
+from ctportal.standalone.embedded.steps import Steps, at_once, in_the_loop
 
 LAYOUT = "1"
 POSTGRES, REDIS = "PostgreSQL", "Redis"
@@ -37,7 +38,7 @@ class Services:
     home: Path
     profile: Profile
     lock: IO[str]
-    starters: Mapping[str, Callable[[], Server]] = field(default_factory=dict)
+    starters: Mapping[str, Callable[[], Steps[Server]]] = field(default_factory=dict)
     servers: dict[str, Server] = field(default_factory=dict)
 
     @property
@@ -54,10 +55,17 @@ class Services:
 
     def revive(self) -> list[str]:
         """Start whatever does not run, in order; returns the names of what it started."""
-        down = [name for name in self.starters if name not in self.servers or not self.servers[name].alive]
+        down = [name for name in self.starters if not self.runs(name)]
         for name in down:
-            self.servers[name] = self.starters[name]()
+            self.servers[name] = at_once(self.starters[name]())
         return down
+
+    def runs(self, name: str) -> bool:
+        return name in self.servers and self.servers[name].alive
+
+    async def start_again(self, name: str) -> None:
+        """Start one of them without holding the event loop up, however long its recovery takes."""
+        self.servers[name] = await in_the_loop(self.starters[name]())
 
     def stop(self) -> None:
         """Stop Redis, then PostgreSQL; a second call does nothing."""
@@ -107,7 +115,7 @@ def running(home: Path) -> bool:
     return False
 
 
-def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Server]]:
+def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[[], Steps[Server]]]:
     account = home_account(home)
     sockets = paths.socket_folder(home)
     make_private(sockets, account)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ctportal.standalone.embedded import portal_home
 from ctportal.standalone.embedded.home import PRIVATE, forget_owner, remove_stray_mail
 from ctportal.standalone.embedded.paths import EmbeddedError
-from ctportal.standalone.embedded.process import die_with_parent
+from ctportal.standalone.embedded.process import die_with_parent, rotate
 from ctportal.standalone.launch.preflight import PreflightError, address_of, give_root_up, listen, lock_home
 from ctportal.standalone.launch.programs import portal_programs
 from ctportal.standalone.launch.readiness import announce
@@ -113,23 +113,31 @@ async def run(supervisor: Supervisor, services: "Services | None", *, host: str,
     supervisor.start()
     watchers = [asyncio.create_task(announce(host, port, say=say))]
     if services is not None:
-        watchers.append(asyncio.create_task(keep_services(services)))
+        watchers += [asyncio.create_task(keep_service(services, name)) for name in services.starters]
     await stop.wait()
     for watcher in watchers:
         watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
     await supervisor.stop()
 
 
-async def keep_services(services: "Services") -> None:
-    """Start a database or a broker that ended by itself again."""
+async def keep_service(services: "Services", name: str) -> None:
+    """Start a database or a broker that ended by itself again; meanwhile pages answer 503."""
+    pause = WATCH_SECONDS
     while True:
         await asyncio.sleep(WATCH_SECONDS)
+        if services.runs(name):
+            rotate(services.servers[name].log)
+            continue
         try:
-            for name in services.revive():
-                say(f"{name} had ended and runs again; its log is in {services.home / 'log'}")
+            await services.start_again(name)
         except EmbeddedError as error:
-            say(f"{error}\nTrying again in {SLOW_RETRY_SECONDS} s.")
-            await asyncio.sleep(SLOW_RETRY_SECONDS)
+            pause = min(2 * pause, SLOW_RETRY_SECONDS)
+            say(f"{error}\nTrying again in {pause:.0f} s.")
+            await asyncio.sleep(pause)
+        else:
+            pause = WATCH_SECONDS
+            say(f"{name} had ended and runs again; its log is in {services.home / 'log'}")
 
 
 def handle_interrupts() -> None:

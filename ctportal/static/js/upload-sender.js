@@ -1,14 +1,16 @@
 // Sends some files in one request, tells how far each has got, and gives back what the portal says.
 
 const WORDS = {
-  0: "The connection broke off before everything was sent. Nothing of this was stored; try again.",
+  0: "The connection broke off. Look at the case to see whether this was stored; if not, try again.",
   401: "You were logged out. Log in in another window, then try again.",
   403: "You may not upload to this case.",
   404: "This case is no longer there.",
   413: "This is too much for one upload. Send it in parts, or as a zip.",
 };
 
-const troubleOf = (status) => WORDS[status] ?? "Something went wrong on our side; nothing of this was stored. Try again.";
+const MOST_TRIES = 60;
+const FAULT = "Something went wrong on our side. Look at the case to see what was stored, then try again.";
+const troubleOf = (status) => WORDS[status] ?? FAULT;
 
 function bodyOf(form, items, { together, anyModality, confirmation }) {
   const body = new FormData();
@@ -43,19 +45,31 @@ function read(xhr, address) {
   return { trouble: answer?.detail ?? troubleOf(xhr.status) };
 }
 
-export function send(form, items, options, onProgress) {
+const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+
+// Where other uploads of the same person are still being read, this one waits for its turn.
+export async function send(form, items, options, onProgress) {
+  for (let tries = 1; ; tries += 1) {
+    const { answer, retryAfter } = await sendOnce(form, items, options, onProgress);
+    if (!retryAfter || tries >= MOST_TRIES) return answer;
+    await wait(retryAfter);
+  }
+}
+
+function sendOnce(form, items, options, onProgress) {
   return new Promise((resolve) => {
     const xhr = new XMLHttpRequest();
     xhr.open("POST", form.action);
     xhr.setRequestHeader("Accept", "application/json");
     xhr.upload.addEventListener("progress", ({ loaded }) => shareOut(items, loaded, onProgress));
     xhr.upload.addEventListener("load", () => shareOut(items, Infinity, onProgress));
-    xhr.addEventListener("error", () => resolve({ trouble: WORDS[0] }));
+    xhr.addEventListener("error", () => resolve({ answer: { trouble: WORDS[0] } }));
     xhr.addEventListener("load", () => {
+      const retryAfter = xhr.status === 429 ? Number(xhr.getResponseHeader("Retry-After")) || 5 : 0;
       try {
-        resolve(read(xhr, form.action));
+        resolve({ answer: read(xhr, form.action), retryAfter });
       } catch {
-        resolve({ trouble: troubleOf(500) });
+        resolve({ answer: { trouble: troubleOf(500) } });
       }
     });
     xhr.send(bodyOf(form, items, options));

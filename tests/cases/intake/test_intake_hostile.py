@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import functools
 import io
+import json
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +21,7 @@ from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from cases.intake import Intake, Limits, SentFile, read_upload
+from tests.cases.intake.costly_files import COSTLY, MIB
 from tests.ct_files import (
     PATIENT,
     as_jpeg_baseline,
@@ -136,3 +144,59 @@ def test_many_uploads_at_once_do_not_disturb_one_another():
         results = list(pool.map(keys, range(12)))
 
     assert all(result == results[0] for result in results)
+
+
+ROOT = Path(__file__).resolve().parents[3]
+AT_REST = 80 * MIB
+"""What a process of the intake takes before it reads anything."""
+
+
+def read_watched(data: bytes, folder: Path, **limits: float) -> tuple[dict[str, Any], int]:
+    """What became of a file, and the most memory that the reading process and its decoders held at one time."""
+    path = folder / "file"
+    path.write_bytes(data)
+    command = [sys.executable, "-W", "ignore", "-m", "tests.cases.intake.costly_files", str(path), json.dumps(limits)]
+    peak = 0
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, resident(watched))
+            time.sleep(0.005)
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out), peak
+
+
+def resident(process: psutil.Process) -> int:
+    total = 0
+    try:
+        for each in [process, *process.children(recursive=True)]:
+            total += each.memory_info().rss
+    except psutil.Error:  # it ended meanwhile
+        pass
+    return total
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_small_file_never_takes_much_memory_or_time(name, tmp_path):
+    data = COSTLY[name]()
+    limits = Limits(max_pixels=16_777_216, max_upload_pixels=200_000_000, file_seconds=10)
+
+    became, peak = read_watched(
+        data, tmp_path, max_pixels=limits.max_pixels, max_upload_pixels=limits.max_upload_pixels, file_seconds=10
+    )
+
+    assert became["slices"] + len(became["codes"]) > 0
+    assert "internal" not in became["codes"]
+    in_memory_of_the_reader = len(data) + 2 * AT_REST
+    unpacked = 38 * MIB if "zip" in name else len(data)
+    assert peak < in_memory_of_the_reader + limits.memory_for(unpacked)
+
+
+def test_a_series_of_ordinary_slices_takes_less_than_a_quarter_of_a_gigabyte(tmp_path):
+    slices = {f"{z}": dicom_file(ct_slice(z, hu=chest_hu(size=512, shift=z))) for z in range(60)}
+
+    became, peak = read_watched(zip_file(slices), tmp_path)
+
+    assert became["slices"] == 60
+    assert peak < 256 * MIB

@@ -325,7 +325,7 @@ def test_a_fault_in_the_intake_itself_loses_no_other_file_and_is_not_hidden(monk
     def fault(*_: object) -> None:
         raise RuntimeError(PATIENT)
 
-    monkeypatch.setattr("cases.intake.upload.read_raster", fault)
+    monkeypatch.setattr("cases.intake.one_file.read_raster", fault)
 
     assert refused(png()) == "internal"
     assert "RuntimeError" in caplog.text

@@ -59,7 +59,8 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
         remove_member(membership=membership, user=request.user)
     except ValidationError as error:
         raise WrongState(error.messages[0]) from None
-    messages.success(request, f"The role was removed: {membership.user.display_name}, {membership.get_role_display().lower()} at {site}.")
+    role = membership.get_role_display().lower()
+    messages.success(request, f"The role was removed: {membership.user.display_name}, {role} at {site}.")
     return redirect(_address(site))
 
 

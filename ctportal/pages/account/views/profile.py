@@ -1,4 +1,4 @@
-"""A person's own page: name, time zone, theme, memberships and API tokens."""
+"""A person's own page: name, time zone, theme, memberships, sessions and API tokens."""
 
 import zoneinfo
 from typing import Any
@@ -17,10 +17,12 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
+from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
+SESSIONS_SHOWN = 50
 
 
 class ProfileForm(forms.ModelForm):
@@ -93,11 +95,21 @@ def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect("profile")
 
 
+@login_required
+@require_POST
+def end(request: PersonRequest, pk: int) -> HttpResponse:
+    """Ends another of the person's own sessions."""
+    end_session(get_object_or_404(request.user.sessions, pk=pk))
+    messages.success(request, "That session is ended.")
+    return redirect("profile")
+
+
 def _page(request: PersonRequest, *, status: int = 200, **context: Any) -> HttpResponse:
     user = request.user
     context.setdefault("form", ProfileForm(instance=user))
     context.setdefault("token_form", TokenForm(user=user) if scopes_for(user) else None)
     # Those that still serve first: each of them must be in reach of its button.
     context["tokens"] = user.api_tokens.order_by(F("revoked_at").desc(nulls_first=True), "-expires_at")[:TOKENS_SHOWN]
+    context["sessions"] = open_sessions(user)[:SESSIONS_SHOWN]
     context["memberships"] = user.memberships.select_related("site")
     return render(request, "accounts/profile.html", context, status=status)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Action, Event, User
+from accounts.refusals import WrongState
 from accounts.rights import Right, fetch, rights_at
 from cases.casework import (
     HOW_TO_AGREE,
@@ -20,6 +21,7 @@ from cases.casework import (
     why_not_closed,
     withdraw_scan,
 )
+from cases.joining import join_scans, may_rearrange, split_scan
 from cases.models import Case, Scan, Slice
 from cases.reading import note_view
 from cases.reviews import reviews_of
@@ -46,6 +48,8 @@ def show_case(request: PersonRequest, pk: int) -> HttpResponse:
         "can_assign": not case.is_settled and bool(rights & {Right.UPLOAD, Right.REVIEW}),
         "can_read": Right.REVIEW in rights and not case.is_settled,
         "may_cancel": may_cancel(request.user, case),
+        "may_rearrange": may_rearrange(request.user, case) and not case.is_settled,
+        "ready_scans": [entry["scan"] for entry in context["entries"] if entry["scan"].is_ready],
         "why_not_closed": why_not_closed(case, request.user) if Right.CLOSE in rights else "",
     }
     return render(request, "cases/case.html", context)
@@ -61,6 +65,7 @@ def show_scans(request: PersonRequest, pk: int) -> HttpResponse:
         return HttpResponse(status=204)
     note_view(case, request.user)
     context["rights"] = {right.value: True for right in rights_at(request.user, case.site)}
+    context["may_rearrange"] = may_rearrange(request.user, case) and not case.is_settled
     return render(request, "cases/_scans.html", context)
 
 
@@ -97,6 +102,32 @@ def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
     messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record but no longer counts.")
+    return redirect("case-detail", pk=scan.case_id)
+
+
+@login_required
+@require_POST
+def join(request: PersonRequest, pk: int) -> HttpResponse:
+    """The scans that were ticked become one, in the order of their numbers."""
+    case = _fetch_case(request, pk)
+    wanted = [int(text) for text in request.POST.getlist("scan") if text.isdecimal() and len(text) < 16]
+    scans = list(case.scans.filter(pk__in=wanted).order_by("pk"))
+    joined = join_scans(case=case, scans=scans, user=request.user, reason=request.POST.get("reason", ""))
+    messages.success(request, f"Scan {joined.pk} holds the slices of {len(scans)} scans, which are withdrawn.")
+    return redirect("case-detail", pk=pk)
+
+
+@login_required
+@require_POST
+def split(request: PersonRequest, pk: int) -> HttpResponse:
+    scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
+    words = request.POST.get("starts", "").replace(",", " ").split()
+    if not all(word.isdecimal() and len(word) < 7 for word in words):
+        raise WrongState("Write the numbers of the slices at which a new scan begins, such as 11, 21.")
+    parts = split_scan(
+        scan=scan, user=request.user, reason=request.POST.get("reason", ""), starts=[int(word) for word in words]
+    )
+    messages.success(request, f"Scan {scan.pk} is now {len(parts)} scans, and itself withdrawn.")
     return redirect("case-detail", pk=scan.case_id)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
+from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.patient_check import PatientMismatch
 from cases.upload_handlers import files_on_disk, sent_files
@@ -26,9 +27,10 @@ def upload_to_case(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return _ask_to_log_in(request, pk)
     cases = Case.objects.select_related("patient__site")
-    case = fetch(cases, user=request.user, right=Right.UPLOAD, pk=pk)
+    user: Any = request.user
+    case = fetch(cases, user=user, right=Right.UPLOAD, pk=pk)
     case.require_not_closed()
-    with files_on_disk(request):
+    with one_of_few_uploads(user), files_on_disk(request):
         return _receive(request, case)
 
 

@@ -1,11 +1,9 @@
 """Stored images, always through the rights check; no browser keeps them, as no page that shows them."""
 
 import hashlib
-import logging
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import File
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
@@ -17,11 +15,10 @@ from accounts.rights import fetch
 from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
+from cases.storage import open_stored, read_view
 from ctportal.pages.shared.colours import coloured_map
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import SliceAnswer
-
-logger = logging.getLogger(__name__)
 
 
 @require_safe
@@ -31,9 +28,12 @@ def slice_view(request: PersonRequest, pk: int) -> HttpResponseBase:
     slice_ = _fetch_slice(request, pk)
     note_view(slice_.scan.case, request.user)
     tag = _tag("view", slice_.view.name)
-    return _unchanged(request, tag) or _guarded(
-        FileResponse(_open(slice_, "view"), content_type="image/png", filename=_name(slice_, "png")), tag
-    )
+    unchanged = _unchanged(request, tag)
+    if unchanged is not None:
+        return unchanged
+    response = HttpResponse(read_view(slice_), content_type="image/png")
+    response["Content-Disposition"] = f'inline; filename="{_name(slice_, "png")}"'
+    return _guarded(response, tag)
 
 
 @require_safe
@@ -41,7 +41,7 @@ def slice_view(request: PersonRequest, pk: int) -> HttpResponseBase:
 def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
     """What was sent, de-identified; taking it away is an event."""
     slice_ = _fetch_slice(request, pk)
-    stored = _open(slice_, "original")
+    stored = open_stored(slice_, "original")
     if request.method == "GET":
         record_event(
             Action.FILE_DOWNLOADED,
@@ -83,15 +83,6 @@ def _fetch_slice(request: PersonRequest, pk: int) -> Slice:
 
 def _name(slice_: Slice, suffix: str) -> str:
     return f"scan-{slice_.scan_id}-slice-{slice_.position + 1:03d}.{suffix}"
-
-
-def _open(slice_: Slice, field: str) -> File:
-    stored = getattr(slice_, field)
-    try:
-        return stored.open("rb")
-    except OSError:
-        logger.error("The %s of slice %s is missing from the store", field, slice_.pk)
-        raise Http404("The file of this slice is missing from the store; tell the administrator.") from None
 
 
 def _tag(kind: str, content: str | None) -> str:

@@ -1,0 +1,77 @@
+"""Names what can stop an upload, or the reading of what was stored, that is no fault of a file."""
+
+from __future__ import annotations
+
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class DiskTrouble(Exception):
+    """A disk of the portal took no file, so nothing of this upload was stored. `number` is the errno."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"{disk_words(number)} Nothing of this upload was stored; tell the administrator.")
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[DiskTrouble], tuple[int]]:
+        return type(self), (self.number,)
+
+    @property
+    def name(self) -> str:
+        return errno.errorcode.get(self.number, str(self.number))
+
+    @property
+    def has_no_room(self) -> bool:
+        return self.number in NO_ROOM
+
+    @classmethod
+    def of(cls, error: OSError) -> DiskTrouble:
+        return cls(error.errno or errno.EIO)
+
+
+def disk_words(number: int) -> str:
+    if number == errno.EROFS:
+        return "The portal's disk is read-only."
+    return "The portal's disk is full." if number in NO_ROOM else "The portal's disk failed."
+
+
+class UploadsAtOnce(Exception):
+    """The user sends as many uploads already as one user may send at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} of your uploads are still being read; wait until one is done, then send this again.")
+
+
+class ReadersBusy(Exception):
+    """Every process that reads files is at work, and none became free in time."""
+
+    def __init__(self) -> None:
+        super().__init__("The portal is reading other uploads. Nothing of this one was stored; send it again shortly.")
+
+
+class UploadTooLarge(Exception):
+    """The request sends more bytes than one upload may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The upload is larger than {limit / (1 << 20):.0f} MB, the most in one request. Nothing of it was stored; "
+            "send the series one after the other."
+        )
+
+
+SEND_AGAIN = "Withdraw this scan and upload it again."
+
+
+class PictureLost(Exception):
+    """A stored file is missing or is not what was stored; no repetition brings it back."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} {SEND_AGAIN}")
+
+
+class StoreAway(Exception):
+    """The store of images cannot be read, whichever file is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("The stored images cannot be read just now; try again in a minute, or tell the administrator.")
