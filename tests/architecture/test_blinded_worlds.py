@@ -120,23 +120,6 @@ def differences(stage, user, worlds):
             asked = asked or calls(stage)
             seen[name] = answers_seen_by(user, asked)
     first, *others = seen.values()
-    import os
-
-    if os.environ.get("DUMP"):
-        import difflib
-
-        out = open(os.environ["DUMP"], "a")
-        print("#####", user, list(worlds), len(first), file=out)
-        for address in first:
-            for n, other in enumerate(others):
-                if other[address] != first[address]:
-                    print("==", address, n, file=out)
-                    a, b = (
-                        x[address].decode("utf8", "replace").replace('","', '",\n"').replace(',"', ',\n"').splitlines()
-                        for x in (first, other)
-                    )
-                    for line in list(difflib.unified_diff(a, b, n=0, lineterm=""))[2:24]:
-                        print("   ", line[:220], file=out)
     return [address for address in first if any(other[address] != first[address] for other in others)]
 
 
