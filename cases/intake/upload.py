@@ -85,8 +85,7 @@ def read_upload(
         return Intake(scans=(), refusals=(Refusal.of(names, error),))
     if len(files) > limits.max_files:
         names = named([shown_name(sent.name) for sent in files[limits.max_files :]])
-        error = refusals.too_many_files(len(files), limits.max_files)
-        taken.refusals.append(Refusal.of(names, error))
+        taken.refusals.append(Refusal.of(names, refusals.too_many_files(len(files), limits.max_files)))
     return _sorted_out(taken, together=together, known_keys=known_keys)
 
 

@@ -140,7 +140,7 @@ def grey_view(image: Image.Image) -> np.ndarray:
         return _grey_of_deep(np.asarray(image).astype(np.float32))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getextrema()[3] == (0, 0):
+        if not np.asarray(image.getchannel("A")).any():
             image.putalpha(255)
         backdrop = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(backdrop, image)
