@@ -15,7 +15,7 @@ OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-data loop-demo test lint train model card bench pictures lock clean portal-environment dev-environment
+.PHONY: help run demo-data loop-demo test chaos lint train model card bench pictures lock clean portal-environment dev-environment
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ loop-demo: portal-environment ## Go through the learning loop on CTPORTAL_DATA_D
 test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)
 	@sh tests/chromium.sh
 	@exec sh tests/run.sh $(TESTS)
+
+chaos: dev-environment ## Break a portal at random for ten minutes while scans come in, and count what became of them
+	@exec $(RUN) -m tests.chaos.campaign
 
 lint: dev-environment ## Check format, style, types, templates, imports, migrations, settings, containers
 	@exec sh .ci/lint

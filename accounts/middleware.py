@@ -130,7 +130,7 @@ def _with_plain_next(location: str) -> str:
     here = urlsplit(location)
     query = QueryDict(here.query, mutable=True)
     if "next" in query:
-        page = urlsplit(query["next"])
+        page = urlsplit(str(query["next"]))
         query["next"] = _without_search(urlunsplit(page._replace(query="", fragment="")), page.query)
     return urlunsplit(here._replace(query=query.urlencode(safe="/")))
 

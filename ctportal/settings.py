@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
     "accounts.refused.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
@@ -241,7 +242,6 @@ DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES
 WEB_HEADER_SECONDS = env.float("WEB_HEADER_SECONDS", default=15)
 WEB_BODY_SECONDS = env.float("WEB_BODY_SECONDS", default=30)
 WEB_BODY_BYTES_A_SECOND = env.int("WEB_BODY_BYTES_A_SECOND", default=16 * 1024)
-WEB_MOST_BODY_BYTES = env.int("WEB_MOST_BODY_BYTES", default=2112 * 1024**2)
 WEB_MOST_SPOOLED_BYTES = env.int("WEB_MOST_SPOOLED_BYTES", default=4 * 1024**3)  # of each web process
 UID_REMAP_KEY = env.str("UID_REMAP_KEY", default="") or f"uid-remap:{SECRET_KEY}"
 
@@ -313,6 +313,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 PROXIES = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+ADMIN_NETWORKS = env.list("ADMIN_NETWORKS", default=[])
 PUBLIC_URL = public_url(
     env.str("PUBLIC_URL", default=""),
     hosts=ALLOWED_HOSTS,

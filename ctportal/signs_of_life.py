@@ -10,8 +10,8 @@ _noted: dict[str, float] = {}
 
 
 def note_worker(node: str) -> None:
-    """A worker named `queue@…` is there. Celery says so every two seconds; every fifth second is noted."""
-    queue = node.partition("@")[0]
+    """A worker named `queue@…` or `queue.…@…` is there. Of what Celery says every two seconds, a part is noted."""
+    queue = node.partition("@")[0].partition(".")[0]
     now = time.monotonic()
     if now - _noted.get(queue, -NOTED_EVERY) >= NOTED_EVERY:
         _noted[queue] = now

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEBIBYTE = 1024**2
+ABOVE_AN_UPLOAD = 64 * MEBIBYTE  # what is just too large comes in, and is refused with words
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def limits_of_settings() -> Limits:
         header_seconds=settings.WEB_HEADER_SECONDS,
         body_seconds=settings.WEB_BODY_SECONDS,
         body_bytes_a_second=settings.WEB_BODY_BYTES_A_SECOND,
-        most_body_bytes=settings.WEB_MOST_BODY_BYTES,
+        most_body_bytes=settings.UPLOAD_MAX_REQUEST_BYTES + ABOVE_AN_UPLOAD,
         most_spooled_bytes=settings.WEB_MOST_SPOOLED_BYTES,
         session_cookie=settings.SESSION_COOKIE_NAME,
     )

@@ -37,9 +37,8 @@ def test_200_scans_survive_kills_and_restarts(portal: Portal) -> None:
     portal.forget_messages()
     portal.start_worker("one")
     portal.wait_for_done(10)
-    portal.start_worker("two")
-    portal.start_default_worker()
-    portal.start_scheduler()
+    other = portal.start_worker("two")
+    others = [other, portal.start_default_worker(), portal.start_scheduler()]
 
     # A worker is killed with scans in its hands.
     portal.wait_for_done(30)
@@ -47,7 +46,7 @@ def test_200_scans_survive_kills_and_restarts(portal: Portal) -> None:
     killed = portal.processes["one"]
     killed.kill()
     killed.wait()
-    portal.start_worker("one")
+    others.append(portal.start_worker("one"))
 
     # The broker is killed, and comes back.
     portal.wait_for_done(70)
@@ -61,6 +60,7 @@ def test_200_scans_survive_kills_and_restarts(portal: Portal) -> None:
     portal.revive_services()
 
     portal.wait_for_done(SCANS)
+    assert [process.poll() for process in others] == [None] * 4, portal.last_words()
     _expect_each_answered_once(portal, SCANS)
     assert portal.count("attempts > 1") > 0, "nothing was interrupted: this test proves nothing"
 

@@ -169,13 +169,13 @@ def opened_by(process: psutil.Process) -> list[str]:
 
 
 def test_a_large_body_without_credentials_and_one_without_room_are_refused_before_they_come(tmp_path):
-    limits = {"WEB_MOST_SPOOLED_BYTES": str(100 * 1024**2), "WEB_MOST_BODY_BYTES": str(300 * 1024**2)}
+    limits = {"WEB_MOST_SPOOLED_BYTES": str(100 * 1024**2), "UPLOAD_MAX_REQUEST_BYTES": str(200 * 1024**2)}
     post = b"POST /size HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n"
     known = b"Authorization: Token x\r\n"
     with served(tmp_path, **limits) as server:
         for head, status in (
             (post % (b"", 50 * 1024**2), b"413"),
-            (post % (known, 200 * 1024**2), b"503"),
+            (post % (known, 150 * 1024**2), b"503"),
             (post % (known, 400 * 1024**2), b"413"),
         ):
             with server.connect(head) as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 DATABASE = "ctportal"
+PLAIN_ROLE = "ctportal_app"
 LONGEST_SOCKET_PATH = 103  # 107 bytes on Linux, 103 on macOS
 LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
 
@@ -44,9 +45,9 @@ def redis_socket(home: Path) -> Path:
     return socket_folder(home) / "redis.sock"
 
 
-def database_url(home: Path, name: str = DATABASE) -> str:
-    """The address in the form that libpq, pg_dump and Django all read."""
-    return f"postgresql://{DATABASE}@/{name}?host={quote(str(socket_folder(home)), safe='/')}"
+def database_url(home: Path, name: str = DATABASE, *, role: str = DATABASE) -> str:
+    """The address in the form that libpq, pg_dump and Django all read. The default role owns the tables."""
+    return f"postgresql://{role}@/{name}?host={quote(str(socket_folder(home)), safe='/')}"
 
 
 def redis_url(home: Path, number: int = 0) -> str:

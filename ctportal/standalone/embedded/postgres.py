@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from ctportal.standalone.embedded.account import Account
 from ctportal.standalone.embedded.binaries import Binaries
-from ctportal.standalone.embedded.paths import DATABASE, EmbeddedError
+from ctportal.standalone.embedded.paths import DATABASE, PLAIN_ROLE, EmbeddedError
 from ctportal.standalone.embedded.process import Server, end_leftover
 from ctportal.standalone.embedded.steps import Steps
 
@@ -105,6 +105,9 @@ def ensure_database(sockets: Path) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [PLAIN_ROLE])
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(PLAIN_ROLE)))
     finally:
         connection.close()
 

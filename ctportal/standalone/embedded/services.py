@@ -50,6 +50,12 @@ class Services:
         return paths.redis_url(self.home)
 
     @property
+    def plain_environment(self) -> dict[str, str]:
+        """For a portal: its programs work with the plain role, and only the preparation knows the owner."""
+        plain = paths.database_url(self.home, role=paths.PLAIN_ROLE)
+        return {"DATABASE_URL": plain, "DATABASE_OWNER_URL": self.database_url, "REDIS_URL": self.redis_url}
+
+    @property
     def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 

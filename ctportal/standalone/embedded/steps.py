@@ -23,7 +23,7 @@ def at_once(steps: Steps[Started]) -> Started:
                 time.sleep(PAUSE_SECONDS)
             question = steps.send(answer)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        return end.value
     finally:
         steps.close()
 
@@ -38,6 +38,6 @@ async def in_the_loop(steps: Steps[Started]) -> Started:
                 await asyncio.sleep(PAUSE_SECONDS)
             question = steps.send(answer)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        return end.value
     finally:
         steps.close()

@@ -58,6 +58,7 @@ def launch(home: Path) -> None:
         if os.geteuid() == 0:
             forget_owner(home)
         prepare(demo=wants_demo(embedded=services is not None))
+        os.environ.pop("DATABASE_OWNER_URL", None)
         programs = portal_programs(listener.fileno())
         supervisor = Supervisor(programs, log_folder=home / "log", say=say)
         asyncio.run(run(supervisor, services, host=host, port=port))
@@ -75,7 +76,7 @@ def start_services(home: Path, stack: ExitStack) -> "Services | None":
 
     say(f"Starting the database and the broker in {home} …")
     services = stack.enter_context(start(home))
-    os.environ.update(services.environment)
+    os.environ.update(services.plain_environment)
     return services
 
 

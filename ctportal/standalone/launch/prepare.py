@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import django
 from django.core.management import call_command
@@ -19,6 +20,7 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - set(STEPS):
         sys.exit(f"There is no step {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctportal.settings")
+    use_owner()
     django.setup()
     for name in names:
         title, step = STEPS[name]
@@ -34,8 +36,20 @@ def main(names: list[str]) -> int:
     return 0
 
 
+def use_owner() -> None:
+    """Prepare as the owner of the tables, where one is named; the portal itself works as a plain role."""
+    if owner := os.environ.pop("DATABASE_OWNER_URL", ""):
+        os.environ["PLAIN_DATABASE_URL"] = os.environ.get("DATABASE_URL", "")
+        os.environ["DATABASE_URL"] = owner
+
+
 def migrate() -> None:
+    from ctportal.standalone.database_roles import grant_plain_role
+
     call_command("migrate", interactive=False, verbosity=0)
+    plain = urlsplit(os.environ.get("PLAIN_DATABASE_URL", ""))
+    if plain.username:
+        grant_plain_role(unquote(plain.username), unquote(plain.password) if plain.password else None)
 
 
 def collect_static_files() -> None:
