@@ -7,13 +7,13 @@ import pydicom
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from PIL import Image
 
 from accounts.models import Action, Event
 from cases.casework import cancel_case, withdraw_scan
-from cases.intake import SentFile
+from cases.intake import IncomingScan, IncomingSlice, SentFile, empty_picture_keys
+from cases.intake.spool import Spool
 from cases.models import Scan
-from cases.patient_check import PatientMismatch
+from cases.patient_check import PatientMismatch, concern_about
 from cases.uploads import receive_upload
 from ml.images.phantom import phantom_dicom
 from tests.api.calls import client_of, problem
@@ -202,8 +202,17 @@ def test_pictures_name_nobody(upload):
     assert upload(phantom_png(77))
 
 
-def test_an_empty_picture_is_nobodys(case, cara, north, media):
-    black = io.BytesIO()
-    Image.new("L", (30, 20)).save(black, "PNG")
-    for one in (case, make_case(make_patient(north))):
-        assert receive_upload(case=one, user=cara, files=[sent(black.getvalue(), "black.png")]).scans
+def incoming(key):
+    """An image of one slice, 30 by 20, with this key."""
+    kept = Spool().keep(b"x")
+    size = {"media_type": "image/png", "width": 30, "height": 20, "frame": None}
+    slice_ = IncomingSlice(key=key, original_sha256="0", original=kept, view_png=kept, **size)
+    facts = {"description": "", "modality": "", "pixel_spacing": None, "slice_thickness": None}
+    return IncomingScan(kind="image", series_key=key, slices=(slice_,), files=(), **facts)
+
+
+def test_an_empty_picture_is_nobodys(case, cara, north, scan):
+    other = make_case(make_patient(north))
+    for key, is_a_concern in (("sha256:a", True), (min(empty_picture_keys(30, 20)), False)):
+        scan.slices.update(key=key)
+        assert (concern_about(incoming(key), case=other, user=cara) is not None) is is_a_concern
