@@ -90,4 +90,4 @@ def _figures(name: str, map_: np.ndarray, view: np.ndarray, lesions: np.ndarray)
 
 
 def _as_large(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return np.asarray(Image.fromarray(small).resize(shape[::-1], Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))

@@ -53,7 +53,7 @@ def threshold_at(negatives: np.ndarray, specificity: float, weights: np.ndarray 
     if weights is not None:
         order = np.argsort(negatives, kind="stable")
         share = np.cumsum(np.asarray(weights)[order]) / np.sum(weights)
-        return float(negatives[order[min(np.searchsorted(share, specificity - 1e-9), len(order) - 1)]])
+        return float(negatives[order[min(int(np.searchsorted(share, specificity - 1e-9)), len(order) - 1)]])
     return float(np.sort(negatives)[max(0, int(np.ceil(specificity * len(negatives) - 1e-9)) - 1)])
 
 

@@ -173,7 +173,9 @@ def _cross_data(
     sources = [*parts, *([joined(parts)] if len(parts) > 1 and stress else [])]
     for source in sources:
         targets = [*([part for part in parts if part is not source] if source in parts else []), *stress]
-        fitted = fit(source, quiet) if targets else None
+        if not targets:
+            continue
+        fitted = fit(source, quiet)
         for target in targets:
             figures = cross_data(fitted, target.clear(), quiet=quiet)
             figures["baselines"] = baselines(source, target, frozen, histograms, seed=recipe.seed, quiet=quiet)

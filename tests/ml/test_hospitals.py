@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.__main__ import main
+from ml.__main__ import main, parser
 from ml.evaluation.calibrate import fit_calibration
 from ml.evaluation.metrics import threshold_at
 from ml.images.data import Collection, read_collection, read_collections
 from ml.model.head import sample_weights
+from ml.training import shipped
 from ml.training.fit import fit_head, hospital_folds, make_backbone
+from ml.training.options import make_recipe
 from ml.training.recipe import Recipe
 from tests.ml.conftest import write_phantoms
 
@@ -70,17 +72,17 @@ def test_an_image_in_which_the_label_may_not_show_weighs_less() -> None:
     assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
 
 
-def test_the_command_tests_every_hospital_by_the_others_and_never_trains_on_a_stress_set(
-    hospitals: tuple[Path, Path], tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_every_hospital_is_tested_by_the_others_and_a_stress_set_is_never_trained_on(
+    hospitals: tuple[Path, Path], tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stress = write_phantoms(tmp_path / "stress", groups=4, first_seed=90)
-    arguments = ["model", "--json", "--quiet", "--joint", "--mode", "head", "--architecture", "resnet18"]
-    arguments += ["--taps", "4", "--height", "64", "--width", "96", "--weights", str(_wide(tmp_path))]
-    for folder in hospitals:
-        arguments += ["--data", str(folder)]
-    arguments += ["--stress", str(stress), "--out", str(tmp_path / "made"), "--work", str(tmp_path / "work")]
-    assert main(arguments) == 0
-    figures = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr(shipped, "_robustness", lambda *a: [])
+    monkeypatch.setattr(shipped, "card_tables", lambda tables: "")
+    monkeypatch.setattr(shipped, "RANDOM_SEEDS", 2)
+    stress = write_phantoms(tmp_path / "stress", groups=2, first_seed=90)
+    _, figures = shipped.build_model(
+        replace(tiny_recipe, joint=True), hospitals, out=tmp_path / "made", work=tmp_path / "work", version="1",
+        stress=[stress], quiet=True,
+    )  # fmt: skip
     assert set(figures["cross_data"]) == {
         "north → south", "north → stress", "south → north", "south → stress", "north+south → stress",
     }  # fmt: skip
@@ -92,16 +94,14 @@ def test_the_command_tests_every_hospital_by_the_others_and_never_trains_on_a_st
     assert card["trained_on"]["images"] == sum(len(read_collection(folder).images) for folder in hospitals)
 
 
-def _wide(folder: Path) -> Path:
-    """Random weights of a ResNet-18 of the usual width."""
-    from ml.model.artifact import write_weights
-    from ml.model.resnet import build_resnet, read_model_weights
-    from ml.model.topology import Topology
-
-    write_weights(
-        folder / "w.npz", read_model_weights(build_resnet(Topology("resnet18", 3, ("4",)), height=64, width=96))
-    )
-    return folder / "w.npz"
+def test_the_options_say_what_the_recipe_does() -> None:
+    arguments = ["model", "--data", "a", "--stress", "b", "--out", "c", "--joint", "--mode", "head"]
+    arguments += ["--architecture", "resnet152", "--levels", "hounsfield", "--finder", "whole"]
+    options = parser().parse_args(arguments)
+    recipe = make_recipe(options)
+    assert options.stress == [Path("b")]
+    assert (recipe.joint, recipe.mode, recipe.topology.architecture) == (True, "head", "resnet152")
+    assert (recipe.preprocessing.levels, recipe.preprocessing.finder) == ("hounsfield", "whole")
 
 
 def test_evaluation_leaves_out_what_does_not_show(
