@@ -4,6 +4,8 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
+from typing import cast
 
 from django.conf import settings
 from django.core.files.base import File
@@ -233,7 +235,7 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
             )
             slices.append(slice_)
             with sent.open_view() as view:
-                slice_.view_sha256 = hashlib.file_digest(view, "sha256").hexdigest()
+                slice_.view_sha256 = hashlib.file_digest(cast("BufferedReader", view), "sha256").hexdigest()
                 view.seek(0)
                 slice_.view.save("view", File(view), save=False)
             if sent.original_sha256 in originals:

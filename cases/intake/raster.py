@@ -11,11 +11,23 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from cases.intake import refusals
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.metadata import has_palette, only_colours, strip_jpeg, strip_png
 from cases.intake.spool import Spool
-from ml.images.decoding import ImageError, grey_view, open_raster, raster_format, raster_orientation, view_digest
+from ml.images.decoding import (
+    ImageError,
+    flat,
+    grey_view,
+    is_flat,
+    open_raster,
+    raster_format,
+    raster_orientation,
+    view_digest,
+)
 
+SMALLEST_SIDE: Final = 16
+"""Pixels that a view needs on each side for the model to read it."""
 _MEDIA_TYPES: Final = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -37,6 +49,7 @@ def read_raster(data: bytes, spool: Spool, limits: Limits) -> IncomingSlice:
     """
     kind = str(raster_format(data))
     original, view = _picture(data, kind, limits.max_pixels)
+    check_view(view)
     return IncomingSlice(
         key=f"sha256:{view_digest(view)}",
         media_type=_MEDIA_TYPES[kind],
@@ -73,6 +86,18 @@ def _orientation(data: bytes, max_pixels: int) -> int:
 
 def _used_colours(data: bytes, max_pixels: int) -> frozenset[int]:
     return frozenset(np.unique(np.asarray(open_raster(data, max_pixels=max_pixels))).tolist())
+
+
+def check_view(view: np.ndarray) -> None:
+    """Refuse a view that the model cannot read or that shows nothing.
+
+    Raises:
+        ImageError: too small, or flat.
+    """
+    if min(view.shape) < SMALLEST_SIDE:
+        raise refusals.too_small(view.shape[1], view.shape[0], SMALLEST_SIDE)
+    if is_flat(view):
+        raise flat()
 
 
 def view_png(view: np.ndarray) -> bytes:

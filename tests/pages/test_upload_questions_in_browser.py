@@ -35,9 +35,7 @@ def numbered(tmp_path):
     return paths
 
 
-def test_another_patients_files_are_shown_and_confirmed(
-    enter, page, faults, cara, case, media, foreign
-):
+def test_another_patients_files_are_shown_and_confirmed(enter, page, faults, cara, case, media, foreign):
     enter(cara, f"/cases/{case.pk}/")
     page.set_input_files("#upload-files", foreign)
     page.get_by_role("button", name="Upload 2 files").click()
