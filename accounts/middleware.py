@@ -21,8 +21,8 @@ LAST_SEEN = "last_seen"
 BEGAN = "began"
 
 
-# What the address of a page keeps when the log-in page leads back to it; a search may hold a patient's name.
-KEPT_OF_QUERY = ("scan", "slice")
+# What leads back to a place after the log-in; other parts of an address may be words about people.
+KEPT_IN_NEXT = ("patient", "scan", "slice", "page", "site", "start", "end", "sort", "status")
 NOT_RECORDED = "What you sent last was not recorded: send it again after logging in."
 
 
@@ -100,12 +100,8 @@ def page_of(request: HttpRequest) -> str:
 
 
 def _without_search(path: str, query: str) -> str:
-    kept = [(name, value) for name, value in parse_qsl(query) if name in KEPT_OF_QUERY and value.isdecimal()]
+    kept = [(name, value) for name, value in parse_qsl(query) if name in KEPT_IN_NEXT]
     return f"{path}?{urlencode(kept)}" if kept else path
-
-
-# What leads back to a place after the log-in; other parts of an address may be words about people.
-KEPT_IN_NEXT = ("patient", "page", "site", "start", "end", "sort", "status")
 
 
 class PrivateMiddleware:
@@ -134,9 +130,8 @@ def _with_plain_next(location: str) -> str:
     here = urlsplit(location)
     query = QueryDict(here.query, mutable=True)
     if "next" in query:
-        page = urlsplit(query["next"])
-        kept = [(name, value) for name, value in parse_qsl(page.query) if name in KEPT_IN_NEXT]
-        query["next"] = urlunsplit(page._replace(query=urlencode(kept), fragment=""))
+        page = urlsplit(str(query["next"]))
+        query["next"] = _without_search(urlunsplit(page._replace(query="", fragment="")), page.query)
     return urlunsplit(here._replace(query=query.urlencode(safe="/")))
 
 

@@ -12,6 +12,7 @@ from accounts.refusals import WrongState, written_reason
 from accounts.rights import Right, require, rights_at
 from cases.models import Case, Patient, Review, Scan
 from cases.summaries import refresh_case
+from cases.validators import normal_name, normal_text
 
 PATIENT_FIELDS = ("record_number", "name", "birth_date", "sex")
 CASE_FIELDS = ("accession_number", "reason", "priority", "assigned_reader")
@@ -47,7 +48,8 @@ def amend_patient(*, patient: Patient, user: User, **facts: Any) -> Patient:
 
 
 def _save_patient(patient: Patient) -> None:
-    patient.record_number = patient.record_number.strip()
+    patient.record_number = normal_text(patient.record_number)
+    patient.name = normal_name(patient.name)
     patient.clean_fields()
     try:
         with transaction.atomic():

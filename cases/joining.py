@@ -5,6 +5,7 @@ the stored files. The model is asked about the new scans, and readers decide on 
 reviewed. Where a reader has decided, only a manager may do it, since it takes a decided scan out of the labels.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
@@ -19,6 +20,8 @@ from cases.signals import scans_received
 from cases.summaries import refresh_case
 
 LONGEST_NOTE = 300
+LEAST_ALIKE = 3
+NUMBERED = re.compile(r"(.*?)(\d+)([^\d/]*)")
 
 
 def may_rearrange(user: User, case: Case) -> bool:
@@ -81,6 +84,16 @@ def split_scan(*, scan: Scan, user: User, reason: str, starts: Sequence[int] = (
             reason=reason,
         )
     return new
+
+
+def look_like_one_scan(names: Sequence[str], scans: Sequence[Scan]) -> bool:
+    """Whether images that became a scan each are rather the slices of one: numbered names, and one size."""
+    if len(scans) < LEAST_ALIKE or any(scan.kind != "image" or scan.slice_count > 1 for scan in scans):
+        return False
+    parts = [NUMBERED.fullmatch(name) for name in names]
+    if len({(part[1], part[3]) if part else None for part in parts}) != 1 or None in parts:
+        return False
+    return Slice.objects.filter(scan__in=scans).order_by().values("width", "height").distinct().count() == 1
 
 
 def _require_right(user: User, case: Case) -> None:

@@ -2,13 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import QueryDict
-from django.http.multipartparser import ChunkIter, InterBoundaryIter, LazyStream, MultiPartParserError, exhaust
+from django.http.multipartparser import ChunkIter, InterBoundaryIter, LazyStream, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
 
@@ -42,15 +42,15 @@ class PartsReader:
         parts = InterBoundaryIter(LazyStream(ChunkIter(self._input, self._chunk_size)), self._separator)
         for number, part in enumerate(parts):
             if number == 0:  # what stands before the first boundary
-                exhaust(part)
+                _pass_over(part)
             elif self._is_end(part):
                 is_whole = True
-                exhaust(part)
+                _pass_over(part)
             else:
                 self._take(part)
         if not is_whole:
             raise MultiPartParserError("The request breaks off before its last boundary.")
-        exhaust(self._input)
+        _pass_over(ChunkIter(self._input, self._chunk_size))
         self.fields._mutable = False
         return self.fields, self.files
 
@@ -93,6 +93,11 @@ class PartsReader:
         if most is not None and self._bytes_of_fields > most:
             raise RequestDataTooBig("The fields are too large.")
         self.fields.appendlist(name, data.decode(self._encoding, errors="replace"))
+
+
+def _pass_over(stream: Iterable[bytes]) -> None:
+    for _ in stream:
+        pass
 
 
 def _headers(part: LazyStream) -> Headers:

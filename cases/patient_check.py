@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
-from cases.intake import FileIdentity, IncomingScan, same_name, same_record_number
+from cases.intake import FileIdentity, IncomingScan, empty_picture_keys, same_name, same_record_number
 from cases.models import Case, CaseStatus, Patient, Scan, Sex, Slice
 
 FIELD_WORDS = {"record_number": "record number", "name": "name", "birth_date": "date of birth", "sex": "sex"}
@@ -105,10 +105,12 @@ def _differences(patient: Patient, identity: FileIdentity) -> Iterable[Differenc
 def _other_patients_cases(incoming: IncomingScan, case: Case) -> set[int]:
     """At all sites. What was withdrawn or cancelled was a mistake put right."""
     ready = Scan.objects.ready().exclude(case__patient=case.patient_id).exclude(case__status=CaseStatus.CANCELLED)
-    found = set(ready.filter(series_key=incoming.series_key).values_list("case", flat=True))
+    found: set[int] = set()
+    if incoming.kind == "dicom":
+        found |= set(ready.filter(series_key=incoming.series_key).values_list("case", flat=True))
     if incoming.study_key:
         found |= set(ready.filter(study_key=incoming.study_key).values_list("case", flat=True))
-    keys = [slice_.key for slice_ in incoming.slices]
+    keys = [one.key for one in incoming.slices if one.key not in empty_picture_keys(one.width, one.height)]
     for at in range(0, len(keys), SOME_KEYS):
         slices = Slice.objects.filter(key__in=keys[at : at + SOME_KEYS]).order_by()
         found |= set(ready.filter(pk__in=slices.values("scan")).values_list("case", flat=True))

@@ -70,7 +70,7 @@ class SpoolUploadHandler(FileUploadHandler):
         input_data: Any,
         META: dict[str, str],
         content_length: int,
-        boundary: bytes,
+        boundary: Any,  # bytes, whatever the stubs say
         encoding: str | None = None,
     ) -> tuple[Any, Any]:
         if content_length > settings.UPLOAD_MAX_REQUEST_BYTES:

@@ -4,6 +4,8 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
+from typing import cast
 
 from django.conf import settings
 from django.core.files.base import File
@@ -16,6 +18,7 @@ from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.intake.refusals import duplicate
+from cases.memory import give_memory_back
 from cases.models import Case, Scan, Slice
 from cases.patient_check import Concern, PatientMismatch, concern_about, confirmed_note
 from cases.signals import scans_received
@@ -84,6 +87,7 @@ def receive_upload(
     confirmed = {number: _Confirmed(concern, confirmation or "") for number, concern in concerns.items()}
     scans, refusals = _store_all(case, user, intake, is_synthetic, confirmed)
     _record_refusals(case, user, refusals)
+    give_memory_back()
     return Upload(scans=scans, refusals=refusals)
 
 
@@ -231,7 +235,7 @@ def _write_files(scan: Scan, incoming: IncomingScan) -> list[Slice]:
             )
             slices.append(slice_)
             with sent.open_view() as view:
-                slice_.view_sha256 = hashlib.file_digest(view, "sha256").hexdigest()
+                slice_.view_sha256 = hashlib.file_digest(cast("BufferedReader", view), "sha256").hexdigest()
                 view.seek(0)
                 slice_.view.save("view", File(view), save=False)
             if sent.original_sha256 in originals:

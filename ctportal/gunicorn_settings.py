@@ -1,6 +1,7 @@
 """How the web server runs, on a machine and in a container alike."""
 
 import os
+from typing import Any
 
 os.umask(0o077)  # what the web server writes is for the portal alone
 
@@ -19,3 +20,10 @@ errorlog = "-"
 logger_class = "ctportal.web_log.DiscreetLogger"
 # The path without its query: searches carry patients' names.
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'
+
+
+def when_ready(server: Any) -> None:
+    """Before the first worker starts: what a killed portal left of uploads goes."""
+    from cases.decoding import sweep_spool
+
+    sweep_spool()

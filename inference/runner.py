@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError
 
+from cases.memory import give_memory_back
 from cases.models import Slice
 from inference.database_retry import Result, never, retry_while_database_is_away
 from inference.engines import Engine, engine_for
@@ -54,6 +55,7 @@ def run_queued(
         if batches == 1:
             _wake_another()
         settled += Batch(claimed, stop=stop).run(on_hang=on_hang)
+        give_memory_back()
     _wake_another()
     return settled
 

@@ -78,8 +78,10 @@ def phantom_png(seed: int = 0, size: int = 48) -> bytes:
     return file.getvalue()
 
 
-def make_scan(case: Case, user: User, *, slices: int = 1, seed: int | None = None) -> Scan:
-    """A stored scan of its case, through the same door as an upload."""
+def make_scan(
+    case: Case, user: User, *, slices: int = 1, seed: int | None = None, confirmation: str | None = None
+) -> Scan:
+    """A stored scan of its case, through the same door as an upload; pictures of others need a confirmation."""
     from cases.intake import SentFile
     from cases.uploads import receive_upload
 
@@ -89,7 +91,7 @@ def make_scan(case: Case, user: User, *, slices: int = 1, seed: int | None = Non
         SentFile(name=f"slice-{position}.png", open=functools.partial(io.BytesIO, data), size=len(data))
         for position, data in enumerate(pictures)
     ]
-    upload = receive_upload(case=case, user=user, files=files, together=True)
+    upload = receive_upload(case=case, user=user, files=files, together=True, confirmation=confirmation)
     assert not upload.refusals, upload.refusals
     case.refresh_from_db()
     return upload.scans[0]

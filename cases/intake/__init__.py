@@ -12,6 +12,7 @@ from cases.intake.contents import (
     SentFile,
 )
 from cases.intake.identity import FileIdentity, same_name, same_record_number
+from cases.intake.raster import empty_picture_keys
 from cases.intake.upload import read_upload
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Limits",
     "Refusal",
     "SentFile",
+    "empty_picture_keys",
     "read_upload",
     "same_name",
     "same_record_number",

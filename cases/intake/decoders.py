@@ -126,7 +126,8 @@ class _Process:
         try:
             self._ask(files, options, spool, allowance)
         except (BrokenPipeError, ConnectionError):
-            return self.end()  # it had nothing to do for so long that it ended
+            self.end()  # it had nothing to do for so long that it ended
+            return
         for name, kept in files:
             try:
                 reply = self._answer(options.limits, spool)

@@ -21,11 +21,13 @@ from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.deidentify import UidMap, deidentify, written
 from cases.intake.identity import FileIdentity, read_identity
-from cases.intake.raster import view_png
+from cases.intake.marks import Marks, read_marks
+from cases.intake.raster import SMALLEST_SIDE, view_png
 from cases.intake.spool import Spool
-from ml.images.decoding import ImageError, view_digest
+from ml.images.decoding import ImageError, flat, is_flat, view_digest
 from ml.images.dicom import iter_views, read_dicom
-from ml.images.dicom_header import frame_count, frame_group, number
+from ml.images.dicom_header import frame_count, frame_group, number, numbers
+from ml.images.pixel_shape import pixel_spacing
 
 _CT_CLASSES: Final = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
@@ -56,6 +58,7 @@ class DicomSlice:
     modality: str
     kernel: str
     is_annotated: bool
+    marks: Marks
     study: str = ""
     identity: FileIdentity | None = None
 
@@ -87,11 +90,15 @@ def read_dicom_slices(
     allowance.require(pixels=frames * int(number(dataset, "Rows") * number(dataset, "Columns")), slices=frames)
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
     identity = read_identity(dataset)
+    places = [(_geometry(dataset, frame), read_marks(dataset, frame)) for frame in range(frames)]
     deidentify(dataset, new_uid)
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
-    slices = []
+    slices, are_all_flat = [], True
     for frame, view in enumerate(iter_views(dataset, max_pixels=limits.max_pixels)):
+        if min(view.shape) < SMALLEST_SIDE:
+            raise refusals.too_small(view.shape[1], view.shape[0], SMALLEST_SIDE)
+        are_all_flat = are_all_flat and is_flat(view)
         allowance.spend(pixels=view.size)
         incoming = IncomingSlice(
             key=_key(dataset, frame if frames > 1 else None, view),
@@ -108,14 +115,17 @@ def read_dicom_slices(
                 file=file,
                 slice=incoming,
                 series=_text(dataset, "SeriesInstanceUID"),
-                geometry=_geometry(dataset, frame),
+                geometry=places[frame][0],
                 modality=modality,
                 kernel=_plain_word(_text(dataset, "ConvolutionKernel")),
                 is_annotated=is_annotated,
+                marks=places[frame][1],
                 study=_text(dataset, "StudyInstanceUID"),
                 identity=identity,
             )
         )
+    if are_all_flat:
+        raise flat()
     return slices
 
 
@@ -175,7 +185,7 @@ def _geometry(dataset: pydicom.Dataset, frame: int) -> Geometry:
     turn = frame_group(dataset, frame, "PlaneOrientationSequence")
     measures = frame_group(dataset, frame, "PixelMeasuresSequence")
     content = frame_group(dataset, frame, "FrameContentSequence")
-    spacing = _numbers(measures, "PixelSpacing", 2) or _numbers(dataset, "ImagerPixelSpacing", 2)
+    spacing = pixel_spacing(dataset, frame)
     acquisition = _one(content, "FrameAcquisitionNumber")
     return Geometry(
         position=_numbers(place, "ImagePositionPatient", 3),
@@ -183,17 +193,14 @@ def _geometry(dataset: pydicom.Dataset, frame: int) -> Geometry:
         slice_location=_one(dataset, "SliceLocation") if frame_count(dataset) == 1 else None,
         instance_number=_one(dataset, "InstanceNumber") if frame_count(dataset) == 1 else frame,
         acquisition_number=_one(dataset, "AcquisitionNumber") if acquisition is None else acquisition,
-        pixel_spacing=spacing[0] if spacing and spacing[0] > 0 else None,
+        pixel_spacing=min(spacing) if spacing else None,
         slice_thickness=_one(measures, "SliceThickness") or None,
     )
 
 
 def _numbers(dataset: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    try:
-        values = tuple(float(value) for value in dataset[keyword].value)
-    except Exception:  # converting a raw value runs pydicom's parsers, which raise nearly any type
-        return None
-    return values if len(values) == count and np.isfinite(values).all() else None
+    values = [value for value in numbers(dataset, keyword) if value is not None]
+    return tuple(values) if len(values) == count else None
 
 
 def _one(dataset: pydicom.Dataset, keyword: str) -> float | None:

@@ -54,15 +54,33 @@ def read_identity(dataset: pydicom.Dataset) -> FileIdentity | None:
     """None where the file says that its patient's identity was removed, or says nothing."""
     if _text(dataset, "PatientIdentityRemoved").upper() == "YES":
         return None
+    found = person_in(dataset)
+    return None if found == FileIdentity() else found
+
+
+def person_in(dataset: pydicom.Dataset) -> FileIdentity:
+    """Whom a file names, also under a pseudonym, which tells people apart as well as a name does."""
     sex = _text(dataset, "PatientSex").upper()
-    found = FileIdentity(
+    return FileIdentity(
         record_number=_text(dataset, "PatientID"),
         issuer=_text(dataset, "IssuerOfPatientID"),
         name=_text(dataset, "PatientName"),
         birth_date=_date(_text(dataset, "PatientBirthDate")),
         sex=sex if sex in ("M", "F", "O") else "",
     )
-    return None if found == FileIdentity() else found
+
+
+def are_different_people(one: FileIdentity, other: FileIdentity) -> bool:
+    """Whether two files cannot show the same person: something that both say is different."""
+    return (
+        (
+            bool(one.record_number and other.record_number)
+            and not same_record_number(one.record_number, other.record_number)
+        )
+        or not same_name(one.name, other.name)
+        or (None not in (one.birth_date, other.birth_date) and one.birth_date != other.birth_date)
+        or bool(one.sex and other.sex and one.sex != other.sex)
+    )
 
 
 def same_record_number(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Container, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import rle
@@ -135,7 +135,7 @@ def pack_rle_anew(frame: bytes, *, rows: int, columns: int, samples: int, bits: 
     Raises:
         ValueError: the frame is damaged.
     """
-    facts = {"rows": rows, "columns": columns, "bits_allocated": bits}
+    facts: dict[str, Any] = {"rows": rows, "columns": columns, "bits_allocated": bits}
     try:
         planes = np.frombuffer(rle.decode_pixel_data(frame, version=2, **facts), np.uint8)
         pixels = planes.reshape(samples, rows * columns, -1).transpose(1, 0, 2).tobytes()

@@ -13,7 +13,7 @@ from cases.intake.deidentify import keyed_uids
 from cases.intake.dicom_slices import DicomSlice, is_directory, read_dicom_slices
 from cases.intake.raster import read_raster
 from cases.intake.refusals import UploadExhausted
-from cases.intake.sniff import HEAD_BYTES, foreign_content, is_readable, is_system_file
+from cases.intake.sniff import HEAD_BYTES, directory_file, foreign_content, is_readable, is_system_file, system_file
 from cases.intake.spool import Kept, Spool
 from cases.upload_errors import DiskTrouble
 from ml.images.decoding import ImageError, raster_format
@@ -28,12 +28,14 @@ class Taken:
     images: list[tuple[str, IncomingSlice]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    system_files: list[Refusal] = field(default_factory=list)
 
     def extend(self, other: Taken) -> None:
         self.dicom += other.dicom
         self.images += other.images
         self.refusals += other.refusals
         self.faults += other.faults
+        self.system_files += other.system_files
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,14 @@ class _Reader:
 
     def _take(self, name: str, data: bytes, taken: Taken) -> None:
         if is_system_file(name) and not is_readable(data[:HEAD_BYTES]):
+            taken.system_files.append(Refusal.of(name, system_file(name)))
             return
         if not data:
             raise refusals.empty()
         if is_dicom(data):
-            if not is_directory(data):
+            if is_directory(data):
+                taken.system_files.append(Refusal.of(name, directory_file()))
+            else:
                 taken.dicom += self._dicom(name, data)
         elif raster_format(data):
             taken.images.append((name, self._raster(data)))

@@ -5,16 +5,29 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
+from cases.intake import refusals
 from cases.intake.contents import IncomingSlice, Limits
 from cases.intake.metadata import has_palette, only_colours, strip_jpeg, strip_png
 from cases.intake.spool import Spool
-from ml.images.decoding import ImageError, grey_view, open_raster, raster_format, raster_orientation, view_digest
+from ml.images.decoding import (
+    ImageError,
+    flat,
+    grey_view,
+    is_flat,
+    open_raster,
+    raster_format,
+    raster_orientation,
+    view_digest,
+)
 
+SMALLEST_SIDE: Final = 16
+"""Pixels that a view needs on each side for the model to read it."""
 _MEDIA_TYPES: Final = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -36,6 +49,7 @@ def read_raster(data: bytes, spool: Spool, limits: Limits) -> IncomingSlice:
     """
     kind = str(raster_format(data))
     original, view = _picture(data, kind, limits.max_pixels)
+    check_view(view)
     return IncomingSlice(
         key=f"sha256:{view_digest(view)}",
         media_type=_MEDIA_TYPES[kind],
@@ -74,6 +88,18 @@ def _used_colours(data: bytes, max_pixels: int) -> frozenset[int]:
     return frozenset(np.unique(np.asarray(open_raster(data, max_pixels=max_pixels))).tolist())
 
 
+def check_view(view: np.ndarray) -> None:
+    """Refuse a view that the model cannot read or that shows nothing.
+
+    Raises:
+        ImageError: too small, or flat.
+    """
+    if min(view.shape) < SMALLEST_SIDE:
+        raise refusals.too_small(view.shape[1], view.shape[0], SMALLEST_SIDE)
+    if is_flat(view):
+        raise flat()
+
+
 def view_png(view: np.ndarray) -> bytes:
     """An 8-bit grey PNG of a view."""
     out = io.BytesIO()
@@ -95,3 +121,12 @@ def _written_anew(image: Image.Image, kind: str) -> bytes:
     else:
         bare.save(out, kind)
     return out.getvalue()
+
+
+@lru_cache(maxsize=32)
+def empty_picture_keys(width: int, height: int) -> frozenset[str]:
+    """The keys of evenly grey pictures of this size, which look the same in everybody and prove nobody's identity."""
+    size = f"{width}x{height}:".encode()
+    return frozenset(
+        f"sha256:{hashlib.sha256(size + bytes([grey]) * (width * height)).hexdigest()}" for grey in range(256)
+    )

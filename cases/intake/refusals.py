@@ -1,8 +1,9 @@
 """The words in which the intake refuses. Codes are stable: the API promises them.
 
 More codes come from `ml.images.decoding`, `ml.images.dicom` and `sniff`, which know why they could not read a file:
-`empty`, `truncated`, `damaged`, `not-an-image`, `animated`, `multi-page`, `too-many-pixels`,
-`too-many-frames`, `decompression-bomb`, `dicom-no-pixels`, `dicom-compression`.
+`empty`, `truncated`, `damaged`, `not-an-image`, `image-kind`, `animated`, `multi-page`, `flat`,
+`too-many-pixels`, `too-many-frames`, `decompression-bomb`, `dicom-no-pixels`, `dicom-compression`,
+`dicom-display`, `dicom-frames`, `dicom-lookup-table`, `dicom-number`.
 """
 
 from __future__ import annotations
@@ -100,6 +101,14 @@ def empty() -> ImageError:
     return ImageError("empty", "The file is empty (0 bytes).", "Export or copy it again.")
 
 
+def too_small(width: int, height: int, least: int) -> ImageError:
+    return ImageError(
+        "too-small",
+        f"The picture is {width} × {height} pixels; a slice needs {least} on each side at least.",
+        "Export it at its original CT resolution, usually 512 × 512.",
+    )
+
+
 def internal() -> ImageError:
     return ImageError(
         "internal",
@@ -121,6 +130,23 @@ def sent_twice() -> ImageError:
         "duplicate",
         "The same picture came twice in this upload.",
         "Nothing to do; one copy was kept.",
+    )
+
+
+def beside_a_series(count: int) -> ImageError:
+    pictures = "A picture" if count == 1 else f"{count} pictures"
+    return ImageError(
+        "picture-beside-series",
+        f"{pictures} beside a DICOM series: left out, since a disc's viewer brings its own.",
+        "Nothing to do; a picture that is a CT slice can be sent alone.",
+    )
+
+
+def no_pictures(count: int) -> ImageError:
+    return ImageError(
+        "not-an-image",
+        f"{count} files beside the DICOM series are no CT slices (programs, texts and the like).",
+        "Nothing to do; the series was read without them.",
     )
 
 

@@ -1,21 +1,22 @@
-"""Slices of one upload to scans: told apart by series and direction, put in anatomical order."""
+"""Slices of one upload to scans: divided by person, series, direction and pass, put in anatomical order."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
 from cases.intake.contents import IncomingScan, IncomingSlice
 from cases.intake.dicom_slices import DicomSlice
+from cases.intake.gaps import missing_slices, usual_step
+from cases.intake.identity import FileIdentity, are_different_people
+from cases.intake.passes import SAME_PLACE_MM, count_shared_places, passes
 
 _SAME_DIRECTION: Final = 0.98
-_SAME_PLACE_MM: Final = 0.01
-_GAP: Final = 1.6
 
 Direction = tuple[float, float, float]
 
@@ -23,16 +24,18 @@ Direction = tuple[float, float, float]
 def dicom_scans(slices: Sequence[DicomSlice]) -> list[IncomingScan]:
     """One scan for each series, or for each part of a series that cannot be one stack.
 
-    A series is divided where the picture size or the direction of the slices changes (scouts,
-    reformats), and where slices share their places (several phases or kernels in one series).
+    A series is divided where the files name different persons or studies, where the picture size or
+    the direction of the slices changes (scouts, reformats), and where slices cover the same part of
+    the body more than once (several phases, passes, energies or kernels in one series).
     """
     by_series: dict[Hashable, list[DicomSlice]] = defaultdict(list)
     for one in slices:
-        by_series[one.series].append(one)
+        by_series[one.series, one.study].append(one)
     scans = []
     for members in by_series.values():
-        stacks = sorted(_stacks(members), key=len, reverse=True)
-        scans += [_scan(stack, number) for number, stack in enumerate(stacks)]
+        stacks = [stack for person in _persons(members) for stack in _stacks(person)]
+        numbered = enumerate(sorted(stacks, key=len, reverse=True))
+        scans += [_scan(stack, number) for number, stack in numbered]
     return scans
 
 
@@ -58,52 +61,41 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
 
 
+def _persons(members: list[DicomSlice]) -> list[list[DicomSlice]]:
+    """Never take two people for one: files go together as long as none contradicts another of them."""
+    persons: list[tuple[set[FileIdentity], list[DicomSlice]]] = []
+    for one in sorted(members, key=lambda member: -_fields_filled(member.marks.person)):
+        for known, part in persons:
+            if not any(are_different_people(one.marks.person, person) for person in known):
+                known.add(one.marks.person)
+                part.append(one)
+                break
+        else:
+            persons.append(({one.marks.person}, [one]))
+    return [part for _, part in persons]
+
+
+def _fields_filled(person: FileIdentity) -> int:
+    return sum(map(bool, (person.record_number, person.name, person.birth_date, person.sex)))
+
+
 def _stacks(members: list[DicomSlice]) -> list[list[DicomSlice]]:
-    stacks: list[tuple[Direction | None, tuple[int, int], list[DicomSlice]]] = []
+    stacks: list[tuple[DicomSlice, tuple[int, int], list[DicomSlice]]] = []
     for one in members:
-        direction, size = _direction(one), (one.slice.width, one.slice.height)
-        for other, other_size, stack in stacks:
-            if size == other_size and _is_same(direction, other):
+        size = (one.slice.width, one.slice.height)
+        for first, first_size, stack in stacks:
+            if size == first_size and _lies_as(one, first):
                 stack.append(one)
                 break
         else:
-            stacks.append((direction, size, [one]))
-    return [part for _, _, stack in stacks for part in _phases(stack)]
-
-
-def _phases(stack: list[DicomSlice]) -> list[list[DicomSlice]]:
-    """Divide slices that share their places, by the first attribute that tells them apart."""
-    if not _share_places(stack):
-        return [stack]
-    marks: tuple[Callable[[DicomSlice], Hashable], ...] = (
-        lambda one: one.geometry.acquisition_number,
-        lambda one: one.kernel,
-        lambda one: (one.geometry.acquisition_number, one.kernel),
-        lambda one: one.geometry.slice_thickness,
-    )
-    for mark in marks:
-        parts: dict[Hashable, list[DicomSlice]] = defaultdict(list)
-        for one in stack:
-            parts[mark(one)].append(one)
-        if len(parts) > 1 and not any(_share_places(part) for part in parts.values()):
-            return list(parts.values())
-    return [stack]
-
-
-def _share_places(stack: Sequence[DicomSlice]) -> bool:
-    heights = _heights(stack)
-    if heights is None or len(heights) < 2:
-        return False
-    return bool((np.diff(np.sort(heights)) < _SAME_PLACE_MM).any())
+            stacks.append((one, size, [one]))
+    return [part for _, _, stack in stacks for part in passes(stack, _known_heights(stack))]
 
 
 def _scan(stack: Sequence[DicomSlice], number: int) -> IncomingScan:
     ordered = _in_order(stack)
     first = ordered[0]
-    spacings, notes = _gaps(ordered)
     thickness = _common(one.geometry.slice_thickness for one in ordered)
-    if any(one.is_annotated for one in ordered):
-        notes.append("The files say that text is burned into the pictures; check that no name shows.")
     return IncomingScan(
         kind="dicom",
         series_key=_series_key(ordered, number),
@@ -111,12 +103,28 @@ def _scan(stack: Sequence[DicomSlice], number: int) -> IncomingScan:
         description=_description(ordered, thickness),
         modality=first.modality,
         pixel_spacing=_common(one.geometry.pixel_spacing for one in ordered),
-        slice_thickness=thickness or spacings,
+        slice_thickness=thickness or usual_step(_heights(ordered)),
         files=tuple(dict.fromkeys(one.file for one in ordered)),
-        notes=tuple(notes),
+        notes=tuple(_notes(ordered)),
         study_key=first.study,
         identities=tuple(dict.fromkeys(one.identity for one in ordered if one.identity is not None)),
     )
+
+
+def _notes(ordered: Sequence[DicomSlice]) -> list[str]:
+    heights = _known_heights(ordered)
+    notes = []
+    if missing := missing_slices(ordered, heights):
+        words = "1 slice seems" if missing == 1 else f"{missing} slices seem"
+        notes.append(f"{words} to be missing within the series.")
+    if shared := 0 if heights is None else count_shared_places(heights):
+        words = "1 slice is" if shared == 1 else f"{shared} slices are"
+        notes.append(f"{words} at the place of another; the series may repeat slices or mix several passes.")
+    if heights is None and len(ordered) > 1 and any(one.geometry.position for one in ordered):
+        notes.append("Some files do not say where their slices are; the order may be wrong.")
+    if any(one.is_annotated for one in ordered):
+        notes.append("The files say that text is burned into the pictures; check that no name shows.")
+    return notes
 
 
 def _series_key(ordered: Sequence[DicomSlice], number: int) -> str:
@@ -126,11 +134,8 @@ def _series_key(ordered: Sequence[DicomSlice], number: int) -> str:
 
 def _in_order(stack: Sequence[DicomSlice]) -> list[DicomSlice]:
     """From head to feet, front to back or right to left; else as the scanner counted."""
-    heights = _heights(stack)
-    if heights is None:
-        locations = [one.geometry.slice_location for one in stack]
-        heights = None if None in locations else -np.array(locations, dtype=float)
-    places = np.zeros(len(stack)) if heights is None else np.round(heights / _SAME_PLACE_MM)
+    heights = _known_heights(stack)
+    places = np.zeros(len(stack)) if heights is None else np.round(heights / SAME_PLACE_MM)
     numbers = [one.geometry.instance_number for one in stack]
     counted = [0.0 if None in numbers else number or 0.0 for number in numbers]
     order = sorted(
@@ -138,6 +143,15 @@ def _in_order(stack: Sequence[DicomSlice]) -> list[DicomSlice]:
         key=lambda i: (places[i], counted[i], natural_order(stack[i].file), stack[i].slice.frame or 0),
     )
     return [stack[i] for i in order]
+
+
+def _known_heights(stack: Sequence[DicomSlice]) -> np.ndarray | None:
+    """Each slice's place by position, else by slice location, growing in reading order; None if unknown."""
+    heights = _heights(stack)
+    if heights is not None:
+        return heights
+    locations = [one.geometry.slice_location for one in stack]
+    return None if None in locations else -np.array(locations, dtype=float)
 
 
 def _heights(stack: Sequence[DicomSlice]) -> np.ndarray | None:
@@ -165,24 +179,13 @@ def _direction(one: DicomSlice) -> Direction | None:
     return float(turned[0]), float(turned[1]), float(turned[2])
 
 
-def _is_same(one: Direction | None, other: Direction | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return float(np.dot(one, other)) > _SAME_DIRECTION
-
-
-def _gaps(ordered: Sequence[DicomSlice]) -> tuple[float | None, list[str]]:
-    """The usual distance between slices, and a note where some seem to be missing."""
-    heights = _heights(ordered)
-    if heights is None or len(heights) < 3:
-        return None, []
-    steps = np.diff(heights)
-    usual = float(np.median(steps))
-    missing = int((np.rint(steps / usual) - 1)[steps > _GAP * usual].sum()) if usual > 0 else 0
-    if not missing:
-        return usual or None, []
-    words = "1 slice seems" if missing == 1 else f"{missing} slices seem"
-    return usual, [f"{words} to be missing within the series."]
+def _lies_as(one: DicomSlice, other: DicomSlice) -> bool:
+    """Whether two slices have the same direction and are turned the same way in their plane."""
+    directions = _direction(one), _direction(other)
+    if directions[0] is None or directions[1] is None:
+        return directions[0] is directions[1]
+    rows = np.array([one.geometry.orientation, other.geometry.orientation], dtype=float)
+    return bool((rows[0, :3] @ rows[1, :3] > _SAME_DIRECTION) and (rows[0, 3:] @ rows[1, 3:] > _SAME_DIRECTION))
 
 
 def _description(ordered: Sequence[DicomSlice], thickness: float | None) -> str:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, Protocol
 from cases.intake import refusals
 from cases.intake.allowance import Allowance
 from cases.intake.archive import Budget, Unpacked, unpack
+from cases.intake.beside import beside_a_series, named, top_folder, without_many_words
 from cases.intake.contents import (
     MIB,
     IncomingScan,
@@ -80,12 +81,11 @@ def read_upload(
     try:
         taken = upload.take(files[: limits.max_files])
     except UploadExhausted as error:
-        names = _named([shown_name(sent.name) for sent in files])
+        names = named([shown_name(sent.name) for sent in files])
         return Intake(scans=(), refusals=(Refusal.of(names, error),))
     if len(files) > limits.max_files:
-        names = _named([shown_name(sent.name) for sent in files[limits.max_files :]])
-        error = refusals.too_many_files(len(files), limits.max_files)
-        taken.refusals.append(Refusal.of(names, error))
+        names = named([shown_name(sent.name) for sent in files[limits.max_files :]])
+        taken.refusals.append(Refusal.of(names, refusals.too_many_files(len(files), limits.max_files)))
     return _sorted_out(taken, together=together, known_keys=known_keys)
 
 
@@ -179,15 +179,26 @@ class _Upload:
 
 
 def _sorted_out(taken: Taken, *, together: bool, known_keys: Container[str]) -> Intake:
-    refused = list(taken.refusals)
+    folders = {folder for one in taken.dicom if (folder := top_folder(one.file))}
+    refused = without_many_words(taken.refusals, beside=folders)
+    if not taken.dicom and not taken.images:
+        refused += _said_once(taken.system_files, refused)
+    pictures, aside = beside_a_series(taken.images, folders)
+    refused += aside
     dicom = _new_dicom(taken.dicom, known_keys, refused)
-    images = _new_images(taken.images, known_keys, refused)
+    images = _new_images(pictures, known_keys, refused)
     scans: list[IncomingScan] = dicom_scans(dicom)
     if together and images:
         scans.append(image_scan(images))
     else:
         scans += [image_scan([image]) for image in images]
     return Intake(scans=tuple(scans), refusals=tuple(refused))
+
+
+def _said_once(system_files: list[Refusal], refused: list[Refusal]) -> list[Refusal]:
+    """Each system file on its own, or none where the zip as a whole is refused already."""
+    empty_zips = {refusal.file for refusal in refused if refusal.code == "archive-empty"}
+    return [refusal for refusal in system_files if not any(refusal.file.startswith(f"{zip_}/") for zip_ in empty_zips)]
 
 
 def _new_images(
@@ -220,8 +231,8 @@ def _new_dicom(slices: list[DicomSlice], known: Container[str], refused: list[Re
             twice[one.series].append(one.file)
         else:
             fresh[one.slice.key] = one
-    refused += [Refusal.of(_named(names), refusals.duplicate()) for names in already.values()]
-    refused += [Refusal.of(_named(names), refusals.sent_twice()) for names in twice.values()]
+    refused += [Refusal.of(named(names), refusals.duplicate()) for names in already.values()]
+    refused += [Refusal.of(named(names), refusals.sent_twice()) for names in twice.values()]
     return list(fresh.values())
 
 
@@ -234,9 +245,3 @@ def _with_key_of_content(one: DicomSlice) -> DicomSlice:
     frame = "" if one.slice.frame is None else f":{one.slice.frame}"
     key = f"sha256:{one.slice.original_sha256}{frame}"
     return replace(one, slice=replace(one.slice, key=key))
-
-
-def _named(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    more = f" and {len(different) - 1} more" if len(different) > 1 else ""
-    return different[0] + more

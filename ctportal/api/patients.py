@@ -17,6 +17,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.casework import amend_patient, lock_patient, register_patient
 from cases.models import Patient, PatientQuerySet
+from cases.validators import normal_text
 from cases.worklist import patients_found
 from ctportal.api.fields import NameOnly, SiteField, StrictSerializer
 from ctportal.api.idempotency import Receipt, once
@@ -106,7 +107,7 @@ class PatientViews(SearchedInBody, Resource):
 
     def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
         if number := sent.get("record_number"):
-            rows = rows.filter(record_number__iexact=number)
+            rows = rows.filter(record_number__iexact=normal_text(number))
         if words := sent.get("search"):
             rows = rows.filter(pk__in=patients_found(caller(self.request), words).order_by().values("pk"))
         return rows

@@ -3,11 +3,10 @@
 A clinical scan comes before a base image, since doctors here have labelled it; the earlier before the later.
 """
 
-import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
+from cases.intake import empty_picture_keys
 from learning.datasets.collect import Candidate, Picture
 
 PROOFS = ("sha256:", "sop:")
@@ -57,13 +56,4 @@ def _belongs_to_another(scans: list[Candidate], owners: dict[str, str]) -> bool:
 
 def _is_proof(picture: Picture) -> bool:
     """An empty slice looks the same in everybody."""
-    return picture.key.startswith(PROOFS) and picture.key not in _empty_keys(picture.width, picture.height)
-
-
-@lru_cache(maxsize=32)
-def _empty_keys(width: int, height: int) -> frozenset[str]:
-    """The keys of evenly grey pictures, as `cases.intake.raster.view_digest` makes them."""
-    size = f"{width}x{height}:".encode()
-    return frozenset(
-        f"sha256:{hashlib.sha256(size + bytes([grey]) * (width * height)).hexdigest()}" for grey in range(256)
-    )
+    return picture.key.startswith(PROOFS) and picture.key not in empty_picture_keys(picture.width, picture.height)

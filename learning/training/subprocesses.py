@@ -24,7 +24,9 @@ POLL_SECONDS = 0.25
 SECONDS_TO_STOP = 5.0
 SHOWN_LINES, LONGEST_LINE = 60, 500
 # What a program that only reads images and computes has no business to know.
-SECRETS = {"SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMAIL_URL", "UID_REMAP_KEY", "DEMO_PASSWORD"}
+SECRETS = {
+    "SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMAIL_URL", "UID_REMAP_KEY", "DEMO_PASSWORD"
+}  # fmt: skip
 
 
 class Child:

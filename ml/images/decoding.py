@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from ml.images.deep_colour import deep_grey, is_deep_colour
+from ml.images.unread_kinds import has_oversized_tiles, stacked_images, unread_kind
 
 MAX_PIXELS: Final = 50_000_000
 """Largest image decoded by default, below Pillow's own alarm, whose process-wide limit stays."""
@@ -31,6 +35,20 @@ _MAGIC: Final = (
 _PNG_ORIENTATION_MARKS: Final = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")
 _AIR_HU: Final = -1000.0
 _CERTAINLY_HU: Final = -500.0
+_FURTHEST_HU: Final = 3100.0
+_FEWEST_LEVELS: Final = 10
+_CLEAR_DIFFERENCE: Final = 40
+_TURNS: Final = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
 
 
 class ImageError(ValueError):
@@ -80,12 +98,15 @@ def open_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         ImageError: as :func:`decode_raster`.
     """
     name = _known_format(data)
-    with _pillow_errors(name, max_pixels):
+    with _pillow_errors(data, name, max_pixels):
         image = _header(data, name, max_pixels)
+        if is_deep_colour(image):
+            grey = deep_grey(lambda: _header(data, name, max_pixels))
+            return _turned(grey, _orientation_of(image))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        if name == "TIFF" and image.mode.startswith("I;16") and _is_min_is_white(image):
-            return _inverted_16_bit(upright)
+        upright = _turned(image, _orientation_of(image))
+        if name == "TIFF" and _is_min_is_white(image) and (image.mode in ("I", "F") or image.mode.startswith("I;16")):
+            return _inverted(upright)
         return upright
 
 
@@ -96,12 +117,11 @@ def raster_orientation(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int:
         ImageError: as :func:`decode_raster`, as far as the header tells.
     """
     name = _known_format(data)
-    with _pillow_errors(name, max_pixels):
+    with _pillow_errors(data, name, max_pixels):
         image = _header(data, name, max_pixels)
         if name == "PNG" and not any(mark in data for mark in _PNG_ORIENTATION_MARKS):
             return 1
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return orientation if orientation in range(1, 9) else 1
+        return _orientation_of(image)
 
 
 def grey_view(image: Image.Image) -> np.ndarray:
@@ -110,7 +130,8 @@ def grey_view(image: Image.Image) -> np.ndarray:
     Values deeper than 8 bit are never cut to white. Hounsfield units (recognised by values at or
     below -500) go through :func:`lung_window`; values that fill the 16-bit range are divided by
     257; a range of 0 to 1 is stretched; 0 to 255 is taken as it is; anything else (12-bit values
-    in 16, say) is stretched between its 0.1 and 99.9 percentiles.
+    in 16, say) is stretched between its 0.1 and 99.9 percentiles. The range is found without the
+    few values that lie far outside of it. A transparency that is 0 everywhere is none.
 
     Returns:
         ``uint8`` array ``(H, W)``.
@@ -119,6 +140,8 @@ def grey_view(image: Image.Image) -> np.ndarray:
         return _grey_of_deep(np.asarray(image).astype(np.float32))
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        if not np.asarray(image.getchannel("A")).any():
+            image.putalpha(255)
         backdrop = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(backdrop, image)
     if image.mode in ("LAB", "HSV"):
@@ -175,21 +198,69 @@ def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.asarray(np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8))
 
 
+def is_flat(view: np.ndarray) -> bool:
+    """Whether a view shows nothing: all but a few pixels are within a few grey levels of one another."""
+    low, high = np.percentile(view, (0.5, 99.5))
+    return bool(high - low < _FEWEST_LEVELS) and int(view.max()) - int(view.min()) < _CLEAR_DIFFERENCE
+
+
+def flat() -> ImageError:
+    """The refusal of a picture that shows nothing."""
+    return ImageError(
+        "flat",
+        "The picture is all one grey, or so nearly that nothing can be seen in it.",
+        "Export it again with its full range of grey values, or send the series as DICOM.",
+    )
+
+
 def _grey_of_deep(values: np.ndarray) -> np.ndarray:
-    finite = np.where(np.isfinite(values), values, np.float32(0))
-    low, high = float(finite.min()), float(finite.max())
-    if low <= _CERTAINLY_HU and high <= 65535:
-        return lung_window(np.where(np.isfinite(values), values, _AIR_HU))
-    if low >= 0 and 32767 < high <= 65535:
-        return stretch(finite, 0, 65535)
-    if low >= 0 and high <= 1:
-        return stretch(finite, 0, 1)
-    if low >= 0 and high <= 255:
-        return stretch(finite, 0, 255)
-    low, high = (float(edge) for edge in np.percentile(finite, (0.1, 99.9)))
+    is_finite = np.isfinite(values)
+    if not is_finite.any():
+        return np.zeros(values.shape, dtype=np.uint8)
+    inside = values[is_finite]
+    if _is_hounsfield(inside):
+        return lung_window(np.where(is_finite, values, _AIR_HU))
+    finite = np.where(is_finite, values, np.float32(0))
+    low, high = _usual_range(inside)
+    if low >= 0:
+        if 32767 < high <= 65535 and high - low > 16384:
+            return stretch(finite, 0, 65535)
+        if 0.25 < high <= 1:
+            return stretch(finite, 0, 1)
+        if 32 <= high <= 255:
+            return stretch(finite, 0, 255)
     if not high > low:
-        low, high = float(finite.min()), float(finite.max())
+        low, high = float(inside.min()), float(inside.max())
     return stretch(finite, low, high)
+
+
+def _is_hounsfield(values: np.ndarray) -> bool:
+    low, middle, high = np.percentile(values, (1, 50, 99))
+    return bool(low <= _CERTAINLY_HU and abs(middle) <= _FURTHEST_HU and high <= 2 * _FURTHEST_HU)
+
+
+def _usual_range(values: np.ndarray) -> tuple[float, float]:
+    """The range of all values but one in a thousand on each side, and at least one where there are a hundred."""
+    if values.size < 100:
+        return float(values.min()), float(values.max())
+    if values.size > 1000:
+        low, high = np.percentile(values, (0.1, 99.9))
+        return float(low), float(high)
+    ordered = np.sort(values, axis=None)
+    return float(ordered[1]), float(ordered[-2])
+
+
+def _orientation_of(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, ValueError, KeyError, IndexError, TypeError, OverflowError, struct.error, EOFError):
+        return 1  # viewers show a picture as it is where what its camera says cannot be read
+    return orientation if orientation in _TURNS else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS[orientation]
+    return image if turn is None else image.transpose(turn)
 
 
 def _known_format(data: bytes) -> str:
@@ -206,7 +277,7 @@ def _known_format(data: bytes) -> str:
 
 
 @contextmanager
-def _pillow_errors(name: str, max_pixels: int) -> Iterator[None]:
+def _pillow_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     try:
         yield
     except (ImageError, MemoryError):
@@ -214,7 +285,7 @@ def _pillow_errors(name: str, max_pixels: int) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many_pixels(max_pixels) from None
     except Exception as error:  # Pillow raises nearly any type on hostile bytes
-        raise _unreadable(error, name) from error
+        raise _unreadable(error, data, name) from error
 
 
 def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -222,11 +293,15 @@ def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
     width, height = image.size
     if width * height > max_pixels:
         raise too_many_pixels(max_pixels, width, height)
-    if name == "TIFF" and _has_second_page(image):
+    if name == "TIFF" and (stacked_images(image) > 1 or _has_second_page(image)):
         raise ImageError(
             "multi-page",
             "The TIFF holds several pages.",
             "Save each page as an image of its own, or send the series as DICOM.",
+        )
+    if name == "TIFF" and has_oversized_tiles(image):
+        raise ImageError(
+            "damaged", "The TIFF's tiles are larger than its picture.", "Save it again without tiles, or as PNG."
         )
     if name == "PNG" and getattr(image, "n_frames", 1) > 1:
         raise ImageError(
@@ -249,10 +324,14 @@ def _is_min_is_white(image: ImageFile.ImageFile) -> bool:
     return getattr(image, "tag_v2", {}).get(262) == 0
 
 
-def _inverted_16_bit(image: Image.Image) -> Image.Image:
-    """Pillow undoes WhiteIsZero for 8 bit and below only."""
-    values = np.asarray(image).astype(np.uint16)
-    return Image.fromarray(np.uint16(65535) - values)
+def _inverted(image: Image.Image) -> Image.Image:
+    """Turn the greys of a picture in which 0 is white; Pillow does so for 8 bit and below only."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.uint16(65535) - values.astype(np.uint16))
+    finite = values[np.isfinite(values)]
+    ends = finite.max() + finite.min() if finite.size else values.dtype.type(0)
+    return Image.fromarray((ends - values).astype(values.dtype))
 
 
 def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
@@ -265,8 +344,16 @@ def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
     )
 
 
-def _unreadable(error: Exception, name: str) -> ImageError:
+def _unreadable(error: Exception, data: bytes, name: str) -> ImageError:
     text = str(error).lower()
+    is_unknown = name == "JPEG" or isinstance(error, UnidentifiedImageError) or "not supported" in text
+    kind = unread_kind(data, name) if is_unknown else None
+    if kind is not None:
+        return ImageError(
+            "image-kind",
+            f"The file is a {name} of a kind that is not read here ({kind}).",
+            "Save it as PNG in 8 or 16 bit grey, or send the series as DICOM.",
+        )
     if "too large" in text and "decompress" in text:
         return ImageError(
             "decompression-bomb",

@@ -24,9 +24,10 @@ PAGE_FORMS = {
 }
 # Addresses of the frame and of other programs, which know nothing of scans.
 ELSEWHERE = ("/accounts/", "/admin/", "/static/", "/api/v1/schema", "/api/v1/docs", "/healthz", "/theme/", "/help/")
-# What a training would use, and what it used, is counted over all patients and shown to every manager; so are the
-# figures of a comparison, which are the same in all worlds here.
-POOLED = ("/learning/runs/",)
+# What a training would use or has used, and how many labels there are to train on, is counted over all patients and
+# shown to every manager; so are the figures of a comparison, which are the same in all worlds here.
+POOLED = ("/learning/runs/", "/api/v1/learning/next-step/")
+POOLED_PAGE = "/learning/"
 EXPORTS = ("/labels/export/", "/learning/datasets/{}/export/")
 
 
@@ -100,6 +101,7 @@ def objects_of(stage):
         "models": [comparison.champion_id, comparison.challenger_id],
         "members": [1],
         "tokens": [1],
+        "sessions": [1],
         "monitoring:name": ["models", "days", "readers"],
         "monitoring:table": ["models", "days", "readers"],
         "base-sets": [1],
@@ -108,7 +110,7 @@ def objects_of(stage):
 
 def calls(stage):
     objects = objects_of(stage)
-    found = addresses(objects, without=ELSEWHERE + POOLED)
+    found = [address for address in addresses(objects, without=ELSEWHERE + POOLED) if address != POOLED_PAGE]
     gets = [("GET", address) for address in with_filters(found, PAGE_FORMS)]
     return gets + [("POST", address.format(objects["datasets"][0])) for address in EXPORTS]
 
@@ -120,23 +122,6 @@ def differences(stage, user, worlds):
             asked = asked or calls(stage)
             seen[name] = answers_seen_by(user, asked)
     first, *others = seen.values()
-    import os
-
-    if os.environ.get("DUMP"):
-        import difflib
-
-        out = open(os.environ["DUMP"], "a")
-        print("#####", user, list(worlds), len(first), file=out)
-        for address in first:
-            for n, other in enumerate(others):
-                if other[address] != first[address]:
-                    print("==", address, n, file=out)
-                    a, b = (
-                        x[address].decode("utf8", "replace").replace('","', '",\n"').replace(',"', ',\n"').splitlines()
-                        for x in (first, other)
-                    )
-                    for line in list(difflib.unified_diff(a, b, n=0, lineterm=""))[2:24]:
-                        print("   ", line[:220], file=out)
     return [address for address in first if any(other[address] != first[address] for other in others)]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.models import Action, Event
@@ -11,7 +12,7 @@ from cases.joining import join_scans, split_scan
 from cases.models import Case, Scan
 from inference.models import Prediction
 from tests.api.calls import client_of, problem
-from tests.cast import answer, make_case, make_patient, make_person, make_scan
+from tests.cast import answer, make_case, make_patient, make_person, make_scan, phantom_png
 
 
 @pytest.fixture
@@ -173,3 +174,32 @@ def test_the_api_refuses_others_and_what_is_not_there(otto, rita, north, loose, 
     problem(client_of(otto).post(split, {"reason": "Two."}), 404, "not-found")
     problem(client_of(make_person("rex", (north, "reader"))).post(split, {"reason": "Two."}), 403, "forbidden")
     problem(client_of(cara).post(split, {"reason": "Two."}), 409, "wrong-state")
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "is_one"),
+    [
+        (["IM1.png", "IM2.png", "IM3.png"], [48, 48, 48], True),
+        (["IM1.png", "IM2.png", "other.png"], [48, 48, 48], False),
+        (["a1.png", "b2.png", "a3.png"], [48, 48, 48], False),
+        (["IM1.png", "IM2.png", "IM3.png"], [48, 48, 64], False),
+        (["IM1.png", "IM2.png"], [48, 48], False),
+    ],
+)
+def test_without_scripts_numbered_images_are_suggested_for_joining(login, cara, case, media, names, sizes, is_one):
+    files = [
+        SimpleUploadedFile(name, phantom_png(400 + number, size=size))
+        for number, (name, size) in enumerate(zip(names, sizes, strict=True))
+    ]
+    sent = login(cara).post(reverse("case-upload", args=[case.pk]), {"files": files}, follow=True)
+
+    assert case.scans.count() == len(names)
+    assert ("If they are one scan, join them" in sent.content.decode()) is is_one
+
+
+def test_the_api_makes_one_scan_where_it_is_told_so(cara, case, media):
+    files = [SimpleUploadedFile(f"IM{number}.png", phantom_png(420 + number)) for number in range(3)]
+    sent = {"files": files, "as_one_scan": "true"}
+    body = client_of(cara).post(f"/api/v1/cases/{case.pk}/scans/", sent, format="multipart").json()
+
+    assert [scan["slice_count"] for scan in body["scans"]] == [3]

@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from PIL import Image
 
 from accounts.models import Action, Event
 from cases.casework import cancel_case, withdraw_scan
@@ -199,3 +200,10 @@ def test_the_plain_form_shows_both_side_by_side(login, cara, case, media):
 
 def test_pictures_name_nobody(upload):
     assert upload(phantom_png(77))
+
+
+def test_an_empty_picture_is_nobodys(case, cara, north, media):
+    black = io.BytesIO()
+    Image.new("L", (30, 20)).save(black, "PNG")
+    for one in (case, make_case(make_patient(north))):
+        assert receive_upload(case=one, user=cara, files=[sent(black.getvalue(), "black.png")]).scans

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 GRAVE = ("serious", "critical")
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 # The numbers are those of the demonstration cases: 2 is closed, 3 disputed, 4 a series, 7 is read blinded; of the
-# learning loop, those of `tests.e2e.stage`: run 3 failed, run 4 was cancelled, the gate stopped comparison 2.
+# learning loop, those of `tests.e2e.stage`: run 3 failed, run 4 was cancelled, comparison 2 did not meet the criteria.
 PAGES = {
     "": ["/accounts/login/", "/accounts/password/reset/", "/accounts/password/reset/done/"],
     "demo-clinician": [

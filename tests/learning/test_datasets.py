@@ -244,7 +244,8 @@ def test_of_two_base_sets_with_the_same_image_one_gives_way(build, tmp_path):
 
 
 def test_one_image_under_two_patients_is_frozen_once(new_scan, build, rita, review, anna):
-    first, second, same_patient = new_scan(anna, seed=910), new_scan(seed=910), new_scan(anna, seed=910)
+    twice = {"seed": 910, "confirmation": "One person, registered twice."}
+    first, second, same_patient = new_scan(anna, seed=910), new_scan(**twice), new_scan(anna, **twice)
     for scan in (first, second, same_patient):
         review(scan, rita)
     dataset, _ = build()

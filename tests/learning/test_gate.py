@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from learning.checks import gate_limits_make_sense
 from learning.comparison.comparison_figures import read_figures
 from learning.comparison.gate import GateLimits, judge_gate
 from ml.evaluation.paired import Side, paired_figures
@@ -154,3 +155,10 @@ def test_a_worse_model_that_misses_none_of_eleven_is_refused_with_all_reasons():
         "The new model's AUC is 0.962, that of the one in service 0.992",
     ]
     assert "95 % interval −25.9 to +25.9" in against[1]
+
+
+def test_limits_that_make_no_sense_are_found_when_the_portal_starts(settings):
+    assert gate_limits_make_sense(None) == []
+    settings.GATE_POWER = 1.0
+    (error,) = gate_limits_make_sense(None)
+    assert (error.id, "The power must lie between 0 and 1" in error.msg) == ("learning.E001", True)

@@ -172,7 +172,7 @@ def test_a_folder_of_another_data_set_is_left_alone(dataset, north, tmp_path):
 def test_of_a_dicom_slice_the_view_is_named_by_its_pixels(dataset, north, cara, rita, review, case, tmp_path):
     data = dicom_file(ct_slice())
     sent = SentFile(name="1.dcm", open=lambda: io.BytesIO(data), size=len(data))
-    scan = receive_upload(case=case, user=cara, files=[sent]).scans[0]
+    scan = receive_upload(case=case, user=cara, files=[sent], confirmation="A test's patient.").scans[0]
     review(scan, rita)
     assert scan.slices.get().key.startswith("sop:")
     materialise(build_dataset(user=None, sites=[north], base_sets=[])[0], tmp_path / "data")

@@ -166,6 +166,24 @@ def test_nothing_is_decided_before_the_picture_is_there(enter, page, rita, answe
     assert Review.objects.count() == 1
 
 
+def test_on_a_slow_line_the_button_says_that_it_records_and_takes_no_second_click(enter, page, faults, rita, two):
+    first, second = two
+    open_scan(enter, rita, first)
+    held = []
+    page.route("**/review/", lambda route: held.append(route))
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("c")
+    expect(record(page)).to_contain_text("Recording…")
+    record(page).dispatch_event("click")
+    page.keyboard.press("c")
+    page.wait_for_timeout(400)
+    assert len(held) == 1
+    held[0].continue_()
+    page.wait_for_url(f"**/cases/{second.case_id}/read/")
+    assert Review.objects.count() == 1
+    assert faults == []
+
+
 def test_an_answer_that_has_just_come_is_not_confirmed_by_a_click_under_way(enter, page, rita, model, scan):
     open_scan(enter, rita, scan)
     page.wait_for_timeout(ARMED)

@@ -29,9 +29,9 @@ def dataset(north, eva):
 
 def test_choices_show_what_they_give_and_one_press_starts_the_training(enter, eva, dataset, model):
     page = enter(eva, "/learning/runs/new/")
-    page.get_by_text("Finer settings").click()
+    page.get_by_text("Advanced settings").click()
     expect(page.get_by_label("Maximum epochs")).to_be_hidden()
-    page.get_by_label("Train the network itself").check()
+    page.get_by_label("Train the whole network").check()
     expect(page.get_by_label("Maximum epochs")).to_be_visible()
     page.get_by_label("Maximum epochs").fill("3")
     page.get_by_label("Maximum epochs").press("Tab")
@@ -47,10 +47,10 @@ def test_choices_show_what_they_give_and_one_press_starts_the_training(enter, ev
 def test_a_run_is_followed_until_it_ends(enter, eva, dataset, model, faults):
     run = make_run(dataset, "running", parent=model, progress={"stage": "reading", "done": 1, "total": 4})
     page = enter(eva, f"/learning/runs/{run.pk}/")
-    expect(page.get_by_role("heading", name="How it learns")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Training curves")).to_be_hidden()
     told = {"stage": "training", "done": 2, "total": 12, "epoch": 2, "epochs": 12}
     TrainingRun.objects.update(progress=told | {"history": HISTORY[:2]}, log_tail="pass 2 of 12")
-    expect(page.get_by_text("Training the network: pass 2 of at most 12.")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Training the network: epoch 2 of at most 12.")).to_be_visible(timeout=10_000)
     expect(page.locator("#log")).to_have_text("pass 2 of 12")
     page.get_by_text("The figures as tables").click()
     TrainingRun.objects.update(progress=told | {"epoch": 3, "history": HISTORY[:3]})
@@ -79,6 +79,6 @@ def test_promoting_asks_first_and_says_the_consequence(enter, eva, dataset, mode
 
 def test_the_data_sets_page_counts_again_at_each_choice(enter, eva, north, dataset):
     page = enter(eva, "/learning/datasets/new/")
-    expect(page.get_by_text("holds just these scans with these labels already")).to_be_visible()
+    expect(page.get_by_text("already contains exactly these scans and labels")).to_be_visible()
     page.get_by_label("covid-ct").uncheck()
     expect(page.get_by_text("No labelled scan")).to_be_visible()

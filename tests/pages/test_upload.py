@@ -262,5 +262,5 @@ class TestPlainForm:
 
 def test_an_upload_takes_few_queries(login, cara, case, django_assert_max_num_queries):
     client = login(cara)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         upload(client, case, file("a.png", phantom_png(10)))

@@ -25,6 +25,15 @@ def test_our_services_can_write_only_their_data_and_gain_no_rights(name):
     assert service["volumes"] == ["data:/data"]
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_have_bounds_on_memory_and_processes(name):
+    service = SERVICES[name]
+
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert all(":size=" in mount for mount in service["tmpfs"])
+
+
 @pytest.mark.parametrize("name", sorted(set(OURS) - {"prepare"}))
 def test_our_services_wait_for_the_migrations(name):
     assert SERVICES[name]["depends_on"]["prepare"] == {"condition": "service_completed_successfully"}

@@ -12,11 +12,12 @@ BELOW_INFERENCE = 10
 def portal_programs(listener: int) -> list[Program]:
     """Web server on the given listening socket, scheduler, and one worker for each queue."""
     web = [sys.executable, "-m", "gunicorn", "--config", "python:ctportal.gunicorn_settings"]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    lean = {"MALLOC_ARENA_MAX": "2"}  # with many threads the C library would keep what each of them once needed
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", **lean}
     return [
-        Program("web", [*web, "--bind", f"fd://{listener}"], stage=FRONT, pass_fds=(listener,)),
+        Program("web", [*web, "--bind", f"fd://{listener}"], environment=lean, stage=FRONT, pass_fds=(listener,)),
         Program("scheduler", scheduler_command(), stage=FRONT),
-        Program("default-worker", worker_command("default"), stage=WORKERS),
+        Program("default-worker", worker_command("default"), environment=lean, stage=WORKERS),
         Program("inference-worker", worker_command("inference"), environment=quiet, stage=WORKERS),
         Program(
             "training-worker",

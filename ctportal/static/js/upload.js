@@ -1,5 +1,6 @@
 // The upload: gathers files, sends what belongs together in one request, and keeps what was refused in the list.
 import { fromDrop, fromInput } from "./upload-files.js";
+import { looksLikeOneScan } from "./upload-one-scan.js";
 import { ask } from "./upload-question.js";
 import { FileLine, Row, sizeInWords } from "./upload-rows.js";
 import { send } from "./upload-sender.js";
@@ -57,6 +58,7 @@ function remove(unit) {
   units = units.filter((other) => other !== unit);
   unit.row.element.remove();
   refresh();
+  suggest();
 }
 
 const isNew = (item) =>
@@ -85,6 +87,7 @@ function add(found) {
   for (const items of inRequests(dicom)) addUnit("dicom", items);
   for (const item of fresh.filter(({ kind }) => kind !== "dicom")) addUnit(item.kind, [item]);
   refresh();
+  suggest();
   if (fresh.length) part("send").focus();
   else if (found.length) part("summary").textContent = "These files are in the list already.";
 }
@@ -97,6 +100,27 @@ function refresh() {
   part("send-words").textContent = `Upload ${countOf(fileCount(open), "file")}`;
   part("clear").hidden = !units.length || underWay > 0;
   part("summary").textContent = "";
+}
+
+const openImages = () => units.filter((unit) => unit.kind === "image" && isOpen(unit)).flatMap(({ items }) => items);
+const nameOf = (items) => items.map(({ path }) => path).join("\n");
+let answered = ""; // the images of which it was said whether they are one scan
+
+// Asks whether the images are one scan, where they look like it and it was not said yet.
+async function suggest() {
+  const images = openImages();
+  const looks = nameOf(images) !== answered && !form.elements.together.checked && (await looksLikeOneScan(images));
+  if (nameOf(images) !== nameOf(openImages())) return;
+  part("one-scan").hidden = !looks;
+  part("one-scan-words").textContent = `These ${images.length} images look like one scan: one size, numbered names.`;
+}
+
+function answer(isOne) {
+  answered = nameOf(openImages());
+  form.elements.together.checked = isOne;
+  part("one-scan").hidden = true;
+  part("summary").textContent = "";
+  part("send").focus();
 }
 
 // What travels in one request: a series, a zip, an image; or all images when they belong together.
@@ -248,6 +272,11 @@ function finish() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  if (!part("one-scan").hidden) {
+    part("summary").textContent = "Say first whether these images are one scan.";
+    part("one-scan-yes").focus();
+    return;
+  }
   start(units.filter(isOpen));
 });
 
@@ -260,10 +289,13 @@ for (const input of form.querySelectorAll("input[type=file]")) {
   input.addEventListener("change", () => take(input));
   if (input.files.length) take(input); // chosen before this script ran, on a slow line
 }
+part("one-scan-yes").addEventListener("click", () => answer(true));
+part("one-scan-no").addEventListener("click", () => answer(false));
 part("clear").addEventListener("click", () => {
   for (const unit of units) unit.row.element.remove();
   units = [];
   refresh();
+  suggest();
 });
 
 const drop = part("drop");

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
+from cases.joining import look_like_one_scan
 from cases.locks import one_of_few_uploads
 from cases.models import Case
 from cases.patient_check import PatientMismatch
@@ -19,6 +20,11 @@ from cases.upload_handlers import files_on_disk, sent_files
 from cases.uploads import Upload, receive_upload
 from ctportal.pages.shared.refusals import refuse, wants_json
 from ctportal.pages.shared.requests import sent_json
+
+ONE_SCAN = (
+    "These images have one size and numbered names. If they are one scan, join them on the case page, under "
+    "“Join scans into one”."
+)
 
 
 @csrf_exempt  # checked by _receive: only after the rights are the files read, and then to disk
@@ -57,6 +63,8 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
         return _ask_whose(request, case, mismatch)
     if wants_json(request):
         return JsonResponse(_told(upload), status=201 if upload.scans else 422)
+    if look_like_one_scan([file.name or "" for file in files], upload.scans):
+        messages.info(request, ONE_SCAN)
     return _answer_form(request, case, upload, count=len(files))
 
 

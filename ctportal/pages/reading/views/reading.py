@@ -1,6 +1,6 @@
 """The reading page: one scan large, the model's answer beside it, and the reader's decision."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -83,7 +83,7 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
 def review_scan(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return keep_and_log_in(request, pk)
-    return _review(request, pk)
+    return _review(cast(PersonRequest, request), pk)
 
 
 @csrf_protect

@@ -23,6 +23,8 @@ export function connectDecision(stack, answer) {
 
   function showState() {
     button().setAttribute("aria-disabled", String(isSending || !guard.isArmed));
+    if (isSending) button().querySelector("#record-words").textContent = "Recording…";
+    else choice.refresh();
   }
 
   async function record() {
@@ -61,7 +63,6 @@ export function connectDecision(stack, answer) {
   });
   guard.addEventListener("change", showState);
   stack.addEventListener("answered", () => {
-    choice.refresh();
     guard.restart();
   });
   document.addEventListener("keydown", (event) => {

@@ -2,6 +2,7 @@
 const NO_ANSWER =
   "The portal does not answer. What you chose and typed is still here. " +
   "Record it once more when the connection is back: it counts only once.";
+const PATIENCE = 30000; // milliseconds
 const FAILED = "Something went wrong on our side. What you chose and typed is still here; try again, or tell your administrator.";
 
 export async function sendDecision(form, button) {
@@ -14,6 +15,7 @@ export async function sendDecision(form, button) {
       body,
       headers: { Accept: "application/json" },
       redirect: "manual",
+      signal: AbortSignal.timeout(PATIENCE),
     });
   } catch {
     return { detail: NO_ANSWER };

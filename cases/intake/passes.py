@@ -1,0 +1,142 @@
+"""Slices of one series that cover the same part of the body more than once: one stack for each time.
+
+A mark (phase, acquisition, tube voltage, …) divides a stack into groups of slices. Groups that overlap cannot be one
+scan; groups that follow one another along the body can. So each group is put into the first pass that it does not
+overlap, and the mark is believed where every pass so made is a stack of its own and not just a repeated slice or two.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from cases.intake.dicom_slices import DicomSlice
+
+SAME_PLACE_MM: Final = 0.01
+_INSIDE: Final = 0.5
+_FEWEST: Final = 3
+_SMALLEST_SHARE: Final = 0.2
+
+Mark = Callable[[DicomSlice], Any]
+
+_MARKS: Final[tuple[Mark, ...]] = (
+    lambda one: one.marks.phase,
+    lambda one: one.marks.acquisition,
+    lambda one: one.marks.energy,
+    lambda one: one.marks.kernel,
+    lambda one: one.marks.frame_of_reference,
+)
+"""Marks that divide groups which overlap, even where no two slices are at exactly the same place."""
+_WEAKER_MARKS: Final[tuple[Mark, ...]] = (
+    lambda one: one.marks.kind,
+    lambda one: one.marks.field_of_view,
+    lambda one: one.marks.thickness,
+    lambda one: one.marks.time,
+)
+"""Marks that slices of one stack may well differ in; they count where places are shared."""
+
+
+class _Placed(NamedTuple):
+    slice: DicomSlice
+    height: float
+
+
+def passes(stack: Sequence[DicomSlice], heights: np.ndarray | None) -> list[list[DicomSlice]]:
+    """Divide a stack into the scans that it mixes; one list where it mixes none, or where nothing tells them apart.
+
+    Args:
+        stack: slices of one direction and size.
+        heights: their places along the body in millimetres, or None where the files do not say.
+    """
+    if heights is None or len(stack) < 2:
+        return [list(stack)]
+    placed = [_Placed(one, float(height)) for one, height in zip(stack, heights, strict=True)]
+    return [[one.slice for one in part] for part in _divided(placed)]
+
+
+def count_shared_places(heights: np.ndarray) -> int:
+    """How many slices are at the place of another one."""
+    return int((np.diff(np.sort(heights)) < SAME_PLACE_MM).sum())
+
+
+def _divided(stack: list[_Placed]) -> list[list[_Placed]]:
+    are_shared = _shared(stack) > 0
+    for mark in (*_MARKS, *(_WEAKER_MARKS if are_shared else ())):
+        parts = _passes_by(mark, stack)
+        if len(parts) > 1 and _are_stacks(parts):
+            return [piece for part in parts for piece in _divided(part)]
+    return _counted_apart(stack) if are_shared else [stack]
+
+
+def _passes_by(mark: Mark, stack: list[_Placed]) -> list[list[_Placed]]:
+    groups: dict[Any, list[_Placed]] = defaultdict(list)
+    for one in stack:
+        groups[mark(one.slice)].append(one)
+    if len(groups) == 1:
+        return [stack]
+    parts: list[list[_Placed]] = []
+    for key in sorted(groups):
+        group = groups[key]
+        free = next((part for part in parts if not _overlap(part, group)), None)
+        if free is None:
+            parts.append(list(group))
+        else:
+            free.extend(group)
+    return parts
+
+
+def _counted_apart(stack: list[_Placed]) -> list[list[_Placed]]:
+    """Where every place is taken equally often, the scanner's own count tells the passes apart."""
+    at_place: dict[int, list[_Placed]] = defaultdict(list)
+    for one in stack:
+        at_place[round(one.height / SAME_PLACE_MM)].append(one)
+    sizes = set(map(len, at_place.values()))
+    counts = [one.slice.geometry.instance_number for one in stack]
+    if len(sizes) != 1 or None in counts or len(set(counts)) < len(counts) or len(at_place) < _FEWEST:
+        return [stack]
+    parts: list[list[_Placed]] = [[] for _ in range(sizes.pop())]
+    for together in at_place.values():
+        for part, one in zip(parts, sorted(together, key=_instance_number), strict=True):
+            part.append(one)
+    return parts if all(_is_one_run(part, parts) for part in parts) else [stack]
+
+
+def _is_one_run(part: list[_Placed], parts: list[list[_Placed]]) -> bool:
+    """Whether a pass was counted before or after every other one, not in turns with them."""
+    low, high = _count_range(part)
+    others = (_count_range(other) for other in parts if other is not part)
+    return all(high < other_low or other_high < low for other_low, other_high in others)
+
+
+def _count_range(part: list[_Placed]) -> tuple[float, float]:
+    counts = [_instance_number(one) for one in part]
+    return min(counts), max(counts)
+
+
+def _instance_number(one: _Placed) -> float:
+    return one.slice.geometry.instance_number or 0.0
+
+
+def _are_stacks(parts: list[list[_Placed]]) -> bool:
+    """Whether each part is a scan of its own; a slice or two that were repeated are none."""
+    largest = max(map(len, parts))
+    return all(len(part) >= min(_FEWEST, largest) or len(part) >= _SMALLEST_SHARE * largest for part in parts)
+
+
+def _overlap(one: list[_Placed], other: list[_Placed]) -> bool:
+    """Whether two groups cover the same part of the body; a single place where they meet is no overlap."""
+    smaller, larger = sorted((one, other), key=len)
+    places = Counter(round(placed.height / SAME_PLACE_MM) for placed in larger)
+    shared = sum(round(placed.height / SAME_PLACE_MM) in places for placed in smaller)
+    if shared >= min(2, len(smaller)):
+        return True
+    heights = [placed.height for placed in larger]
+    inside = sum(min(heights) < placed.height < max(heights) for placed in smaller)
+    return len(smaller) > 1 and inside >= max(2, _INSIDE * len(smaller))
+
+
+def _shared(stack: list[_Placed]) -> int:
+    return count_shared_places(np.array([one.height for one in stack]))
