@@ -10,6 +10,7 @@ from ctportal.pages.casework.views.labelled_set import LabelledSetFilter
 from ctportal.pages.learning.forms.dataset import DatasetForm, DatasetScanFilter, ExcludedFilter
 from inference.models import Prediction
 from learning.datasets.build import build_dataset
+from learning.datasets.splits import assign_splits, key_of_patient
 from learning.models import ComparedScan, Comparison, Dataset
 from tests.architecture.worlds import AGREED, OPEN, Stage, addresses, answers_seen_by, with_filters
 from tests.cast import answer, make_case, make_patient, make_scan
@@ -73,6 +74,8 @@ def stage(south, jonas, model, media, loop):
     answer(decided, model, "covid", 0.8)
     for reader in (stage.reader, stage.reading_manager):
         record_review(scan=decided, reader=reader, label="covid")
+    # Patients are numbered as they first enter a data set; both have been in one before.
+    assign_splits(key_of_patient(scan.case.patient.pseudonym) for scan in (*stage.scans, decided))
     stage.extend = loop
     stage.remember_sequences()
     return stage
