@@ -10,7 +10,8 @@ from threading import Lock
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import ProgrammingError, connection
+from django.db.backends.utils import CursorWrapper
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ctportal.signs_of_life import QUEUES, silent_queues
@@ -19,6 +20,10 @@ from inference.wake import seconds_since_sweep
 LONGEST_WAIT = 0.8
 KEPT_SECONDS = 1.0
 OK = "ok"
+OLDEST_WAITING = """
+    SELECT extract(epoch FROM now() - min(queued_at)) FROM inference_prediction
+    WHERE status = 'queued' AND urgency <= 2
+"""
 Parts = dict[str, str]
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -52,15 +57,20 @@ class Check:
 def look_at_database() -> Parts:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT extract(epoch FROM now() - min(queued_at)) FROM inference_prediction WHERE status = 'queued'"
-                " AND urgency <= 2"
-            )
-            ((waiting,),) = cursor.fetchall()
+            cursor.execute("SELECT 1")
+            return {"database": OK, "queue": _words_for_queue(cursor)}
     finally:
         connection.close()
+
+
+def _words_for_queue(cursor: CursorWrapper) -> str:
+    try:
+        cursor.execute(OLDEST_WAITING)
+    except ProgrammingError:
+        return "the database is not prepared"
+    ((waiting,),) = cursor.fetchall()
     is_late = waiting is not None and waiting > settings.MONITOR_WAIT_SECONDS
-    return {"database": OK, "queue": f"the oldest scan has waited for {waiting:.0f} s" if is_late else OK}
+    return f"the oldest scan has waited for {waiting:.0f} s" if is_late else OK
 
 
 def look_at_redis() -> Parts:

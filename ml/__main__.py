@@ -31,6 +31,7 @@ the way through:
   python -m ml export --run runs/first --out MODEL --name my-model            a folder that the portal can register
   python -m ml compare --model A B --data DATA                                two models on the same images
   python -m ml sweep --data DATA --depths 18 34 50 --out runs/sweep           many settings, one table
+  python -m ml evaluate-maps --model M --data LESIONS                         do the maps point at disease?
   python -m ml robustness --model M --data DATA                               rotation, window, JPEG, noise, text ...
   python -m ml model --data DATA --data OTHER --weights WEIGHTS.npz --out M   the shipped model with all its tables
   python -m ml retrain --data SET --out RUN --method head --parent M --name N --version V   from decisions to a model
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         # Only the command that runs loads what it needs: --help and a typing error answer at once.
-        run = getattr(importlib.import_module("ml.commands"), options.command)
+        run = getattr(importlib.import_module("ml.commands"), options.command.replace("-", "_"))
         result = run(options)
     except (ArtifactError, DataError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
@@ -91,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     )
     crossval.add_argument("--out", type=Path, required=True, help="folder that keeps finished folds")
 
-    evaluate = _command(commands, "evaluate", "measure a model on labelled images")
+    evaluate = _command(commands, "evaluate", "measure a model on labelled images in which the label shows")
     _data(evaluate)
     _model(evaluate)
     evaluate.add_argument("--train-data", type=Path, action="append", default=[], help="train the baselines on this")
@@ -102,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("files", type=Path, nargs="+", help="files, or folders of one series each")
     predict.add_argument("--together", action="store_true", help="all files are slices of one scan")
     predict.add_argument("--maps", type=Path, help="write class-activation maps as PNG into this folder")
+
+    maps = _command(commands, "evaluate-maps", "hold a model's maps and lungs against a doctor's lesion masks")
+    maps.add_argument("--data", type=Path, required=True, help="folder with images/ and masks/")
+    _model(maps)
 
     export = _command(commands, "export", "copy a run's model into a folder of its own")
     export.add_argument("--run", type=Path, required=True, help="run folder of train", dest="source")
@@ -146,6 +151,8 @@ def parser() -> argparse.ArgumentParser:
     model.add_argument("--work", type=Path, default=Path("runs/model"), help="keeps features and folds (runs/model)")
     model.add_argument("--version", default="1.2.0", help="of the model")
     model.set_defaults(mode="branches")
+    model.add_argument("--stress", type=Path, action="append", default=[], help="labelled folder that is only tested")
+    model.add_argument("--baseline", default="", help="ImageNet weights of ResNet-50, for the comparison")
 
     retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))
     judge_options(_command(commands, "judge", "champion against challenger on the same patients, scan by scan"))

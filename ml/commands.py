@@ -88,7 +88,7 @@ def crossval(options: argparse.Namespace) -> Result:
 
 def evaluate(options: argparse.Namespace) -> Result:
     engine = _engine(options)
-    collection = _collection(options)
+    collection = _collection(options).clear()
     answers = run_model(engine, collection, quiet=options.quiet)
     figures = summarise(collection, answers, engine.rules)
     if options.train_data:
@@ -268,8 +268,22 @@ def model(options: argparse.Namespace) -> Result:
         out=options.out,
         work=options.work,
         version=options.version,
+        stress=options.stress,
+        baseline=options.baseline,
         quiet=options.quiet,
     )
+
+
+def evaluate_maps(options: argparse.Namespace) -> Result:
+    from ml.evaluation.maps import evaluate_maps as measure
+
+    figures = measure(_engine(options), options.data)
+    text = (
+        "{slices} slices: map's mass in lesions over their share {mean_ratio:.2f} (1 is chance), peak inside "
+        "{peaks_inside:.0%}; the lung finder covers {lesions_covered:.1%} of the lesions, less than half in "
+        "{covered_below_half:.1%} of slices"
+    ).format(**figures)
+    return text, figures
 
 
 def retrain(options: argparse.Namespace) -> Result:

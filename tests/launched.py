@@ -11,8 +11,6 @@ from socket import create_server
 
 import psutil
 
-from ctportal.standalone.embedded.account import out_of_reach
-
 CHECKOUT = Path(__file__).resolve().parents[1]
 PATIENCE = 240
 OF_THE_TESTS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST"}
@@ -26,8 +24,6 @@ class Portal:
         self.output = home.parent / f"{home.name}-output-{time.monotonic_ns()}"
         around = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
         around |= {"CTPORTAL_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-        if os.geteuid() == 0 and out_of_reach(home):
-            around["ALLOW_ROOT"] = "1"  # this Python is root's alone
         self.environment = around
         with self.output.open("w") as output:
             self.process = subprocess.Popen(

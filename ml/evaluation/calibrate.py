@@ -75,6 +75,7 @@ def fit_calibration(
     *,
     specificity: float = 0.9,
     abstain: float = 0.1,
+    balance: np.ndarray | None = None,
 ) -> Calibration:
     """Fit everything from held-out logits.
 
@@ -82,11 +83,13 @@ def fit_calibration(
         logits, labels: held-out, `(N,)`.
         specificity: the operating point keeps at least this share of the negatives right.
         abstain: share of the answers that the band "uncertain" may take.
+        balance: float `(N,)`, how much each negative counts for the specificity; None: all alike.
     """
     slope, offset, floor = fit_floor(logits, labels)
     calibration = Calibration(slope, offset, floor=floor)
     probabilities = calibration.probability(logits)
-    point = float(np.nextafter(threshold_at(probabilities[labels == 0], specificity), 2.0))
+    counted = None if balance is None else balance[labels == 0]
+    point = float(np.nextafter(threshold_at(probabilities[labels == 0], specificity, counted), 2.0))
     low, high = abstention_band(probabilities, labels, point, abstain=abstain)
     return replace(calibration, operating_point=point, low=low, high=high)
 
@@ -123,20 +126,21 @@ def fit_rules(
     aggregation: Aggregation | None = None,
     specificity: float = 0.9,
     abstain: float = 0.1,
+    balance: np.ndarray | None = None,
 ) -> Rules:
     """Calibrate single slices and whole scans from held-out slice logits.
 
     Args:
         logits, labels, scans: held-out slices, `(N,)` each; a scan has one label.
         aggregation: how slices make a scan.
-        specificity, abstain: see `fit_calibration`.
+        specificity, abstain, balance: see `fit_calibration`.
     """
     aggregation = aggregation or Aggregation()
-    scan_logits, scan_labels, _ = aggregate_scans(logits, labels, scans, aggregation)
-    options = {"specificity": specificity, "abstain": abstain}
+    scan_logits, scan_labels, members = aggregate_scans(logits, labels, scans, aggregation)
+    of_scans = None if balance is None else np.array([balance[rows[0]] for rows in members])
     return Rules(
-        slice=fit_calibration(logits, labels, **options),
-        scan=fit_calibration(scan_logits, scan_labels, **options),
+        slice=fit_calibration(logits, labels, specificity=specificity, abstain=abstain, balance=balance),
+        scan=fit_calibration(scan_logits, scan_labels, specificity=specificity, abstain=abstain, balance=of_scans),
         aggregation=aggregation,
     )
 

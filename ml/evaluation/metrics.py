@@ -42,8 +42,18 @@ def sensitivity_at(labels: np.ndarray, scores: np.ndarray, specificity: float) -
     return float((positives > threshold_at(negatives, specificity)).mean())
 
 
-def threshold_at(negatives: np.ndarray, specificity: float) -> float:
-    """The score that at least this share of negatives does not exceed; positive means above it."""
+def threshold_at(negatives: np.ndarray, specificity: float, weights: np.ndarray | None = None) -> float:
+    """The score that at least this share of negatives does not exceed; positive means above it.
+
+    Args:
+        negatives: float `(N,)`, scores.
+        specificity: 0–1.
+        weights: float `(N,)`, how much each negative counts; None: all alike.
+    """
+    if weights is not None:
+        order = np.argsort(negatives, kind="stable")
+        share = np.cumsum(np.asarray(weights)[order]) / np.sum(weights)
+        return float(negatives[order[min(int(np.searchsorted(share, specificity - 1e-9)), len(order) - 1)]])
     return float(np.sort(negatives)[max(0, int(np.ceil(specificity * len(negatives) - 1e-9)) - 1)])
 
 

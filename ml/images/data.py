@@ -17,6 +17,8 @@ import numpy as np
 
 LABELS = {"covid": 1, "non-covid": 0}
 SPLITS = ("blocks", "patients", "random")
+# How much a positive counts in training by what its image shows, in the column `visible`: the label is the study's.
+VISIBLE_WEIGHTS = {"2": 1.0, "1": 0.1, "0": 0.02, "": 0.05}
 SIDES = ("train", "validation", "test")
 LEAKS = "leaks: images of one patient stand on both sides; only for comparison with the literature"
 
@@ -29,8 +31,9 @@ class DataError(ValueError):
 class Image:
     """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group.
 
-    `source` names the data set that it is from, `split` the side of the set that its patient stands on, `name` its
-    scan in the portal, and `view_key` its view there.
+    `weight` says how much the image counts in training, 0–1: below 1 where the label, which is the patient's, may not
+    show in it. `source` names the data set that it is from, `split` the side of the set that its patient is on, `name`
+    its scan in the portal, and `view_key` its view there.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class Image:
     split: str = ""
     view_key: str = ""
     name: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,15 @@ class Collection:
         return np.array([image.source for image in self.images])
 
     @property
+    def weights(self) -> np.ndarray:
+        """float `(N,)`, how much each image counts in training, 0–1."""
+        return np.array([image.weight for image in self.images])
+
+    def clear(self) -> Collection:
+        """The images whose label shows in them: those of full weight."""
+        return self.take(np.flatnonzero(self.weights == 1.0))
+
+    @property
     def splits(self) -> np.ndarray:
         """str `(N,)`, one of `SIDES`, empty where the set has no fixed sides."""
         return np.array([image.split for image in self.images])
@@ -87,11 +100,12 @@ class Collection:
         return self.take(np.flatnonzero(np.isin(self.splits, names)))
 
     def digest(self) -> str:
-        """SHA-256 over what a model sees: each image's hash, label, group and scan, in order."""
+        """SHA-256 over what a model sees: each image's hash, label, group, scan and weight, in order."""
         hasher = hashlib.sha256()
         for image in self.images:
             scan = f"\t{image.scan}" if image.scan else ""
-            hasher.update(f"{image.sha256} {image.label} {image.group}{scan}\n".encode())
+            weight = f"\tweight {image.weight}" if image.weight != 1.0 else ""
+            hasher.update(f"{image.sha256} {image.label} {image.group}{scan}{weight}\n".encode())
         return hasher.hexdigest()
 
     def take(self, indices: Sequence[int] | np.ndarray, name: str | None = None) -> Collection:
@@ -110,7 +124,9 @@ class Fold:
 def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
     """Read a folder with a `manifest.csv`.
 
-    Its columns are `file,label,group`, optionally `scan,block,sha256,split,source,view_key,name`.
+    Its columns are `file,label,group`, optionally `scan,block,sha256,split,source,view_key,name` and
+    `weight` (0–1) or `visible` (of positives: 2 a clear opacity, 1 doubtful, 0 none, empty not known; see
+    `VISIBLE_WEIGHTS`).
     An image without a group is a patient of its own; where it has a scan, the whole scan is.
 
     Args:
@@ -139,8 +155,12 @@ def read_collection(folder: Path | str, *, check: bool = False) -> Collection:
 
 
 def read_collections(folders: Sequence[Path | str], *, check: bool = False) -> Collection:
-    """Read several folders as one collection; groups and blocks get the folder's name in front."""
-    parts = [read_collection(folder, check=check) for folder in folders]
+    """Read several folders as one collection, see `joined`."""
+    return joined([read_collection(folder, check=check) for folder in folders])
+
+
+def joined(parts: Sequence[Collection]) -> Collection:
+    """Several collections as one; groups and blocks get the collection's name in front, so that none fall together."""
     if len(parts) == 1:
         return parts[0]
     images = [
@@ -249,7 +269,26 @@ def _image(folder: Path, row: dict[str, str], line: int, check: bool) -> Image:
     if split and split not in SIDES:
         raise DataError(f"manifest.csv line {line}: the split is one of {', '.join(SIDES)}. Received: {split!r}")
     source, view_key, name = row.get("source") or folder.name, row.get("view_key") or "", row.get("name") or ""
-    return Image(path, label, group, row.get("block") or "", digest, scan, source, split, view_key, name)
+    weight = _weight(row, label, line)
+    return Image(path, label, group, row.get("block") or "", digest, scan, source, split, view_key, name, weight)
+
+
+def _weight(row: dict[str, str], label: int, line: int) -> float:
+    """How much the image counts in training: as its row says, else by what a positive shows."""
+    if row.get("weight"):
+        try:
+            weight = float(row["weight"])
+        except ValueError:
+            weight = -1.0
+        if not 0.0 <= weight <= 1.0:
+            raise DataError(f"manifest.csv line {line}: the weight is 0 to 1. Received: {row['weight']!r}")
+        return weight
+    if "visible" not in row or not label:
+        return 1.0
+    visible = row["visible"] or ""
+    if visible not in VISIBLE_WEIGHTS:
+        raise DataError(f"manifest.csv line {line}: visible is 2, 1, 0 or empty. Received: {visible!r}")
+    return VISIBLE_WEIGHTS[visible]
 
 
 def _refuse_patients_on_two_sides(collection: Collection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -26,12 +27,27 @@ class LungMask:
         return float(self.mask.mean())
 
 
+class DarkParts(NamedTuple):
+    """The view on a grid of at most 192 pixels, uint8, and masks of the dark regions inside the body, their holes
+    filled, and of the air around it."""
+
+    small: np.ndarray
+    inside: np.ndarray
+    outside: np.ndarray
+
+
 def find_lungs(view: np.ndarray) -> LungMask:
-    """Find the lungs.
+    """Find the aerated lungs; `ml.images.whole_lungs` finds the dense parts too.
 
     Args:
         view: uint8 `(H, W)`, 0–255, air darker than tissue.
     """
+    inside = find_dark_parts(view).inside
+    return LungMask(inside, lung_box(inside, view.shape))
+
+
+def find_dark_parts(view: np.ndarray) -> DarkParts:
+    """Part the dark regions of a view into those inside the body and the air around it."""
     from scipy import ndimage  # a web process, which reads settings only, has no SciPy
 
     small = _shrink(view)
@@ -39,13 +55,14 @@ def find_lungs(view: np.ndarray) -> LungMask:
     bright = smooth > otsu(smooth.astype(np.uint8))
     bright = ndimage.binary_closing(np.pad(bright, 3, mode="edge"))[3:-3, 3:-3]
     labels, count = ndimage.label(~bright)
-    mask = np.zeros(small.shape, bool)
+    inside, outside = np.zeros(small.shape, bool), np.zeros(small.shape, bool)
     for number in range(1, count + 1):
         part = labels == number
-        if part.sum() >= _SMALLEST_PART * part.size and not _outside(part):
-            mask |= part
-    mask = ndimage.binary_fill_holes(mask)
-    return LungMask(mask, _box(mask, view.shape))
+        if _outside(part):
+            outside |= part
+        elif part.sum() >= _SMALLEST_PART * part.size:
+            inside |= part
+    return DarkParts(small, ndimage.binary_fill_holes(inside), outside)
 
 
 def soft_tissue_level(view: np.ndarray, lungs: LungMask) -> tuple[float, float]:
@@ -89,7 +106,8 @@ def _outside(part: np.ndarray) -> bool:
     return bool(corners) or edge > _OPEN_BORDER * 2 * sum(part.shape)
 
 
-def _box(mask: np.ndarray, shape: tuple[int, ...]) -> tuple[float, float, float, float] | None:
+def lung_box(mask: np.ndarray, shape: tuple[int, ...]) -> tuple[float, float, float, float] | None:
+    """The box of the lungs in the view's pixels, or None where the mask is too small to be lungs."""
     if mask.mean() < _SMALLEST_LUNGS:
         return None
     rows, columns = np.nonzero(mask)

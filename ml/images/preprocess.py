@@ -18,6 +18,10 @@ from PIL import Image
 from ml.images.acquisition import acquisition
 from ml.images.grey import NEUTRAL
 from ml.images.lungs import LungMask, find_lungs, soft_tissue_level
+from ml.images.whole_lungs import find_whole_lungs
+
+# The grey levels of lung air and of soft tissue on either scale.
+_ANCHORS = {"anchored": (60.0, 200.0), "hounsfield": (28.0, 221.0)}
 
 Box = tuple[float, float, float, float]
 
@@ -30,9 +34,12 @@ class Preprocessing:
         height, width: of the input, in pixels.
         region: what is framed: the `lungs` with a margin, or the whole `view`. Where no lungs are found, the view.
         keep_aspect: whether the frame keeps the picture's proportions (the frame grows) or is stretched to fit.
-        levels: `anchored` maps lung air to 60 and soft tissue to 200; `as_is` keeps the grey levels.
+        levels: `anchored` maps lung air to 60 and soft tissue to 200; `hounsfield` maps them to -870 and 40 HU on a
+            scale on which 0 is -1000 HU and 255 is 200 HU; `as_is` keeps the grey levels.
         margin: added around the lungs, as a share of their size.
         padding: `edge` repeats the border, `neutral` fills with the network's zero.
+        finder: which lungs are framed and pooled: the `aerated` parts (`ml.images.lungs`), as models before 2.0.0 were
+            trained, or the `whole` lungs with dense disease in them (`ml.images.whole_lungs`).
         pooling: which cells the network's pooling counts: those of the `lungs`, or `everything`.
     """
 
@@ -40,10 +47,11 @@ class Preprocessing:
     width: int = 224
     region: Literal["lungs", "view"] = "lungs"
     keep_aspect: bool = False
-    levels: Literal["anchored", "as_is"] = "anchored"
+    levels: Literal["anchored", "hounsfield", "as_is"] = "anchored"
     margin: float = 0.1
     padding: Literal["edge", "neutral"] = "edge"
     pooling: Literal["lungs", "everything"] = "lungs"
+    finder: Literal["aerated", "whole"] = "aerated"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,13 +102,14 @@ def prepare(view: np.ndarray, settings: Preprocessing) -> Prepared:
     view = np.asarray(view)
     if view.ndim != 2 or view.dtype != np.uint8 or min(view.shape) < 16:
         raise ValueError(f"A view is uint8 (H, W) of at least 16×16 pixels. Received: {view.dtype} {view.shape}")
-    lungs = find_lungs(view)
+    aerated = find_lungs(view)
+    lungs = aerated if settings.finder == "aerated" else find_whole_lungs(view)
     frame: Box = (0.0, 0.0, float(view.shape[0]), float(view.shape[1]))
     if settings.region == "lungs" and lungs.box is not None:
         frame = _with_margin(lungs.box, view.shape, settings.margin)
     if settings.keep_aspect:
         frame = _widen(frame, view.shape, settings.width / settings.height)
-    pixels = _levelled(view, lungs) if settings.levels == "anchored" else view
+    pixels = view if settings.levels == "as_is" else _levelled(view, aerated, *_ANCHORS[settings.levels])
     pixels = _cut(pixels, frame, settings)
     mask = np.full(pixels.shape, 255, np.uint8)
     if lungs.box is not None:
@@ -183,10 +192,10 @@ def _widen(box: Box, shape: tuple[int, ...], aspect: float) -> Box:
     return top, left, top + height, left + width
 
 
-def _levelled(view: np.ndarray, lungs: LungMask) -> np.ndarray:
-    """Map lung air to 60 and soft tissue to 200, linearly."""
+def _levelled(view: np.ndarray, lungs: LungMask, air: float, tissue: float) -> np.ndarray:
+    """Map lung air and soft tissue to two grey levels, linearly."""
     low, high = soft_tissue_level(view, lungs)
-    scaled = (view.astype(np.float32) - low) / max(high - low, 20.0) * 140.0 + 60.0
+    scaled = (view.astype(np.float32) - low) / max(high - low, 20.0) * (tissue - air) + air
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 

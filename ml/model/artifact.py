@@ -21,9 +21,10 @@ import numpy as np
 from ml.atomic_write import replacing
 
 FORMAT = "ctportal-model"
-FORMAT_VERSION = 3
-# Version 1 had one head, and one pair of suitability limits; version 2 had no branches; the engine reads all.
-READABLE = (1, 2, 3)
+FORMAT_VERSION = 4
+# Version 1 had one head, and one pair of suitability limits; version 2 had no branches, version 3 no 8-bit
+# kernels; the engine reads all.
+READABLE = (1, 2, 3, 4)
 DESCRIPTION = "artifact.json"
 WEIGHTS = "weights.npz"
 _REQUIRED = ("name", "version", "architecture", "network", "preprocessing", "thresholds", "metrics")
@@ -58,7 +59,7 @@ class Artifact:
     training_views: tuple[str, ...] = ()
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Read every array, half precision widened to float32."""
+        """Read every array, half precision widened to float32, 8-bit kernels as they are."""
         return read_weights(self.folder / WEIGHTS)
 
 
@@ -117,7 +118,7 @@ def save_artifact(folder: Path | str, *, description: Mapping[str, Any], weights
 
 
 def read_weights(path: Path | str) -> dict[str, np.ndarray]:
-    """Read an archive of arrays, `layer/variable` to float32.
+    """Read an archive of arrays, `layer/variable` to float32, 8-bit kernels as they are.
 
     Raises:
         ArtifactError: when the file is missing or is no archive of plain arrays.
@@ -125,15 +126,20 @@ def read_weights(path: Path | str) -> dict[str, np.ndarray]:
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {key: np.asarray(archive[key], dtype=np.float32) for key in archive.files}
+            return {key: _readable(archive[key]) for key in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise ArtifactError(
             f"The weights cannot be read as an .npz archive of plain arrays. Received: {path.name}"
         ) from error
 
 
+def _readable(array: np.ndarray) -> np.ndarray:
+    """8-bit kernels as they are, everything else as float32."""
+    return array if array.dtype == np.int8 else np.asarray(array, dtype=np.float32)
+
+
 def write_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Write arrays deterministically: sorted names, fixed dates, kernels as float16."""
+    """Write arrays deterministically: sorted names, fixed dates, kernels as float16 or 8-bit numbers."""
     with (
         replacing(path) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
@@ -144,7 +150,8 @@ def write_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as out:
-                array = np.ascontiguousarray(value, dtype=np.float16 if half else np.float32)
+                kind = np.int8 if name.endswith("kernel_int8") else np.float16 if half else np.float32
+                array = np.ascontiguousarray(value, dtype=kind)
                 np.lib.format.write_array(out, array, allow_pickle=False)
 
 

@@ -9,16 +9,27 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from ml.images.grey import NEUTRAL
 from ml.model.artifact import ArtifactError
-from ml.model.topology import RMS_EPSILON, SECOND_DIRECTIONS, Topology, fold_norm, upper_triangle, walk, walk_trunk
+from ml.model.topology import (
+    RMS_EPSILON,
+    SECOND_DIRECTIONS,
+    Topology,
+    fold_norm,
+    upper_triangle,
+    walk,
+    walk_trunk,
+)
 
 
-class _GraphBuilder:
-    """Builds the topology from OpenVINO operations, batch norms folded into the convolutions before them."""
+class GraphBuilder:
+    """Builds the topology from OpenVINO operations, batch norms folded into the convolutions before them.
+
+    Where the kernels are 8-bit numbers (`ml.model.quantise`), the convolutions read 8-bit inputs too.
+    """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
+        self._rounded: dict[str, Any] = {}
 
     def _array(self, name: str) -> np.ndarray:
         if name not in self._weights:
@@ -26,13 +37,30 @@ class _GraphBuilder:
         return self._weights[name]
 
     def convolution(self, x: Any, name: str, *, filters: int, size: int, stride: int, padding: int) -> Any:
-        kernel, bias = fold_norm(self._array, name)
+        quantised = f"{name}_conv/kernel_int8" in self._weights
+        if quantised:
+            kernel, bias = self._array(f"{name}_conv/kernel_int8"), self._array(f"{name}_conv/bias")
+        else:
+            kernel, bias = fold_norm(self._array, name)
         if kernel.shape[:2] != (size, size) or kernel.shape[3] != filters:
             raise ArtifactError(f"{name}_conv/kernel does not fit the network. Received: {kernel.shape}")
         weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+        if quantised:
+            scale = self._array(f"{name}_conv/kernel_scale").reshape(-1, 1, 1, 1)
+            weights = ops.multiply(ops.convert(weights, "f32"), ops.constant(scale))
+            x = self._in_8_bits(x, float(self._array(f"{name}_conv/input_high").item()))
         border = [padding, padding]
         x = ops.convolution(x, weights, [stride, stride], border, border, [1, 1])
         return ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
+
+    def _in_8_bits(self, x: Any, high: float) -> Any:
+        """Round to 256 levels, once for all convolutions that read the same."""
+        node = x if hasattr(x, "get_friendly_name") else x.get_node()
+        key = f"{node.get_friendly_name()} {high}"
+        if key not in self._rounded:
+            low, top = ops.constant(np.float32(0)), ops.constant(np.float32(high))
+            self._rounded[key] = ops.fake_quantize(x, low, top, low, top, 256)
+        return self._rounded[key]
 
     def relu(self, x: Any) -> Any:
         return ops.relu(x)
@@ -64,8 +92,8 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
     attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
     share = ops.unsqueeze(attention, ops.constant(np.array([1])))
-    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
-    outputs = walk(topology, _GraphBuilder(weights), centred)
+    centred = ops.subtract(image, ops.constant(np.float32(topology.centre)))
+    outputs = walk(topology, GraphBuilder(weights), centred)
     head, bias = (np.asarray(weights[f"head/{name}"], np.float32) for name in ("kernel", "bias"))
     if len(head) != topology.features:
         raise ArtifactError(f"head/kernel must have {topology.features} rows. Received: {head.shape}")
@@ -94,12 +122,25 @@ def _first_order(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[
     if kind == "spread":
         output = ops.subtract(output, ops.reduce_sum(ops.multiply(output, share), across, True))
     output = output if kind == "mean" else ops.multiply(output, output)
+    if kind == "peak":
+        return _fourth_power(output, share, kernel)
     pooled = ops.reduce_sum(ops.multiply(output, share), across, True)
     if kind != "mean":
         root = ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON))))
         pooled, output = ops.divide(pooled, root), ops.divide(output, root)
     part = ops.convolution(output, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
     return ops.squeeze(pooled, across), part
+
+
+def _fourth_power(square: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
+    """The fourth root of the mean fourth power `(N, C)`, which is near the maximum, and each cell's part."""
+    across = ops.constant(np.array([2, 3]))
+    fourth = ops.multiply(square, square)
+    pooled = ops.reduce_sum(ops.multiply(fourth, share), across, True)
+    root = ops.sqrt(ops.sqrt(ops.add(pooled, ops.constant(np.float32(RMS_EPSILON)))))
+    cube = ops.multiply(ops.multiply(root, root), root)
+    part = ops.convolution(ops.divide(fourth, cube), kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    return ops.squeeze(ops.divide(pooled, cube), across), part
 
 
 def _second_order(
@@ -134,9 +175,9 @@ def build_stage(
 ) -> ov.Model:
     """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
-    centred = ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+    centred = ops.subtract(image, ops.constant(np.float32(topology.centre)))
     tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
-    return _named([image], {"stage": walk(tapped, _GraphBuilder(weights), centred)[stage]})
+    return _named([image], {"stage": walk(tapped, GraphBuilder(weights), centred)[stage]})
 
 
 def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
@@ -148,7 +189,7 @@ def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     attention = ops.parameter([-1, rows, columns], dtype=np.float32, name="attention")
     share = ops.unsqueeze(attention, ops.constant(np.array([1])))
     outputs, trunk = walk_trunk(
-        topology, _GraphBuilder(weights), ops.subtract(image, ops.constant(np.float32(NEUTRAL)))
+        topology, GraphBuilder(weights), ops.subtract(image, ops.constant(np.float32(topology.centre)))
     )
     parts = []
     for stage, kind in topology.pools:

@@ -21,7 +21,12 @@ class LinearHead:
 
 
 def sample_weights(
-    labels: np.ndarray, scans: np.ndarray, sources: np.ndarray, *, group_power: float = 1.0
+    labels: np.ndarray,
+    scans: np.ndarray,
+    sources: np.ndarray,
+    *,
+    group_power: float = 1.0,
+    shown: np.ndarray | None = None,
 ) -> np.ndarray:
     """Importance of each image, mean 1: a scan of n images weighs n^(1-power) times one image.
 
@@ -29,9 +34,16 @@ def sample_weights(
     of one patient are not held down together: each was taken in another state, and each is judged for itself. Within
     a source (data set) both labels weigh the same; a source weighs as much as it has images, so that a set of many
     single figures does not outvote one of whole scans.
+
+    Args:
+        labels, scans, sources: of each image, `(N,)`.
+        group_power: how far a long scan is held down, 0 (not) to 1 (a scan counts once).
+        shown: float `(N,)`, 0–1, how surely the label shows in the image; None: in all.
     """
     _, number, sizes = np.unique(scans, return_inverse=True, return_counts=True)
     weights = sizes[number].astype(float) ** -group_power
+    if shown is not None:
+        weights = weights * shown
     for source in np.unique(sources):
         here = sources == source
         for label in (0, 1):

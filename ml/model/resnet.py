@@ -1,4 +1,4 @@
-"""ResNet-18, 34 and 50 in Keras 3 with a pooled linear head, so that the class-activation map is exact."""
+"""ResNets in Keras 3 with a pooled linear head, so that the class-activation map is exact."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ml.images.grey import NEUTRAL
 from ml.model.artifact import ArtifactError, read_weights
+from ml.model.quantise import dequantised
 from ml.model.topology import (
     BATCH_NORM_EPSILON,
     RMS_EPSILON,
@@ -83,7 +83,8 @@ class PooledHead(keras.layers.Layer):
         for (stage, kind), size, output in zip(self.topology.pools, self.topology.sizes, maps, strict=True):
             factor = 2 ** (stage - self.topology.finest)
             kernel = self.kernel[start : start + size]
-            pool = {"mean": self._mean, "rms": self._square, "spread": self._spread, "second": self._second}[kind]
+            pools = {"mean": self._mean, "rms": self._square, "spread": self._spread, "second": self._second}
+            pool = {**pools, "peak": self._peak}[kind]
             pooled, part = pool(ops.cast(output, "float32"), _gather(attention, factor), kernel, stage)
             parts.append(pooled)
             total = total + ops.repeat(ops.repeat(part, factor, axis=2), factor, axis=3)
@@ -109,6 +110,12 @@ class PooledHead(keras.layers.Layer):
     def _spread(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
         centre = keras.ops.einsum("nhwc,nhw->nc", output, share)
         return self._square(output - centre[:, None, None, :], share, kernel, stage)
+
+    def _peak(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+        fourth = keras.ops.square(keras.ops.square(output))
+        pooled = keras.ops.einsum("nhwc,nhw->nc", fourth, share)
+        scale = (pooled + RMS_EPSILON) ** -0.75
+        return pooled * scale, keras.ops.einsum("nhwc,ce->nehw", fourth * scale[:, None, None, :], kernel)
 
     def _second(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
         ops = keras.ops
@@ -161,7 +168,7 @@ def build_resnet(
     keras.utils.set_random_seed(seed)
     image = keras.Input((height, width, 1), name="image")
     attention = keras.Input(topology.grid(height, width), name="attention")
-    centred = keras.layers.Rescaling(1.0, offset=-NEUTRAL, name="centre")(image)
+    centred = keras.layers.Rescaling(1.0, offset=-topology.centre, name="centre")(image)
     outputs = walk(topology, KerasBuilder(), centred)
     head = PooledHead(topology, dropout, seed, experts, name="head", dtype="float32")
     answer = head([outputs[stage] for stage, _ in topology.pools], attention)
@@ -179,7 +186,7 @@ def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray], *, need_
     Raises:
         ArtifactError: naming the first array that is missing or has another shape.
     """
-    weights = fold_grey(weights)
+    weights = dequantised(fold_grey(weights))
     for layer in model.layers:
         for variable in _stored(layer):
             name = f"{layer.name}/{variable.name}"

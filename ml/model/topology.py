@@ -17,7 +17,10 @@ BLOCKS = {
     "resnet18": ("basic", (2, 2, 2, 2)),
     "resnet34": ("basic", (3, 4, 6, 3)),
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet152": ("bottleneck", (3, 8, 36, 3)),
 }
+# Networks from PyTorch: a stage's stride is in its first block's second convolution, and pixels are not centred.
+_FROM_PYTORCH = ("resnet152",)
 # ImageNet's channel means in the order of the public weights (blue, green, red); a grey picture has their average.
 BATCH_NORM_EPSILON = 1.001e-5
 # Directions of a second-order tap, and what keeps square roots' slopes finite: m / sqrt(m + RMS_EPSILON).
@@ -32,10 +35,12 @@ class Topology:
     """Which ResNet, how deep, and which stages feed the pooled head.
 
     Attributes:
-        architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution).
+        architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution), or `resnet152`
+            as PyTorch has it (stride in the block's second convolution).
         stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
         taps: what is pooled side by side, within the attention: a stage's mean, `"4"`; its root mean square,
-            `"4:rms"`; its standard deviation over the cells, `"4:spread"`; or its second order, `"4:second"`: how its
+            `"4:rms"`; its standard deviation over the cells, `"4:spread"`; the fourth root of its mean fourth power,
+            which is near its maximum, `"4:peak"`; or its second order, `"4:second"`: how its
             main directions vary together (Lin et al. 2015, https://arxiv.org/abs/1504.07889, on 48 whitened directions
             from `ml.basis`, with signed square roots).
         width: filters of conv2; 64 in every published ResNet, less in tests.
@@ -56,7 +61,11 @@ class Topology:
             raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
         if self.stages not in (3, 4):
             raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
-        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":spread", ":second")}
+        known = {
+            f"{stage}{kind}"
+            for stage in range(2, self.stages + 2)
+            for kind in ("", ":rms", ":spread", ":peak", ":second")
+        }
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
         blocks = BLOCKS[self.architecture][1][self.stages - 1]
@@ -79,7 +88,7 @@ class Topology:
 
     @property
     def pools(self) -> list[tuple[int, str]]:
-        """Each tap as its stage and its statistic: `mean`, `rms`, `spread` or `second`."""
+        """Each tap as its stage and its statistic: `mean`, `rms`, `spread`, `peak` or `second`."""
         return [(int(tap[0]), tap[2:] or "mean") for tap in self.taps]
 
     @property
@@ -101,6 +110,16 @@ class Topology:
     @property
     def kind(self) -> str:
         return BLOCKS[self.architecture][0]
+
+    @property
+    def centre(self) -> float:
+        """The grey level that the network takes as zero."""
+        return 0.0 if self.architecture in _FROM_PYTORCH else NEUTRAL
+
+    @property
+    def late_stride(self) -> bool:
+        """Whether a stage's stride is in its first block's second convolution."""
+        return self.architecture in _FROM_PYTORCH
 
     def stage_filters(self, stage: int) -> int:
         """Channels that stage 2 to 5 puts out."""
@@ -170,7 +189,7 @@ class Builder(Protocol[Tensor]):
 
 
 def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, Tensor]:
-    """Build the network on `x` (grey level minus `NEUTRAL`) and return the output of every tapped stage.
+    """Build the network on `x` (grey level minus the topology's centre) and return the output of every tapped stage.
 
     Source: He et al. 2015, https://arxiv.org/abs/1512.03385; names as in Keras Applications.
     """
@@ -220,21 +239,26 @@ def _repeats(topology: Topology, stage: int) -> int:
 def _block(topology: Topology, builder: Builder[Tensor], x: Tensor, stage: int, block: int, prefix: str = "") -> Tensor:
     filters = topology.width * 2 ** (stage - 2)
     stride = 2 if block == 1 and stage > 2 else 1
-    build = _bottleneck if topology.kind == "bottleneck" else _basic
     project = block == 1 and not _same_shape(topology, stage)
-    return build(builder, x, f"{prefix}conv{stage}_block{block}", filters, stride, project)
+    name = f"{prefix}conv{stage}_block{block}"
+    if topology.kind == "basic":
+        return _basic(builder, x, name, filters, stride, project)
+    return _bottleneck(builder, x, name, filters, stride, project, late=topology.late_stride)
 
 
 def _same_shape(topology: Topology, stage: int) -> bool:
     return topology.kind == "basic" and stage == 2
 
 
-def _bottleneck(builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride: int, project: bool) -> Tensor:
+def _bottleneck(
+    builder: Builder[Tensor], x: Tensor, name: str, filters: int, stride: int, project: bool, *, late: bool
+) -> Tensor:
     shortcut = x
+    first, second = (1, stride) if late else (stride, 1)
     if project:
         shortcut = builder.convolution(x, f"{name}_0", filters=4 * filters, size=1, stride=stride, padding=0)
-    x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=1, stride=stride, padding=0))
-    x = builder.relu(builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=1, padding=1))
+    x = builder.relu(builder.convolution(x, f"{name}_1", filters=filters, size=1, stride=first, padding=0))
+    x = builder.relu(builder.convolution(x, f"{name}_2", filters=filters, size=3, stride=second, padding=1))
     x = builder.convolution(x, f"{name}_3", filters=4 * filters, size=1, stride=1, padding=0)
     return builder.relu(builder.add(shortcut, x))
 

@@ -14,7 +14,7 @@ from ml.atomic_write import write_json
 from ml.evaluation.baselines import FROZEN, HISTOGRAM, Histograms, forest_scores, svm_scores
 from ml.evaluation.evaluate import mean_figures, summarise_logits
 from ml.evaluation.metrics import auc, sensitivity_at
-from ml.images.data import LEAKS, Collection, Fold, assert_group_safe, folds, scans_of
+from ml.images.data import LEAKS, Collection, Fold, assert_group_safe, folds, joined, scans_of
 from ml.model.artifact import finite
 from ml.model.features import Backbone
 from ml.progress import say
@@ -30,11 +30,12 @@ class FitTrial:
 
     Args:
         fit: the recipe to a collection.
-        backbone: whose features the baselines read.
+        backbone: whose preprocessing the histograms use.
+        frozen: whose features the support vector machine reads; None: the backbone's.
     """
 
-    def __init__(self, fit: Fit, backbone: Backbone) -> None:
-        self.fit, self.backbone = fit, backbone
+    def __init__(self, fit: Fit, backbone: Backbone, frozen: Backbone | None = None) -> None:
+        self.fit, self.backbone, self.frozen = fit, backbone, frozen or backbone
         self.histograms = Histograms(backbone.preprocessing)
 
     def __call__(self, recipe: Recipe, train: Collection, test: Collection, quiet: bool) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def cross_validate(
         recipe: what to fit; nothing in it may have been chosen on this split's test sides.
         collection: what is cut into folds.
         trial: fits and scores, e.g. a `FitTrial`.
-        split: `blocks`, `patients` or `random`.
+        split: `blocks`, `patients` or `random`. Images whose label may not show in them are never tested.
         extra: joins every training side.
         count, seed: of the folds, see `ml.images.data.folds`.
         folder: keeps each finished fold, so that a killed run goes on where it was.
@@ -74,8 +75,9 @@ def cross_validate(
     for fold in folds(collection, split, count=count, seed=seed):
         if split != "random":
             assert_group_safe(collection, fold)
-        test = collection.take(fold.test, f"{collection.name} {fold.name}")
-        train = _joined(collection.take(fold.train), extra)
+        test = collection.take(fold.test, f"{collection.name} {fold.name}").clear()
+        train = collection.take(fold.train)
+        train = train if extra is None else joined([train, extra])
         path = folder / f"{_key(recipe, train, test)}.json" if folder else None
         result = _kept(path) or _measure(recipe, fold, train, test, trial, quiet)
         _keep(path, result)
@@ -100,7 +102,8 @@ def baselines(
     seed: int = 0,
     quiet: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model."""
+    """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model, on clear images."""
+    train, test = train.clear(), test.clear()
     shared = backbone.topology.shared  # what was tuned is no baseline
     x, y = (backbone.features(part.images, quiet=quiet)[:, :shared] for part in (train, test))
     scores = {
@@ -131,7 +134,7 @@ def _measure(
         "logits": outcome["logits"].tolist(),
     }
     if isinstance(trial, FitTrial):
-        result["baselines"] = baselines(train, test, trial.backbone, trial.histograms, seed=recipe.seed, quiet=quiet)
+        result["baselines"] = baselines(train, test, trial.frozen, trial.histograms, seed=recipe.seed, quiet=quiet)
     return finite(result)
 
 
@@ -152,12 +155,6 @@ def _ranked(test: Collection, scores: np.ndarray, probability: bool) -> dict[str
         "groups_auc": auc(labels, tops),
         "groups_sensitivity_at_90_specificity": sensitivity_at(labels, tops, 0.9),
     }
-
-
-def _joined(train: Collection, extra: Collection | None) -> Collection:
-    if extra is None:
-        return train
-    return Collection(f"{train.name}+{extra.name}", train.images + extra.images)
 
 
 def _line(result: dict[str, Any]) -> str:

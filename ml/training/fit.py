@@ -13,7 +13,8 @@ from ml.evaluation.calibrate import fit_rules
 from ml.evaluation.metrics import auc
 from ml.images.data import Collection, DataError, Fold, folds, leave_out
 from ml.images.perturb import variant, variant_name
-from ml.model.artifact import read_weights
+from ml.model.artifact import WEIGHTS, read_weights
+from ml.model.ct_pretrained import astra_weights
 from ml.model.decision import Rules
 from ml.model.experts import Experts, fit_related
 from ml.model.features import Backbone, Described
@@ -78,9 +79,17 @@ def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0
         initial_weights(model, recipe.topology, recipe.weights)
         weights = read_model_weights(model)
     else:
-        path = Path(recipe.weights)
-        weights = read_weights(path / "weights.npz" if path.is_dir() else path)
+        weights = stored_weights(Path(recipe.weights))
     return Backbone(recipe.topology, weights, recipe.preprocessing, store=store, threads=threads)
+
+
+def stored_weights(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an archive, of an artefact's folder, or of the folder of the CT-pretrained packages."""
+    if not path.is_dir():
+        return read_weights(path)
+    if (path / WEIGHTS).is_file():
+        return read_weights(path / WEIGHTS)
+    return astra_weights(path)
 
 
 def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quiet: bool = False) -> HeadFit:
@@ -101,11 +110,11 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
         )
         for number in range(recipe.variants)
     ]
-    material = _Material(recipe, collection, seen, copies, expert_sets(collection))
+    material = _Material(recipe, collection, seen, copies, _sets(recipe, collection))
     held_out = _held_out(material)
     everything = np.arange(len(seen.features))
     experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gate(everything))
-    rules = held_out_rules(recipe, collection, held_out.logits)
+    rules = _hospital_rules(material, held_out)
     scale = map_scale(experts.logits(seen.features, seen.statistics), collection.labels)
     return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
 
@@ -115,6 +124,10 @@ def held_out_rules(recipe: Recipe, collection: Collection, logits: np.ndarray) -
     return fit_rules(
         logits, collection.labels, collection.scans, specificity=recipe.specificity, abstain=recipe.abstain
     )
+
+
+def _sets(recipe: Recipe, collection: Collection) -> np.ndarray:
+    return np.full(len(collection.images), "all") if recipe.joint else expert_sets(collection)
 
 
 def expert_sets(collection: Collection) -> np.ndarray:
@@ -177,7 +190,8 @@ class _Material:
         """For each penalty, one head for each set."""
         collection, times = self.collection, 1 + len(self.copies)
         labels, scans, sources = collection.labels[rows], collection.scans[rows], collection.sources[rows]
-        weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power)
+        shown = collection.weights[rows]
+        weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power, shown=shown)
         stacked = np.concatenate([part.features[rows] for part in (self.seen, *self.copies)])
         labels, weights = np.tile(labels, times), np.tile(weights, times) / times
         if len(self.names) == 1:
@@ -203,9 +217,47 @@ def _held_out(material: _Material) -> HeldOut:
             logits[number, fold.test] = Experts(heads, gate).logits(features[fold.test], seen.statistics[fold.test])
         distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
         parts[fold.test] = fold.name
-    best = _best_penalty(logits, collection.labels, parts)
+    clear = collection.weights == 1.0
+    best = _best_penalty(logits[:, clear], collection.labels[clear], parts[clear])
     suitability = set_limits(fit_suitability(first), distances)
     return HeldOut(logits[best], parts.astype(str), recipe.penalties[best], suitability)
+
+
+def hospital_folds(collection: Collection) -> list[Fold]:
+    """Each hospital (data set) left out in turn; empty where there is one only."""
+    sources = collection.sources
+    names = sorted(set(sources))
+    return [leave_out(collection, np.flatnonzero(sources == n), n) for n in names] if len(names) > 1 else []
+
+
+def _hospital_rules(material: _Material, held_out: HeldOut) -> Rules:
+    """Rules from answers about hospitals that a joint head has not seen; else from the held-out groups.
+
+    Unclear images do not take part. Every hospital's negatives weigh alike in the operating point.
+    """
+    collection, recipe = material.collection, material.recipe
+    clear = np.flatnonzero(collection.weights == 1.0)
+    logits = held_out.logits.copy()
+    hospitals = hospital_folds(collection) if recipe.joint else []
+    for fold in hospitals:
+        (heads,) = material.fit(fold.train, (held_out.penalty,))
+        logits[fold.test] = heads[0].logits(material.seen.features[fold.test])
+    balance = _alike(collection.sources[clear]) if hospitals else None
+    return fit_rules(
+        logits[clear],
+        collection.labels[clear],
+        collection.scans[clear],
+        specificity=recipe.specificity,
+        abstain=recipe.abstain,
+        balance=balance,
+    )
+
+
+def _alike(sources: np.ndarray) -> np.ndarray:
+    """A weight for each image with which every source weighs alike, mean 1."""
+    _, number, sizes = np.unique(sources, return_inverse=True, return_counts=True)
+    weights = 1.0 / sizes[number]
+    return np.asarray(weights / weights.mean())
 
 
 def _best_penalty(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> int:

@@ -22,13 +22,23 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
-    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread, 4:second")
+    group.add_argument(
+        "--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread, 4:peak, 4:second"
+    )
     group.add_argument("--tap-weights", type=float, nargs="+", help="share of each tap; default with --taps: by size")
-    group.add_argument("--weights", default=base.weights, help="none, imagenet (needs a network) or a path")
+    group.add_argument(
+        "--weights",
+        default=base.weights,
+        help="none, imagenet (needs a network), an archive, or the folder of the CT-pretrained packages (resnet152)",
+    )
+    group.add_argument("--joint", action="store_true", help="one head for all data sets, rules from hospitals left out")
     group.add_argument("--height", type=int, default=input_.height, help="of the input, a multiple of 32")
     group.add_argument("--width", type=int, default=input_.width, help="of the input, a multiple of 32")
     group.add_argument("--region", choices=("lungs", "view"), default=input_.region)
-    group.add_argument("--levels", choices=("anchored", "as_is"), default=input_.levels)
+    group.add_argument("--levels", choices=("anchored", "hounsfield", "as_is"), default=input_.levels)
+    group.add_argument(
+        "--finder", choices=("aerated", "whole"), default=input_.finder, help="which lungs are looked at"
+    )
     group.add_argument("--pooling", choices=("lungs", "everything"), default=input_.pooling)
     group.add_argument("--aspect", choices=("keep", "stretch"), default="keep" if input_.keep_aspect else "stretch")
     group.add_argument(
@@ -75,9 +85,11 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
             keep_aspect=options.aspect == "keep",
             levels=options.levels,
             pooling=options.pooling,
+            finder=options.finder,
         ),
         weights=options.weights,
         mode=options.mode,
+        joint=options.joint,
         penalties=tuple(options.penalty),
         variants=options.variants,
         specificity=options.specificity,

@@ -84,6 +84,8 @@ class Recipe:
         weights: where the backbone starts: `none`, `imagenet` or a path.
         mode: `head` fits a linear head on the frozen backbone's features (minutes on a CPU); `branches` tunes the last
             blocks and a head for each data set (an hour on a CPU, thresholds included); `finetune` trains the network.
+        joint: one head for all data sets, whose rules are fitted to answers from heads that had not seen the hospital;
+            else each set that is large enough has a head of its own.
         penalties: of the ridge head; inner cross-validation chooses one.
         tap_weights: share of each tap in the ridge kernel, 0 for taps that only suitability and gates look at; empty:
             every feature alike.
@@ -98,6 +100,7 @@ class Recipe:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     weights: str = "imagenet"
     mode: Literal["head", "branches", "finetune"] = "head"
+    joint: bool = False
     penalties: tuple[float, ...] = (1.0, 3.0)
     tap_weights: tuple[float, ...] = (0.0, 1.0, 1.0)
     group_power: float = 1.0

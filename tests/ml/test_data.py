@@ -192,3 +192,38 @@ def test_a_changed_image_is_found_by_its_hash(folder: Path) -> None:
 def test_a_folder_without_manifest_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no manifest\.csv"):
         read_collection(tmp_path)
+
+
+def test_a_positive_that_does_not_show_counts_little_and_is_not_tested(folder: Path) -> None:
+    def note(rows) -> None:
+        for number, row in enumerate(rows):
+            row["visible"] = str(number % 3) if row["label"] == "covid" else ""
+
+    _rewrite(folder, note)
+    collection = read_collection(folder)
+    positives = collection.labels == 1
+    assert (collection.weights[~positives] == 1.0).all()
+    assert sorted(set(collection.weights[positives])) == [0.02, 0.1, 1.0]
+    clear = collection.clear()
+    assert (clear.weights == 1.0).all()
+    assert len(clear.images) == (collection.weights == 1.0).sum() < len(collection.images)
+
+
+def test_a_weight_of_its_own_goes_before_what_is_visible(folder: Path) -> None:
+    _rewrite(folder, lambda rows: [row.update(visible="2", weight="0.25") for row in rows])
+    assert set(read_collection(folder).weights) == {0.25}
+
+
+@pytest.mark.parametrize(("column", "value"), [("weight", "2"), ("weight", "much"), ("visible", "3")])
+def test_a_weight_that_is_none_is_named_with_its_line(column: str, value: str, folder: Path) -> None:
+    _rewrite(folder, lambda rows: [row.update({column: value}) for row in rows])
+    with pytest.raises(DataError, match=rf"line \d+: .*Received: '{value}'"):
+        read_collection(folder)
+
+
+def test_a_weight_changes_the_sets_digest(folder: Path) -> None:
+    before = read_collection(folder).digest()
+    _rewrite(folder, lambda rows: [row.update(weight="1") for row in rows])
+    assert read_collection(folder).digest() == before
+    _rewrite(folder, lambda rows: [row.update(weight="0.5") for row in rows])
+    assert read_collection(folder).digest() != before

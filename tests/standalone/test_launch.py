@@ -116,7 +116,6 @@ def test_one_address_without_the_other_is_refused(home, port, monkeypatch):
         "CTPORTAL_HOME": str(home / "var"),
         "PORT": str(port),
         "REDIS_URL": "",
-        "ALLOW_ROOT": "1",
     }
     refused = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 

@@ -51,7 +51,8 @@ def launch(home: Path) -> None:
     with ExitStack() as stack:
         stack.enter_context(lock_home(home, host, port))
         listener = stack.enter_context(listen(host, port))
-        give_root_up(home, os.environ)
+        if warning := give_root_up(home, os.environ):
+            say(warning)
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         os.environ["CTPORTAL_HOME"] = str(home)
         services = start_services(home, stack)

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import ipaddress
 import os
 import socket
 import time
@@ -46,19 +47,32 @@ def lock_home(home: Path, host: str, port: int) -> Iterator[None]:
         yield
 
 
-def give_root_up(home: Path, environment: Mapping[str, str]) -> None:
-    """Go on as the home's account where root has started the portal: what decodes strangers' files must not be root."""
+def give_root_up(home: Path, environment: Mapping[str, str]) -> str:
+    """Continues as the home's account where root has started the portal: what decodes uploads should not be root.
+
+    Where that account cannot read the code, the portal stays root for a trial on this machine alone, and a warning is
+    returned. Raises PreflightError where other machines could reach it, unless ALLOW_ROOT=1 says that they may.
+    """
     if os.geteuid() != 0:
-        return
-    if environment.get("ALLOW_ROOT") == "1":
-        return
-    if closed := out_of_reach(home):
-        raise PreflightError(
-            f"root has started it, and the account {NAME}, as which it would go on, cannot read "
-            f"{' and '.join(map(str, closed))}. Put Python, the checkout and CTPORTAL_HOME where other accounts "
-            "can read them, or start it as an ordinary user. For a trial only, ALLOW_ROOT=1 runs everything as root."
-        )
-    home_account(home).become(home)
+        return ""
+    allowed = environment.get("ALLOW_ROOT", "")
+    closed = out_of_reach(home)
+    if not closed and allowed != "1":
+        home_account(home).become(home)
+        return ""
+    where = f"the account {NAME} cannot read {' and '.join(map(str, closed))}" if closed else "ALLOW_ROOT=1 is set"
+    mend = "Put Python, the checkout and CTPORTAL_HOME where others can read them, or start it as an ordinary user."
+    if allowed != "1" and (allowed == "0" or not is_loopback(address_of(environment)[0])):
+        raise PreflightError(f"it would run as root, since {where}. {mend} ALLOW_ROOT=1 runs everything as root.")
+    return f"WARNING: everything runs as root, since {where}. Use it for a trial only. {mend}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address_of(environment: Mapping[str, str]) -> tuple[str, int]:
