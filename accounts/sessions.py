@@ -20,7 +20,8 @@ def note_session(request: HttpRequest, user: User) -> None:
     key = request.session.session_key
     if key is not None:
         facts = {"user": user, "seen_at": timezone.now(), "address": origin.address(), "agent": origin.agent()}
-        PersonSession.objects.update_or_create(key=key, defaults=facts)
+        if not PersonSession.objects.filter(key=key).update(**facts):
+            PersonSession.objects.bulk_create([PersonSession(key=key, **facts)], ignore_conflicts=True)
 
 
 def open_sessions(user: User) -> QuerySet[PersonSession]:

@@ -263,10 +263,11 @@ class Case(models.Model):
     def reopen(self) -> None:
         if not self.is_settled:
             raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
+        changed = "cancelled_reason" if self.is_cancelled else "closed_at"
         reviewed = Review.objects.filter(scan__case=self).exists()
         self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
         self.closed_at, self.cancelled_reason = None, ""
-        self.save(update_fields=["status", "closed_at", "cancelled_reason"])
+        self.save(update_fields=["status", changed])
 
 
 class ScanKind(models.TextChoices):

@@ -187,10 +187,13 @@ def check_pixels(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> N
 
 def _check_known_display(dataset: pydicom.Dataset) -> None:
     """Refuse what is written in a way, or meant to be shown in a way, that is not known here."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not isinstance(syntax, str):  # its element has lost its kind
+        raise _damaged(TypeError("transfer syntax"))
     try:
-        get_decoder(dataset.file_meta.TransferSyntaxUID)
+        get_decoder(syntax)
     except NotImplementedError:
-        raise _unknown_compression(dataset.file_meta.TransferSyntaxUID) from None
+        raise _unknown_compression(syntax) from None
     shown, samples = photometric(dataset), number(dataset, "SamplesPerPixel", 1)
     if not (samples == 1 and (shown in GREY or shown == PALETTE)) and not (samples == 3 and shown in COLOUR):
         raise ImageError(

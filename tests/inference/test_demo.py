@@ -12,7 +12,8 @@ from cases.models import Case, CaseStatus, Patient, Review, Scan
 from ctportal.demo import cases as demo_cases
 from ctportal.demo.people import PEOPLE, create_people
 from inference.models import ModelVersion, Prediction
-from tests.inference.cast import StubEngine, grey_png
+from tests.cast import phantom_png
+from tests.inference.cast import StubEngine
 from tests.inference.test_commands import told
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +119,7 @@ def public_folder(folder: Path) -> Path:
     rows = [(f"{label}/{at:04}.png", label, at) for label in ("covid", "non-covid") for at in range(10)]
     for file, label, at in rows:
         (images / file).parent.mkdir(parents=True, exist_ok=True)
-        (images / file).write_bytes(grey_png(10 + at + 100 * (label == "covid"), size=64))
+        (images / file).write_bytes(phantom_png(10 + at + 100 * (label == "covid")))
     with (images / "manifest.csv").open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["file", "label"])

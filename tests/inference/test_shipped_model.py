@@ -19,7 +19,7 @@ from inference.answer_text import describe, percent
 from inference.engines import forget_engines
 from inference.models import ModelVersion, Prediction
 from inference.runner import run_queued
-from tests.inference.cast import grey_png, only_prediction
+from tests.inference.cast import only_prediction
 
 pytestmark = pytest.mark.django_db
 
@@ -85,8 +85,15 @@ def test_the_same_scan_gets_the_same_answer(case: Case, clinician: User, setting
     assert again.probability == pytest.approx(alone.probability, abs=1e-3)
 
 
+def noise_png() -> bytes:
+    out = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    Image.fromarray(noise).save(out, format="PNG")
+    return out.getvalue()
+
+
 def test_what_is_no_chest_is_not_judged(case: Case, clinician: User) -> None:
-    grey = answered(case, clinician, [sent("grey.png", grey_png(128, size=256))])
+    grey = answered(case, clinician, [sent("noise.png", noise_png())])
     assert grey.decision == Decision.UNSUITABLE
 
 

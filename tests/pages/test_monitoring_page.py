@@ -50,7 +50,7 @@ def test_monitoring_is_for_managers(login, client, cara, rita, max, otto, sue):
 def test_without_figures_the_page_says_when_they_come(login, max):
     page = text(login(max).get(reverse("monitoring")))
     assert "No scan was sent to a model in this time" in page
-    assert "nothing was counted in this time" in page
+    assert "nothing was counted in this period" in page
 
 
 def test_a_missed_infection_is_counted_and_linked(login, max, missed):
@@ -159,7 +159,7 @@ def test_readers_agreement_is_told_in_words(login, max, rob, missed, review):
     review(missed, rob, Label.NON_COVID, "")
     page = text(login(max).get(reverse("monitoring")))
     assert "Rita and Rob" in page or "Rob and Rita" in page
-    assert "Kappa is the agreement beyond what chance alone would give" in page
+    assert "Cohen's kappa is the agreement beyond chance" in page
 
 
 def test_a_manager_who_reads_blinded_is_shown_nothing_of_undecided_scans(

@@ -37,7 +37,7 @@ def test_the_most_telling_cases_come_first_and_the_page_says_what_that_means(log
     assert shown(page) == [much.pk, some.pk, little.pk]
     text = page.content.decode()
     assert "label is most useful for training" in text
-    assert "This is no order of urgency." in text
+    assert "This is not an order of urgency." in text
     assert "hidden until you decide stand in the order" not in text
 
 
@@ -46,7 +46,7 @@ def test_the_way_there_keeps_the_filters(login, rita, cara, anna, taught):
     page = login(rita).get("/?needs_review=on&page=1").content.decode()
     assert "Most useful for training" in page
     assert 'href="?needs_review=on&amp;sort=teaching"' in page
-    assert "This is no order of urgency." not in page
+    assert "This is not an order of urgency." not in page
 
 
 def test_decided_cases_wait_behind_the_others(login, rita, cara, anna, taught, review):
@@ -59,7 +59,7 @@ def test_the_order_tells_a_blinded_reader_nothing_until_the_decision(login, otto
     first, second, third = (taught(jonas, otto, value) for value in (0.1, 0.9, 0.5))
     page = login(otto).get(ADDRESS)
     assert shown(page) == [first.pk, second.pk, third.pk]
-    assert "hidden until you decide stand in the order of their age" in page.content.decode()
+    assert "hidden until you decide are in the order of their age" in page.content.decode()
     rows = client_of(otto).get("/api/v1/cases/?order=teaching").json()["results"]
     assert [row["id"] for row in rows] == [first.pk, second.pk, third.pk]
 

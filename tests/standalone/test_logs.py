@@ -79,7 +79,7 @@ def test_a_page_that_fails_is_logged_with_its_place_alone(login, cara, anna, mon
     client: Client = login(cara)
     client.raise_request_exception = False
 
-    assert client.get("/patients/", {"q": anna.name}).status_code == 500
+    assert client.get("/patients/", {"q": anna.name}, follow=True).status_code == 500
 
     assert "in list_patients" in log.stream.getvalue()
     assert anna.name not in log.stream.getvalue()

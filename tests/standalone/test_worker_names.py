@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from ctportal.standalone.launch.worker import nodes_here, ping, worker_command
@@ -17,6 +19,10 @@ def two_workers():
     names = [f"training.{number}@%h" for number in (101, 102)]
     command = [sys.executable, "-c", WAITS, "celery", "--hostname"]
     processes = [subprocess.Popen([*command, name]) for name in names]
+    while not all(
+        name in " ".join(psutil.Process(one.pid).cmdline()) for name, one in zip(names, processes, strict=True)
+    ):
+        time.sleep(0.01)  # a process that has just begun still shows its parent's command line
     yield [name.replace("%h", os.uname().nodename) for name in names]
     for process in processes:
         process.kill()
