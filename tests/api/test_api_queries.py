@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tests.cast import answer, make_case, make_patient, make_scan, phantom_png
 
 MOST = 15
-MOST_TO_WRITE = 30  # with the lock, the event, the history, and the idempotency key
+MOST_TO_WRITE = 34
 
 
 @pytest.fixture

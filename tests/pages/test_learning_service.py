@@ -72,7 +72,7 @@ def test_the_record_of_events_tells_who_did_what_and_why(post, login, sue, max, 
     assert f"Comparison {worse.pk}: The scanner changed." in page
     assert f"Comparison {worse.pk}: approved. Agreed." in page
     assert f"Model {worse.challenger_id}: Worse for the old." in page
-    assert f"Data set {worse.dataset_id}: 120 scans" in page
+    assert f"Data set {worse.dataset_id}" in page
 
 
 def test_two_people_override_the_gate(post, sue, max, worse):
