@@ -31,6 +31,7 @@ def record_change(
 ) -> None:
     """Writes down the new account, or what has become different of the one there was."""
     before = instance.__dict__.pop("_before", {})
+    facts: dict[str, Any]
     if created:
         facts = {"username": instance.username, "is_superuser": instance.is_superuser}
         record_event(Action.ACCOUNT_CREATED, actor=origin.person(), subject=instance, **facts)
@@ -50,14 +51,15 @@ def record_change(
 
 def _is_hashed_anew(user: User, update_fields: frozenset[str] | None) -> bool:
     """A log-in with an outdated hash stores the same password under a newer one."""
-    return set(update_fields or ()) == {PASSWORD} and user._password is None
+    return set(update_fields or ()) == {PASSWORD} and user._password is None  # type: ignore[attr-defined]
 
 
 def _record_password(user: User) -> None:
     """In a request without a person, the owner came by a mailed link. A password that somebody set anew ends tokens."""
     by_link = origin.is_at_work() and origin.person() is None
     actor = user if by_link else origin.person()
-    record_event(Action.PASSWORD_CHANGED, actor=actor, subject=user, **({"by": "mailed link"} if by_link else {}))
+    details: dict[str, Any] = {"by": "mailed link"} if by_link else {}
+    record_event(Action.PASSWORD_CHANGED, actor=actor, subject=user, **details)
     end_other_sessions(user, but=origin.session_key() if actor == user else None)
     if by_link or actor != user:
         revoke_tokens(of=user, by=actor)

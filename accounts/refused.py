@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -35,7 +36,7 @@ def _note(request: HttpRequest, user: User, status: int) -> None:
     if at is None or not isinstance(number, int) or number > LARGEST:
         return
     lately = Event.objects.filter(actor=user, action=Action.ACCESS_REFUSED, at__gt=timezone.now() - COUNTS_AS_ONE)
-    facts = {"view": at.view_name, "method": request.method, "status": status}
+    facts: dict[str, Any] = {"view": at.view_name, "method": request.method, "status": status}
     if lately.filter(subject_id=number, details=facts).exists() or lately[:MOST].count() == MOST:
         return
     event = new_event(Action.ACCESS_REFUSED, actor=user, **facts)

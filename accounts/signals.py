@@ -29,5 +29,5 @@ def note_logout(sender: type, user: User | None, request: HttpRequest, **kwargs:
 def note_failed_login(sender: type, credentials: dict[str, Any], **kwargs: Any) -> None:
     login = credentials.get("username") or credentials.get("email") or ""
     account = account_of(login)
-    details = {} if account is not None else {"login": login_digest(login)}
+    details: dict[str, Any] = {} if account is not None else {"login": login_digest(login)}
     record_event(Action.LOGIN_FAILED, actor=account, **details)

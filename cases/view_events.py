@@ -37,7 +37,7 @@ def note_list(name: str, rows: Sequence[Listed], user: User, *, filters: Iterabl
     by_site: defaultdict[int, list[Listed]] = defaultdict(list)
     for row in rows:
         by_site[row.site.pk].append(row)
-    facts = {"list": name, "filters": sorted(filters)}
+    facts: dict[str, Any] = {"list": name, "filters": sorted(filters)}
     pages = [
         (of_site[0].site, facts | {"count": len(of_site), "ids": [row.pk for row in of_site]})
         for of_site in by_site.values()

@@ -179,7 +179,7 @@ class CaseViews(SearchedInBody, Resource):
         responses=CaseSerializer(many=True),
     )
     @action(detail=False, methods=["post"])
-    def search(self, request: Request) -> Response:
+    def search(self, request: Request) -> Response:  # type: ignore[override]
         return super().search(request)
 
     def searched(self, rows: Any, sent: dict[str, Any]) -> Any:

@@ -23,7 +23,8 @@ class SchemaDocument(SpectacularAPIView):
         renderer: Any = request.accepted_renderer
         named = f'inline; filename="ctportal.{renderer.format}"'
         content_type = f"{renderer.media_type}; charset=utf-8"
-        return HttpResponse(rendered(type(renderer)), content_type=content_type, headers={"Content-Disposition": named})
+        kind: Any = type(renderer)
+        return HttpResponse(rendered(kind), content_type=content_type, headers={"Content-Disposition": named})
 
 
 @cache

@@ -61,7 +61,8 @@ def test_a_table_above_cannot_be_truncated_to_take_the_record_with_it(record):
 
 
 def test_seals_are_written_once_too():
-    assert [trigger.name for trigger in EventSeal._meta.triggers] == [trigger.name for trigger in WRITTEN_ONCE]
+    triggers = EventSeal._meta.triggers  # type: ignore[attr-defined]
+    assert [trigger.name for trigger in triggers] == [trigger.name for trigger in WRITTEN_ONCE]
 
 
 def test_a_record_of_before_the_seals_is_sealed_from_its_first_event(record):

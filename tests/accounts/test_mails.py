@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from kombu.exceptions import OperationalError
 
-from accounts import tasks
+from accounts import mails
 from ctportal.public_url import public_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_limits")]
@@ -40,7 +40,9 @@ def words_of(page):
 
 
 def link_in(message):
-    return re.search(r"https?://\S+", message.body)[0]
+    found = re.search(r"https?://\S+", message.body)
+    assert found is not None
+    return found[0]
 
 
 @pytest.mark.parametrize("host", ["testserver", "testserver:6666"])
@@ -63,8 +65,8 @@ def test_an_unknown_address_gets_no_mail(client, worker):
 def test_the_page_leaves_it_to_a_worker_to_see_who_has_the_address(
     client, cara, monkeypatch, django_assert_num_queries
 ):
-    asked = []
-    monkeypatch.setattr(tasks.mail_reset_link, "delay", asked.append)
+    asked: list[str] = []
+    monkeypatch.setattr(mails.mail_reset_link, "delay", asked.append)
 
     for email in ("cara@example.org", "stranger@example.org"):
         with django_assert_num_queries(0):
@@ -78,7 +80,7 @@ def test_without_a_broker_the_page_says_the_same_of_everybody(client, cara, monk
     def fail(email):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(tasks.mail_reset_link, "delay", fail)
+    monkeypatch.setattr(mails.mail_reset_link, "delay", fail)
 
     known, unknown = ask(client, "cara@example.org"), ask(client, "stranger@example.org")
     assert known.status_code == 200
@@ -92,7 +94,7 @@ def test_a_link_lasts_an_hour(settings):
 def test_an_inactive_account_gets_no_link(cara):
     cara.is_active = False
     cara.save()
-    tasks.mail_reset_link("cara@example.org")
+    mails.mail_reset_link("cara@example.org")
 
     assert mail.outbox == []
 

@@ -48,6 +48,8 @@ def loop(stage_parts, tmp_path):
         for row in dataset.scans.select_related("scan"):
             said = (row.scan.decision, row.scan.probability) if row.scan is not None else ("covid", 0.7)
             decision, probability = said
+            assert decision is not None
+            assert probability is not None
             ComparedScan.objects.create(
                 comparison=comparison,
                 dataset_scan=row,

@@ -127,7 +127,7 @@ def answers_seen_by(user: Any, addresses: list[tuple[str, str]]) -> dict[str, by
 
 def _answer_of(client: Client, method: str, address: str) -> bytes:
     with transaction.atomic():
-        response = client.generic(method, address)
+        response: Any = client.generic(method, address)
         body = b"".join(response.streaming_content) if response.streaming else response.content
         transaction.set_rollback(method == "POST")
     kind = response.get("Content-Type", "")
@@ -193,7 +193,8 @@ def _choices(match: Any, page_forms: dict[str, type[forms.Form]]) -> Iterator[tu
         if isinstance(field, forms.ModelChoiceField) or name in SAY_NOTHING:
             continue
         if isinstance(field, forms.ChoiceField):
-            yield from ((name, str(value)) for value, _ in field.choices if value)
+            choices: Any = field.choices
+            yield from ((name, str(value)) for value, _ in choices if value)
         elif isinstance(field, forms.NullBooleanField):
             yield from ((name, value) for value in ("true", "false"))
         elif isinstance(field, forms.BooleanField):

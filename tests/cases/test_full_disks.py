@@ -217,4 +217,4 @@ def test_the_log_says_nothing_of_the_file(case, cara, room, caplog):
     room(0)
     with pytest.raises(DiskTrouble):
         receive_upload(case=case, user=cara, files=pictures(1))
-    assert str(default_storage.location) not in caplog.text
+    assert str(default_storage.location) not in caplog.text  # type: ignore[attr-defined]

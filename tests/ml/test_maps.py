@@ -46,7 +46,7 @@ def _shown(mask: np.ndarray) -> np.ndarray:
 
 
 def test_a_map_of_the_lesions_reaches_what_a_map_must(folder: Path) -> None:
-    figures = evaluate_maps(_Engine(lambda view: _shown(_lesion(view))), folder)  # type: ignore[arg-type]
+    figures = evaluate_maps(_Engine(lambda view: _shown(_lesion(view))), folder)
     assert figures["slices"] == 3
     assert figures["mean_ratio"] > 5
     assert figures["peaks_inside"] == 1.0
@@ -55,13 +55,13 @@ def test_a_map_of_the_lesions_reaches_what_a_map_must(folder: Path) -> None:
 
 
 def test_an_even_map_is_chance(folder: Path) -> None:
-    figures = evaluate_maps(_Engine(lambda view: np.full((64, 64), 9, np.uint8)), folder)  # type: ignore[arg-type]
+    figures = evaluate_maps(_Engine(lambda view: np.full((64, 64), 9, np.uint8)), folder)
     assert figures["mean_ratio"] == pytest.approx(1.0, abs=0.01)
     assert not figures["reaches_must"]
 
 
 def test_an_empty_map_points_nowhere(folder: Path) -> None:
-    figures = evaluate_maps(_Engine(lambda view: np.zeros((64, 64), np.uint8)), folder)  # type: ignore[arg-type]
+    figures = evaluate_maps(_Engine(lambda view: np.zeros((64, 64), np.uint8)), folder)
     assert figures["peaks_inside"] == 0.0
     assert not figures["reaches_must"]
 
@@ -69,7 +69,7 @@ def test_an_empty_map_points_nowhere(folder: Path) -> None:
 def test_an_image_without_its_mask_is_named(folder: Path) -> None:
     (folder / "masks" / "1.png").unlink()
     with pytest.raises(DataError, match=r"no mask of its name. Received: 1\.png"):
-        evaluate_maps(_Engine(_shown), folder)  # type: ignore[arg-type]
+        evaluate_maps(_Engine(_shown), folder)
 
 
 def test_the_command_prints_the_figures(folder: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

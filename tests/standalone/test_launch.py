@@ -67,8 +67,11 @@ def assert_a_reset_mail_lies_in_the_home(portal: Portal) -> None:
     browser = build_opener(HTTPCookieProcessor())
     address = f"{portal.address}/accounts/password/reset/"
     form = browser.open(address, timeout=60).read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]
-    browser.open(address, urlencode({"csrfmiddlewaretoken": token, "email": "anna@example.org"}).encode(), timeout=60)
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
+    assert found is not None
+    browser.open(
+        address, urlencode({"csrfmiddlewaretoken": found[1], "email": "anna@example.org"}).encode(), timeout=60
+    )
     portal.wait_for(lambda: (portal.home / "mail").is_dir() and bool(list((portal.home / "mail").iterdir())))
     assert not Path(CHECKOUT, str(portal.home).lstrip("/")).exists()
 

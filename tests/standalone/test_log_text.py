@@ -24,7 +24,7 @@ def access_line(path: str, **headers: str) -> str:
     logger.cfg.set("access_log_format", gunicorn_settings.access_log_format)
     logger.setup(logger.cfg)
     written = io.StringIO()
-    logger.access_log.handlers[0].setStream(written)  # type: ignore[attr-defined]
+    logger.access_log.handlers[0].setStream(written)
     environ = {
         "REQUEST_METHOD": "GET",
         "RAW_URI": path,

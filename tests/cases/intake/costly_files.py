@@ -19,7 +19,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
+from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit
 
 from cases.intake import Limits, SentFile, read_upload
 from cases.intake.decoders import Decoders
@@ -59,7 +59,7 @@ def _encapsulated(frames: list[bytes], syntax: str, *, size: int = 512, bits: in
     ds.PixelData = encapsulate(frames)
     ds["PixelData"].is_undefined_length = True
     ds["PixelData"].VR = "OB"
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     return dicom_file(ds)
 
 

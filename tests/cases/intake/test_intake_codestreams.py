@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import get_encoder
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
 from cases.intake import IncomingSlice, SentFile, read_upload
 from ml.images.decoding import decode_raster, lung_window
@@ -75,7 +75,7 @@ def jpeg_2000(**options) -> bytes:
 
 def with_frames(syntax: str, *frames: bytes, **attributes) -> pydicom.Dataset:
     ds = ct_slice(**attributes)
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.PixelData = encapsulate(list(frames))
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     return ds

@@ -10,6 +10,7 @@ import os
 import random
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -24,7 +25,7 @@ from tests.dicom_reference import reference_views
 ROUNDS = int(os.environ.get("CTPORTAL_FUZZ_ROUNDS", "40"))
 FOLDER = Path(pydicom.__file__).parent / "data/test_files"
 SAMPLES = ["CT_small.dcm", "MR_small.dcm", "SC_rgb_small_odd.dcm", "JPEG2000.dcm", "examples_palette.dcm", "rtdose.dcm"]
-CHANGES = {
+CHANGES: dict[str, list[Any]] = {
     "PhotometricInterpretation": ["MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "CMYK"],
     "PixelRepresentation": [0, 1],
     "BitsStored": [8, 12, 15, 16],

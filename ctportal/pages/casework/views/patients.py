@@ -30,7 +30,7 @@ def list_patients(request: PersonRequest) -> HttpResponse:
     search = searched_words(request)
     found = patients_found(user, search).annotate(case_count=Count("cases"), last_case=Max("cases__created_at"))
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    note_list("patients", page.object_list, user, filters=["search"] if search else [])
+    note_list("patients", page, user, filters=["search"] if search else [])
     return render(request, "patients/list.html", {"page": page, "search": search})
 
 

@@ -31,9 +31,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
     form = WorklistForm(asked, user=user)
     cases = worklist(user, form.wanted(), order=form.order())
     page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
-    note_list(
-        "cases", page.object_list, user, filters=["search" if name == "q" else name for name in form.filters_in_use()]
-    )
+    note_list("cases", page, user, filters=["search" if name == "q" else name for name in form.filters_in_use()])
     context = {
         "form": form,
         "page": page,

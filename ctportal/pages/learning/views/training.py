@@ -52,10 +52,11 @@ def start(request: PersonRequest) -> HttpResponse:
 def _chosen(request: PersonRequest, newest: Dataset, serving: ModelVersion | None) -> Any:
     if "look" in request.GET:
         return request.GET
-    earlier = _visible(request.user).filter(pk=number(request.GET.get("run"))).first()
+    earlier = _visible(request.user).filter(pk=number(request.GET.get("run"))).first()  # type: ignore[misc]
     if earlier is not None:
         return choice_of(earlier, serving=serving)
-    wanted = Dataset.objects.visible_to(request.user).filter(pk=number(request.GET.get("dataset"))).first()
+    datasets = Dataset.objects.visible_to(request.user)
+    wanted = datasets.filter(pk=number(request.GET.get("dataset"))).first()  # type: ignore[misc]
     return first_choice(dataset=wanted or newest, serving=serving)
 
 
