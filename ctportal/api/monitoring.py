@@ -43,6 +43,7 @@ class MonitoringViews(Resource):
     serializer_class = MonitoringSerializer
     pagination_class = None
     filter_backends = []
+    query = dict.fromkeys(("retrieve", "table"), frozenset(PeriodQuery().fields))
 
     @extend_schema(
         summary="Read the figures of a period",

@@ -11,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.http import parse_etags, quote_etag
 from django.views.decorators.http import conditional_page
+from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -21,6 +22,8 @@ from accounts.rights import Right, fetch
 from cases.view_events import note_list
 from ctportal.api.disclosure import may_read, note_shown
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
+
+NO_SUCH_PARAMETER = "This address has no such parameter; the schema lists those that it has."
 
 
 class AlwaysJson(DefaultContentNegotiation):
@@ -42,9 +45,26 @@ class Resource(GenericViewSet):
     lists: ClassVar[str] = ""
     # Actions of a POST that compute instead of write: their answer is what they are asked for.
     computing: ClassVar[frozenset[str]] = frozenset()
+    # Query parameters that an action reads itself, besides the list's filters and pages.
+    query: ClassVar[dict[str, frozenset[str]]] = {}
     searched_by: list[str] = []
     # The row that the answer shows, noted when it goes out.
     shown_row: Any = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        unknown = sorted(set(request.query_params) - self._known_parameters())
+        if unknown:
+            raise ValidationError({name: [NO_SUCH_PARAMETER] for name in unknown}, code="unknown")
+
+    def _known_parameters(self) -> set[str]:
+        """What this action reads of the address; a misspelt filter must not answer with everything."""
+        known = set(self.query.get(self.action or "", ()))
+        if self.paginator is not None:
+            known |= {"cursor", "page_size"}
+        if not self.detail:
+            known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", ()))
+        return known
 
     def get_queryset(self) -> Any:
         return self.rows().visible_to(self.request.user)

@@ -18,6 +18,11 @@ class SearchedInBody:
 
     search_class: type[serializers.Serializer]
 
+    def _known_parameters(self) -> set[str]:
+        """What belongs into a body is refused with its own words, further down."""
+        view: Any = super()
+        return view._known_parameters() | set(self.search_class().fields)
+
     def searched(self, rows: Any, sent: dict[str, Any]) -> Any:
         """The rows that what was sent speaks of."""
         raise NotImplementedError

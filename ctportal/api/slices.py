@@ -66,6 +66,7 @@ class SliceViews(ListModelMixin, RetrieveModelMixin, Resource):
     queryset = Slice.objects.select_related("scan__case__patient__site").order_by("scan_id", "position")
     serializer_class = SliceSerializer
     filterset_class = SliceFilter
+    query = {"map": frozenset(WhichPrediction().fields)}
 
     @extend_schema(summary="See a slice", responses={(200, PNG): OpenApiTypes.BINARY})
     @action(detail=True)

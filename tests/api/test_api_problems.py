@@ -150,3 +150,26 @@ def test_answers_are_for_the_caller_alone(api, cara, anna):
 
     assert response["Cache-Control"] == "private, no-store"
     assert {"Authorization", "Cookie"} <= set(response["Vary"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("address", "parameter"),
+    [
+        ("cases/", "prority"),
+        ("scans/", "case_id"),
+        ("patients/", "sort"),
+        ("labels/", "lable"),
+        ("monitoring/", "from"),
+    ],
+)
+def test_an_unknown_parameter_is_refused_instead_of_answering_with_everything(api, sue, address, parameter):
+    found = problem(api(sue).get(f"/api/v1/{address}?{parameter}=1"), 422, "invalid")
+    assert parameter in str(found["errors"])
+
+
+def test_an_unknown_parameter_of_an_object_is_refused_too(api, sue, case):
+    problem(api(sue).get(f"/api/v1/cases/{case.pk}/?expand=scans"), 422, "invalid")
+
+
+def test_known_filters_and_pages_are_read(api, sue, case):
+    assert api(sue).get("/api/v1/cases/?priority=routine&page_size=5").status_code == 200
