@@ -6,6 +6,7 @@ import time
 import pytest
 from django.urls import reverse
 
+from accounts.models import Action, Event
 from cases.models import Review
 from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
@@ -52,6 +53,12 @@ def test_a_reason_that_was_typed_for_one_label_is_never_recorded_with_another(lo
 def test_the_button_of_the_chosen_label_records_it(login, rita, answered):
     send(login(rita), answered, label="non_covid", record="non_covid", reason="Scars", reason_for="non_covid")
     assert Review.objects.get().label == "non_covid"
+
+
+def test_the_page_that_a_refused_decision_shows_again_counts_as_a_look_at_the_case(login, rita, answered):
+    response = send(login(rita), answered, label="covid", reason="Only atelectasis", reason_for="non_covid")
+    assert "Anna Sample" in words(response)
+    assert Event.objects.get(action=Action.CASE_VIEWED, actor=rita).case_id == answered.case_id
 
 
 # --- one scan, one reader, once ---

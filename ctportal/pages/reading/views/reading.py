@@ -104,6 +104,7 @@ def _review(request: PersonRequest, pk: int) -> HttpResponse:
             return _go_on(request, scan, decided)
     if wants_json(request):
         return JsonResponse({"errors": form.errors.get_json_data(), "look_again": _look_again(form)}, status=status)
+    note_view(scan.case, request.user, reading=True)
     scans = _ready_scans(scan.case) or [scan]
     return render(request, "reading/read.html", reading_context(request.user, scan, scans, form), status=status)
 
