@@ -33,6 +33,7 @@ PASSING = [
     re.compile(rb'"seconds_left": \d+'),
     re.compile(rb"<time .*?</time>", re.DOTALL),
     re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"),
+    re.compile(rb"\d{1,2} \w{3} \d{4}, \d\d:\d\d"),
     re.compile(rb'"seconds": [0-9.e-]+'),
 ]
 
