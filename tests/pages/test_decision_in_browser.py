@@ -94,10 +94,24 @@ def test_choosing_the_models_label_again_confirms(enter, page, rita, answered):
     page.keyboard.press("Escape")
     page.keyboard.press("1")
     expect(record(page)).to_have_accessible_name("Confirm: COVID-19 C")
+    page.keyboard.press("Escape")
     page.keyboard.press("c")
     page.wait_for_url(re.compile(r":\d+/$"))
     review = Review.objects.get()
     assert (review.label, review.reason, review.agrees) == ("covid", "", True)
+
+
+def test_letters_typed_after_the_models_own_label_are_its_reason_and_no_keys(enter, page, rita, answered):
+    open_scan(enter, rita, answered)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("1")
+    page.keyboard.type("consolidation, next to exudate")
+    expect(page.locator("#reason")).to_have_value("consolidation, next to exudate")
+    expect(page.get_by_label("Close the case after this decision")).not_to_be_checked()
+    assert not Review.objects.exists()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(re.compile(r":\d+/$"))
+    assert (Review.objects.get().label, Review.objects.get().reason) == ("covid", "consolidation, next to exudate")
 
 
 def test_a_reason_stays_with_the_label_for_which_it_was_typed(enter, page, faults, rita, answered):
@@ -204,6 +218,7 @@ def test_a_second_click_goes_past_no_case_after_a_blinded_decision(enter, page, 
     open_scan(enter, otto, scan)
     page.wait_for_timeout(ARMED)
     page.keyboard.press("1")
+    page.keyboard.press("Escape")
     page.keyboard.press("c")
     page.wait_for_url(f"**/cases/{scan.case_id}/read/?scan={scan.pk}")
     page.get_by_role("link", name="Next case").last.dispatch_event("click")

@@ -34,9 +34,9 @@ export class Choice {
     this.#showOther();
   }
 
-  // Whoever types on must not press keys of the page.
-  focusReason() {
-    if (this.#reason.required) this.#reason.focus();
+  // Whoever chooses by key may type on: the letters belong to the reason, not to the page's keys.
+  focusReason({ byKey }) {
+    if (byKey || this.#reason.required) this.#reason.focus();
   }
 
   #swapReason() {

@@ -59,7 +59,7 @@ export function connectDecision(stack, answer) {
   form.addEventListener("click", (event) => {
     if (event.target.name !== "label") return; // also one that is chosen once more
     choice.refresh();
-    choice.focusReason();
+    choice.focusReason({ byKey: !event.isTrusted });
   });
   guard.addEventListener("change", showState);
   stack.addEventListener("answered", () => {
