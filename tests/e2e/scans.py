@@ -41,13 +41,14 @@ def real_scans(data: Path) -> ScansToSend:
     return ScansToSend(pictures=[covid[7], covid[-1], without[7]], series=series)
 
 
-def phantoms(folder: Path) -> ScansToSend:
-    pictures = [folder / f"phantom-{seed}.png" for seed in (1, 2, 3)]
-    for seed, path in enumerate(pictures, start=1):
-        path.write_bytes(phantom_picture(seed, opacities=0.8 if seed < 3 else 0.0))
+def phantoms(folder: Path, *, first: int = 1) -> ScansToSend:
+    """The same, drawn; another `first` gives pictures that are in no other patient's case."""
+    pictures = [folder / f"phantom-{seed}.png" for seed in range(first, first + 3)]
+    for number, path in enumerate(pictures):
+        path.write_bytes(phantom_picture(first + number, opacities=0.8 if number < 2 else 0.0))
     series = folder / "series"
     series.mkdir()
-    for number, data in enumerate(phantom_dicom(4, 8, 256, 0.7)):
+    for number, data in enumerate(phantom_dicom(first + 3, 8, 256, 0.7)):
         (series / f"{number:03}.dcm").write_bytes(data)
     return ScansToSend(pictures=pictures, series=series)
 

@@ -13,7 +13,10 @@ const UNREACHED =
 export function connectDecision(stack, answer) {
   connectNext();
   const form = document.getElementById("decision");
-  if (!form) return;
+  if (!form) {
+    addShortcut("c", "Only a reader of this site can decide", () => {}, "Decision"); // it must not open a new case here
+    return;
+  }
   const guard = new Guard(stack);
   const choice = new Choice(form, answer);
   const draft = new Draft(form);
