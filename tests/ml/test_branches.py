@@ -12,7 +12,7 @@ from ml.__main__ import main
 from ml.evaluation.metrics import auc
 from ml.images.data import Collection, read_collection
 from ml.images.preprocess import prepare
-from ml.model.artifact import load_artifact
+from ml.model.artifact import FORMAT_VERSION, load_artifact
 from ml.model.engine import load_engine
 from ml.model.features import Backbone, read_view
 from ml.model.head import LinearHead
@@ -199,7 +199,7 @@ def test_an_exported_model_answers_as_it_was_fitted(
     recipe: Recipe, fitted: Fitted, two_sets: Collection, tmp_path: Path
 ) -> None:
     artifact = export_fit(fitted.fit, recipe, two_sets, tmp_path / "model", name="branched", version="1")
-    assert json.loads((tmp_path / "model" / "artifact.json").read_text())["format_version"] == 3
+    assert json.loads((tmp_path / "model" / "artifact.json").read_text())["format_version"] == FORMAT_VERSION
     assert Topology.from_json(artifact.network) == fitted.fit.backbone.topology
     engine = load_engine(load_artifact(tmp_path / "model"), device="openvino")
     images = two_sets.images[::4]
