@@ -1,7 +1,7 @@
 """What a role allows. One table, asked by pages, API and commands alike."""
 
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -34,11 +34,6 @@ REFUSALS = {
     Right.CLOSE: "Only a reader or manager of this site can close or reopen a case.",
     Right.MANAGE: "Only a manager of this site can do this.",
 }
-
-
-class HasSite(Protocol):
-    @property
-    def site(self) -> Site: ...
 
 
 M = TypeVar("M", bound=models.Model)

@@ -30,7 +30,7 @@ from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
 from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
 from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
 from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answers
-from ctportal.pages.shared.requests import PersonRequest
+from ctportal.pages.shared.requests import PersonRequest, number
 
 HISTORY_LENGTH = 60
 
@@ -110,7 +110,7 @@ def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
 def join(request: PersonRequest, pk: int) -> HttpResponse:
     """The scans that were ticked become one, in the order of their numbers."""
     case = _fetch_case(request, pk)
-    wanted = [int(text) for text in request.POST.getlist("scan") if text.isdecimal() and len(text) < 16]
+    wanted = [found for text in request.POST.getlist("scan") if (found := number(text)) is not None]
     scans = list(case.scans.filter(pk__in=wanted).order_by("pk"))
     joined = join_scans(case=case, scans=scans, user=request.user, reason=request.POST.get("reason", ""))
     messages.success(request, f"Scan {joined.pk} holds the slices of {len(scans)} scans, which are withdrawn.")
