@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 Decision = Literal["covid", "non_covid", "uncertain", "unsuitable"]
+SuitabilityState = Literal["suitable", "unlike_training", "unsuitable"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Rules:
         slice, scan: calibrations; a scan of one slice is judged by `slice`.
         aggregation: of slices into a scan.
         suitable: suitability from which a slice counts, 0–1.
+        familiar: suitability from which a scan looks like those of the training hospitals, 0–1; between `suitable` and
+            it, a scan is judged as usual but said to be unlike the training data. 0 where a model knows no such state.
         map_scale: map value that shows at full strength.
     """
 
@@ -89,6 +92,7 @@ class Rules:
     scan: Calibration = Calibration()
     aggregation: Aggregation = Aggregation()
     suitable: float = 0.5
+    familiar: float = 0.0
     map_scale: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class Rules:
             "scan": vars(self.scan),
             "aggregation": vars(self.aggregation),
             "suitable": self.suitable,
+            "familiar": self.familiar,
             "map_scale": self.map_scale,
         }
 
@@ -106,12 +111,19 @@ class Rules:
             Calibration(**values["slice"]),
             Calibration(**values["scan"]),
             Aggregation(**values["aggregation"]),
-            values["suitable"],
-            values["map_scale"],
+            suitable=values["suitable"],
+            familiar=values.get("familiar", 0.0),
+            map_scale=values["map_scale"],
         )
 
     def calibration(self, slices: int) -> Calibration:
         return self.slice if slices == 1 else self.scan
+
+    def state(self, decision: str, suitability: float) -> SuitabilityState:
+        """Whether a scan can be judged, and whether its look is that of the training hospitals."""
+        if decision == "unsuitable":
+            return "unsuitable"
+        return "suitable" if suitability >= self.familiar else "unlike_training"
 
     def answer(self, logits: np.ndarray, suitability: np.ndarray) -> tuple[Decision, float, float, np.ndarray]:
         """Judge a scan.

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.images.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.model.artifact import Artifact
-from ml.model.decision import Decision, Rules
+from ml.model.decision import Decision, Rules, SuitabilityState
 from ml.model.experts import Experts
 from ml.model.suitability import Suitability
 from ml.model.topology import Topology
@@ -39,12 +39,16 @@ class SliceAnswer:
 
 @dataclass(frozen=True)
 class ScanAnswer:
-    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices."""
+    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices.
+
+    `suitability_state` says whether the scan looks like those of the training hospitals, see `Rules.state`.
+    """
 
     decision: Decision
     probability: float
     suitability: float
     slices: tuple[SliceAnswer, ...]
+    suitability_state: SuitabilityState = "suitable"
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Engine:
     """Answers for scans, from views to decisions.
 
     Example:
-        >>> engine = load_engine(load_artifact("ml/pretrained/resnet50-s3"))
+        >>> engine = load_engine(load_artifact("ml/pretrained/resnet152-astra"))
         >>> answer, = engine.predict([[view]])          # one scan of one slice, uint8 (H, W)
         >>> answer.decision, round(answer.probability, 2)
     """
@@ -146,6 +150,7 @@ class Engine:
                 SliceAnswer(float(p), float(w), s.suitability, self._visible(s.map))
                 for p, w, s in zip(alone, weights, slices, strict=True)
             ),
+            self.rules.state(decision, overall),
         )
 
     def _visible(self, map_: np.ndarray) -> np.ndarray:
