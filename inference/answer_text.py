@@ -14,6 +14,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.formatting import duration, probability, whole_share
 from cases.models import Decision
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, SliceAnswer
 
@@ -61,15 +62,6 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
     )
 
 
-def percent(probability: float) -> str:
-    """A model is never sure: what rounds to nothing or to certainty says so in words."""
-    if probability < 0.01:
-        return "less than 1 %"
-    if probability > 0.99:
-        return "more than 99 %"
-    return f"{probability:.0%}".replace("%", " %")
-
-
 def words_for_model(model: ModelVersion) -> str:
     return f"{model} (no longer in service)" if model.status == ModelStatus.RETIRED else str(model)
 
@@ -80,17 +72,10 @@ def words_for_timing(prediction: Prediction) -> str:
         return ""
     words = date_format(timezone.localtime(prediction.finished_at), "j M Y, H:i")
     if prediction.duration_ms is not None:
-        words += f", in {words_for_duration(prediction.duration_ms)}"
+        words += f", in {duration(prediction.duration_ms / 1000)}"
     if prediction.engine:
         words += f" on {ENGINES.get(prediction.engine, prediction.engine)}"
     return words
-
-
-def words_for_duration(milliseconds: int) -> str:
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds / 1000
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def slices_that_mattered(answers: Sequence[SliceAnswer], *, limit: int = MOST_SHOWN) -> list[SliceAnswer]:
@@ -123,12 +108,11 @@ def _waiting(prediction: Prediction) -> str:
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return "The model gives no answer for this scan, because it looks unlike those it knows. Please read it."
-    probability = percent(prediction.probability or 0.0)
-    words = f"The model puts the probability of COVID-19 at {probability}"
+    words = f"The model puts the probability of COVID-19 at {probability(prediction.probability or 0.0)}"
     bounds = _bounds(prediction)
     if bounds is None:
         return f"{words}."
-    low, high = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
+    low, high = (whole_share(bound) for bound in bounds)
     return {
         str(Decision.COVID): f"{words}; from {high} it answers “likely”.",
         str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.{_caution(prediction)}",

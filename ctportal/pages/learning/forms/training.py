@@ -4,8 +4,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.formatting import counted
 from accounts.models import User
-from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
 from learning.datasets.dataset_counts import counts_of
