@@ -8,9 +8,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from accounts.models import Event, IdempotentRequest
+from accounts.models import Event
 from cases.locks import lock_number
 from cases.models import Case, Patient, Review, Scan
+from ctportal.api.models import IdempotentRequest
 from ctportal.api.tasks import forget_receipts
 from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
