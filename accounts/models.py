@@ -46,7 +46,7 @@ class User(AbstractUser):
 
     @property
     def name_on_record(self) -> str:
-        """For lists of acts: names change and repeat, the user name beside tells who it was."""
+        """Names the person in lists of acts: display names change and repeat, so the user name is added."""
         full = self.get_full_name()
         return f"{full} ({self.username})" if full else self.username
 
