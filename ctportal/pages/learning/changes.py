@@ -78,7 +78,7 @@ def changes_of(comparison: Comparison, *, user: User) -> Changes:
 
 
 def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
-    """Scans of which a blinded reader, who may be a manager too, must not learn the label yet."""
+    """Returns the scans whose label a blinded reader, who may be a manager too, must not learn yet."""
     scans: list[Scan] = [row.scan for row in rows if row.scan is not None]
     return disclose(user, scans)
 

@@ -62,7 +62,7 @@ class Side:
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """One figure of both models, and the difference between them."""
+    """Holds one figure of both models, and the difference between them."""
 
     name: str
     meaning: str
@@ -200,6 +200,6 @@ def _more_or_fewer(value: float) -> str:
 
 
 def findings_of(comparison: Comparison) -> list[Finding]:
-    """Each promotion criterion with its own outcome where the comparison recorded it."""
+    """Returns each promotion criterion with its own outcome where the comparison recorded it."""
     found = read_figures(comparison.figures).gate.findings
     return list(found) or [Finding(comparison.passed, str(words)) for words in comparison.reasons]

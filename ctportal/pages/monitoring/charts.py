@@ -1,4 +1,4 @@
-"""The drawings of the monitoring page, made of its figures."""
+"""Draws the charts of the monitoring page from its figures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date

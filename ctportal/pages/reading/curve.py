@@ -1,4 +1,4 @@
-"""The course of the slices' probabilities through a series, as the geometry of a small drawing."""
+"""Draws the course of the slices' probabilities through a series, as the geometry of a small drawing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

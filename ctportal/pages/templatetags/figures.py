@@ -36,7 +36,7 @@ def shift_badge(state: str) -> dict[str, Any]:
 
 @register.filter
 def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
-    """Each cell with its column's name, which stands beside it where the table is stacked."""
+    """Gives each cell its column's name, which is shown beside it where the table is stacked."""
     return [list(zip(table.header, row, strict=True)) for row in table.rows]
 
 

@@ -70,7 +70,7 @@ class TrainingForm(forms.Form):
         return {name: value for name, value in chosen.items() if value not in (None, "")}
 
     def choice(self) -> dict[str, Any]:
-        """What `plan_training` and `request_training` take."""
+        """Returns what `plan_training` and `request_training` take."""
         found = self.cleaned_data
         return {
             "dataset": found["dataset"],
