@@ -41,7 +41,7 @@ class AnswerText:
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
-    """What to tell people of this prediction now.
+    """Puts into words what people should know of this prediction now.
 
     Asks the database only for the model version (select_related it) and, while it waits, for its place. Given the
     slice answers as well, it says how many of the slices the model could use.
@@ -67,7 +67,7 @@ def words_for_model(model: ModelVersion) -> str:
 
 
 def words_for_timing(prediction: Prediction) -> str:
-    """When, in the reader's time zone, how long it took and on what."""
+    """Says when, in the reader's time zone, how long it took and on what."""
     if prediction.finished_at is None:
         return ""
     words = date_format(timezone.localtime(prediction.finished_at), "j M Y, H:i")
@@ -79,7 +79,7 @@ def words_for_timing(prediction: Prediction) -> str:
 
 
 def slices_that_mattered(answers: Sequence[SliceAnswer], *, limit: int = MOST_SHOWN) -> list[SliceAnswer]:
-    """Those with the largest share in the scan's answer, most telling first; none of a lone slice's own."""
+    """Returns those with the largest share in the scan's answer, the largest first; none of a lone slice's own."""
     if len(answers) < 2:
         return []
     telling = [answer for answer in answers if answer.weight >= NOTEWORTHY_SHARE]
@@ -121,7 +121,7 @@ def _explanation(prediction: Prediction) -> str:
 
 
 def _caution(prediction: Prediction) -> str:
-    """The infection is the patient's, the lesion need not lie in this slice."""
+    """Warns that one slice may miss the lesion: the infection is the patient's."""
     return " One slice without a lesion does not rule it out." if prediction.scan.slice_count == 1 else ""
 
 
