@@ -33,7 +33,7 @@ WORDS = {
 
 
 def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Drift:
-    """Of the model's answers among the rows, of which there are `done`."""
+    """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
     score = _shift(*SCORE, reference.get("score"), scores)

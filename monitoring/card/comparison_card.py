@@ -16,7 +16,7 @@ NOT_YOURS = "It was compared with another model; only managers of all sites of t
 
 
 def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
-    """The newest: how it came in, and where it never challenged any, how it defended itself."""
+    """Shows the newest comparison: how it came in, and where it never challenged any, how it defended itself."""
     rows = Comparison.objects.filter(Q(challenger=model) | Q(champion=model)).select_related("champion", "challenger")
     mine = rows.filter(challenger=model).first() or rows.first()
     title = "Beside another model"

@@ -34,7 +34,7 @@ def figure_lines(metrics: Any) -> list[FigureLine]:
 
 
 def card_lines(card: Any) -> list[tuple[str, str]]:
-    """What the model's makers say of it, as pairs of name and text."""
+    """Returns what the model's makers say of it, as pairs of name and text."""
     if not isinstance(card, dict):
         return []
     return [(_words(name), _text(value)) for name, value in card.items() if value not in (None, "", [], {})]

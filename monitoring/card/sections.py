@@ -40,7 +40,7 @@ class CardTable:
 
 @dataclass(frozen=True)
 class CardSection:
-    """Shown in this order: paragraphs, facts (name and text), tables."""
+    """Holds, in the order in which they are shown, paragraphs, facts (name and text) and tables."""
 
     name: str  # stable, for anchors and the API
     title: str
