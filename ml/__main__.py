@@ -1,4 +1,4 @@
-"""The command line: `python -m ml COMMAND --help`.
+"""Parses the command line: `python -m ml COMMAND --help`.
 
 Labelled folders hold a `manifest.csv` with the columns file,label,group and, where known, scan, block and sha256:
 `group` is the patient, never on both sides of a split; `scan` is what is judged together, by default the group.
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Returns the whole command line."""
     top = argparse.ArgumentParser(
         prog="python -m ml", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -356,7 +356,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _paired_difference(collection: Collection, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the second's AUC minus the first's, whole groups drawn with replacement."""
+    """Returns the 95 % interval of the second's AUC minus the first's, whole groups drawn with replacement."""
     rng = np.random.default_rng(0)
     _, number = np.unique(collection.groups, return_inverse=True)
     members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
