@@ -1,4 +1,4 @@
-"""The model's answer in words: never a bare number, never surer than the model, in every state."""
+"""Tests the model's answer in words: never a bare number, never surer than the model, in every state."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The shipped model, the real engine: from an upload to a stored answer."""
+"""Tests the shipped model with the real engine: from an upload to a stored answer."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the promotion criteria find, in sentences with figures."""
+"""Tests what the promotion criteria find, in sentences with figures."""
 
 from dataclasses import replace
 from typing import Any

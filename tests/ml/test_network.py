@@ -1,4 +1,4 @@
-"""The network in Keras and in OpenVINO."""
+"""Tests the network in Keras and in OpenVINO."""
 
 import json
 
