@@ -26,7 +26,7 @@ the way through:
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
   python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
   python -m ml evaluate --model runs/first/model --data OTHER --report r.html figures, curves and worst misses
-  python -m ml predict --model ml/pretrained/resnet50-s3 slice.png --json     answer for one picture or series
+  python -m ml predict --model ml/pretrained/resnet152-astra slice.png --json     answer for one picture or series
   python -m ml export --run runs/first --out MODEL --name my-model            a folder that the portal can register
   python -m ml compare --model A B --data DATA                                two models on the same images
   python -m ml sweep --data DATA --depths 18 34 50 --out runs/sweep           many settings, one table
@@ -143,9 +143,10 @@ def parser() -> argparse.ArgumentParser:
     recipe_options(model)
     model.add_argument("--out", type=Path, required=True, help="folder of the artefact")
     model.add_argument("--work", type=Path, default=Path("runs/model"), help="keeps features and folds (runs/model)")
-    model.add_argument("--version", default="1.2.0", help="of the model")
+    model.add_argument("--version", default="2.0.0", help="of the model")
     model.set_defaults(mode="branches")
     model.add_argument("--stress", type=Path, action="append", default=[], help="labelled folder that is only tested")
+    model.add_argument("--lesions", type=Path, help="folder with images/ and masks/ that the map is held against")
     model.add_argument("--baseline", default="", help="ImageNet weights of ResNet-50, for the comparison")
 
     retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))

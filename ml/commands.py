@@ -254,6 +254,7 @@ def model(options: argparse.Namespace) -> Result:
         work=options.work,
         version=options.version,
         stress=options.stress,
+        maps=options.lesions,
         baseline=options.baseline,
         quiet=options.quiet,
     )

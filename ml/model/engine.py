@@ -11,6 +11,7 @@ import numpy as np
 
 from ml.images.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.model.artifact import Artifact
+from ml.model.cells import covered, in_lungs, smoothed, top_means
 from ml.model.decision import Decision, Rules, SuitabilityState
 from ml.model.experts import Experts
 from ml.model.suitability import Suitability
@@ -85,6 +86,7 @@ class Engine:
         self.preprocessing = Preprocessing.from_json(artifact.preprocessing)
         self.rules = Rules.from_json(artifact.thresholds)
         self._suitability = suitability
+        self._top = Topology.from_json(artifact.network).top
 
     def predict(self, scans: Sequence[Sequence[np.ndarray]]) -> list[ScanAnswer | ScanFailure]:
         """Judge scans.
@@ -99,12 +101,12 @@ class Engine:
         outputs: list[list[_SliceOutput]] = [[] for _ in scans]
         failures: dict[int, ScanFailure] = {}
         for batch in _batches(self._prepared(scans, failures), self.batch):
-            features, maps = self._run([prepared for _, prepared in batch])
+            features, maps, logits = self._run([prepared for _, prepared in batch])
             found = np.array([prepared.framing.lungs_found for _, prepared in batch])
             suitability = self._suitability.score(features, found)
-            for (number, prepared), map_, score in zip(batch, maps, suitability, strict=True):
+            for (number, prepared), map_, logit, score in zip(batch, maps, logits, suitability, strict=True):
                 shown = register(np.maximum(map_, 0.0), prepared.framing, long_side=MAP_SIDE)
-                outputs[number].append(_SliceOutput(float(map_.mean()), float(score), shown))
+                outputs[number].append(_SliceOutput(float(logit), float(score), shown))
         return [
             failures[number] if number in failures else self._answer(slices) for number, slices in enumerate(outputs)
         ]
@@ -112,14 +114,24 @@ class Engine:
     def network_map(self, view: np.ndarray) -> np.ndarray:
         """The signed class-activation map of one view, laid over the whole of it, in logits; for research."""
         prepared = prepare(view, self.preprocessing)
-        _, maps = self._run([prepared])
+        _, maps, _ = self._run([prepared])
         return register(maps[0], prepared.framing, long_side=MAP_SIDE)
 
-    def _run(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray]:
-        """Features `(N, F)` and the heads' mixed maps `(N, h, w)`, whose means are the logits."""
-        features, maps = self.network.run(np.stack([p.pixels for p in batch]), np.stack([p.lungs for p in batch]))
+    def _run(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features `(N, F)`, the heads' mixed maps `(N, h, w)` and the logits `(N,)`.
+
+        The logits are the maps' means or, where the head judges cells, those of the highest cells; then nothing outside
+        of the lungs is in the map.
+        """
+        lungs = np.stack([p.lungs for p in batch])
+        features, maps = self.network.run(np.stack([p.pixels for p in batch]), lungs)
         shares = self._experts.shares(features, np.stack([p.statistics for p in batch]))
-        return features, np.einsum("ne,nehw->nhw", shares, maps)
+        mixed = np.einsum("ne,nehw->nhw", shares, maps)
+        if not self._top:
+            return features, mixed, mixed.mean(axis=(1, 2))
+        mixed = smoothed(mixed)
+        cover = covered(lungs, mixed.shape[1:])
+        return features, mixed * cover, top_means(mixed, in_lungs(cover), self._top)
 
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from ml.atomic_write import replacing
 from ml.images.data import Image
 from ml.images.dicom import to_views
 from ml.images.perturb import Change
-from ml.images.preprocess import Preprocessing, prepare
-from ml.model.engine import OpenVinoNetwork
+from ml.images.preprocess import Prepared, Preprocessing, attention, prepare
+from ml.model.cells import Cells, covered
+from ml.model.engine import OpenVinoNetwork, available_cpus
+from ml.model.experts import Experts
 from ml.model.topology import Topology, fold_grey, is_backbone
 from ml.progress import Progress
 
@@ -29,11 +31,20 @@ def read_view(image: Image) -> np.ndarray:
 
 class Described(NamedTuple):
     """Of N pictures: pooled features, float32 `(N, F)`; statistics, float32 `(N, K)`, from `ml.images.acquisition`;
-    whether lungs were found, bool `(N,)`."""
+    whether lungs were found, bool `(N,)`; and their cells where the head judges cells, of which `top` count."""
 
     features: np.ndarray
     statistics: np.ndarray
     lungs_found: np.ndarray
+    cells: Cells | None = None
+    top: float = 0.0
+
+    def logits(self, experts: Experts, rows: np.ndarray | None = None) -> np.ndarray:
+        """What heads say of these rows, or of all, float `(N,)`."""
+        rows = np.arange(len(self.features)) if rows is None else rows
+        if self.cells is None:
+            return experts.logits(self.features[rows], self.statistics[rows])
+        return self.cells.take(rows).logits(experts.heads[0], self.top)
 
 
 class Backbone:
@@ -60,6 +71,7 @@ class Backbone:
         self.weights = {name: value for name, value in fold_grey(weights).items() if is_backbone(name)}
         self._threads = threads
         self._network: OpenVinoNetwork | None = None
+        self._stage: Any = None
         self.key = network_digest(topology, preprocessing, self.weights, store=3)
 
     def features(self, images: Sequence[Image], *, quiet: bool = False, title: str = "features") -> np.ndarray:
@@ -88,33 +100,66 @@ class Backbone:
             folder / f"{image.sha256}{changed_by and '-' + changed_by}.npy" if folder else None for image in images
         ]
         found: dict[int, np.ndarray] = {}
+        cells: dict[int, np.ndarray | Path] = {}
         for position, path in enumerate(paths):
-            if path is not None and path.is_file():
+            if path is not None and path.is_file() and (not self.topology.top or _cells_path(path).is_file()):
                 found[position] = np.load(path, allow_pickle=False)
+                cells[position] = _cells_path(path)
         missing = [position for position in range(len(images)) if position not in found]
         progress = Progress(title, len(missing), quiet=quiet)
         for start in range(0, len(missing), _BATCH):
             chunk = missing[start : start + _BATCH]
             views = [read_view(images[position]) for position in chunk]
-            rows = np.column_stack(self.of_views([change(view) for view in views] if change else views))
-            for position, row in zip(chunk, rows, strict=True):
-                found[position] = row
-                _keep(paths[position], row)
+            seen = self.of_views([change(view) for view in views] if change else views)
+            rows = np.column_stack((seen.features, seen.statistics, seen.lungs_found))
+            for number, position in enumerate(chunk):
+                found[position], path = rows[number], paths[position]
+                if seen.cells is not None:
+                    cells[position] = seen.cells.keep(number, _cells_path(path)) if path else seen.cells.whole(number)
+                _keep(path, rows[number])
             progress.advance(len(chunk))
         stacked = np.stack([found[position] for position in range(len(images))]).astype(np.float32)
         features, statistics, lungs = np.split(stacked, [self.topology.features, -1], axis=1)
-        return Described(features, statistics, lungs[:, 0] > 0)
+        held = Cells([cells[position] for position in range(len(images))]) if self.topology.top else None
+        return Described(features, statistics, lungs[:, 0] > 0, held, self.topology.top)
 
     def of_views(self, views: Sequence[np.ndarray]) -> Described:
         """The same of views, uint8 `(H, W)` each."""
         parts, statistics, found = [], [], []
+        cells: list[np.ndarray] = []
         for start in range(0, len(views), _BATCH):
             prepared = [prepare(view, self.preprocessing) for view in views[start : start + _BATCH]]
-            features, _ = self._run(np.stack([p.pixels for p in prepared]), np.stack([p.lungs for p in prepared]))
+            if self.topology.top:
+                features, of_batch = self._run_cells(prepared)
+                cells += list(of_batch)
+            else:
+                features, _ = self._run(np.stack([p.pixels for p in prepared]), np.stack([p.lungs for p in prepared]))
             parts.append(features)
             statistics += [p.statistics for p in prepared]
             found += [p.framing.lungs_found for p in prepared]
-        return Described(np.concatenate(parts), np.stack(statistics), np.array(found))
+        held = Cells(cells) if self.topology.top else None
+        return Described(np.concatenate(parts), np.stack(statistics), np.array(found), held, self.topology.top)
+
+    def _run_cells(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled features `(N, F)` and cells with how far each is lung, float16 `(N, h, w, C + 1)`."""
+        import openvino as ov
+
+        from ml.model.graph import build_stage
+
+        settings = self.preprocessing
+        size = {"height": settings.height, "width": settings.width}
+        if self._stage is None:
+            graph = build_stage(self.topology, self.weights, self.topology.last, **size)
+            threads = self._threads or available_cpus()
+            precision = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+            self._stage = ov.Core().compile_model(graph, "CPU", precision)
+        lungs = np.stack([p.lungs for p in batch])
+        pixels = np.stack([p.pixels for p in batch])[:, None].astype(np.float32)
+        maps = self._stage([pixels])["stage"]
+        grid = self.topology.grid(**size)
+        features = np.einsum("nchw,nhw->nc", maps, attention(lungs, grid, settings))
+        cells = np.concatenate([maps.transpose(0, 2, 3, 1), covered(lungs, grid)[..., None]], axis=-1)
+        return features, cells.astype(np.float16)
 
     def _run(self, pixels: np.ndarray, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._network is None:
@@ -136,6 +181,10 @@ def network_digest(
     for name in sorted(weights):
         hasher.update(name.encode() + np.ascontiguousarray(weights[name], np.float32).tobytes())
     return hasher.hexdigest()
+
+
+def _cells_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-cells.npy")
 
 
 def _keep(path: Path | None, row: np.ndarray) -> None:

@@ -84,7 +84,8 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
 
     Returns:
         A model from `image` `(N, 1, height, width)` float32, 0–255, and `attention` `(N, h, w)`, sum 1, to `features`
-        `(N, F)` and `map` `(N, E, h, w)`, whose means are the heads' logits; see `ml.model.resnet.build_resnet`.
+        `(N, F)` and `map` `(N, E, h, w)`, whose means are the heads' logits, or, where the head judges cells, the
+        cells' logits; see `ml.model.resnet.build_resnet`.
     """
     rows, columns = topology.grid(height, width)
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
@@ -104,7 +105,8 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
         part = _repeated(part, factor)
         total = part if total is None else ops.add(total, part)
         start += size
-    total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))
+    if not topology.top:
+        total = ops.multiply(ops.multiply(total, share), ops.constant(np.float32(rows * columns)))
     total = ops.add(total, ops.constant(bias.reshape(1, -1, 1, 1)))
     features = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
     return _named([image, attention], {"features": features, "map": total})
@@ -136,6 +138,16 @@ def _fourth_power(square: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
     cube = ops.multiply(ops.multiply(root, root), root)
     part = ops.convolution(ops.divide(fourth, cube), kernel, [1, 1], [0, 0], [0, 0], [1, 1])
     return ops.squeeze(ops.divide(pooled, cube), across), part
+
+
+def build_stage(
+    topology: Topology, weights: Mapping[str, np.ndarray], stage: int, *, height: int, width: int
+) -> ov.Model:
+    """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
+    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
+    centred = ops.subtract(image, ops.constant(np.float32(topology.centre)))
+    tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
+    return _named([image], {"stage": walk(tapped, GraphBuilder(weights), centred)[stage]})
 
 
 def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:

@@ -83,7 +83,8 @@ class PooledHead(keras.layers.Layer):
         kept = keras.random.dropout(features, self.rate, seed=self.noise) if training and self.rate else features
         cells = int(attention.shape[1]) * int(attention.shape[2])
         logit = ops.matmul(kept, self.kernel) + self.bias
-        maps = total * ops.expand_dims(attention, 1) * cells + self.bias[:, None, None]
+        part = total if self.topology.top else total * ops.expand_dims(attention, 1) * cells
+        maps = part + self.bias[:, None, None]
         return {"features": features, "logit": logit, "map": maps}
 
     def _mean(self, output: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
@@ -141,6 +142,7 @@ def build_resnet(
         A model with two inputs, `image` `(N, height, width, 1)` float32, 0–255, and `attention` `(N, h, w)`, how much
         each cell counts in pooling, sum 1 (all cells alike is global average pooling). It returns a dictionary:
         `features` `(N, F)`, `logit` `(N, E)` and `map` `(N, E, h, w)`, class-activation maps with the logits as means.
+        Where the topology's head judges cells, `map` holds their logits, and `logit` is that of the pooled features.
     """
     if height % 32 or width % 32:
         raise ValueError(f"Height and width are multiples of 32 pixels. Received: {height}×{width}")

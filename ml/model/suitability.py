@@ -43,8 +43,12 @@ class Suitability:
 
     def score(self, features: np.ndarray, lungs_found: np.ndarray) -> np.ndarray:
         """Suitability, 0–1, of features `(N, F)`; 0.5 at the limit. `lungs_found`: bool `(N,)`."""
+        return self.score_of(self.distances(features), lungs_found)
+
+    def score_of(self, distances: np.ndarray, lungs_found: np.ndarray) -> np.ndarray:
+        """Suitability, 0–1, of distances `(N, 2)`."""
         limits = self.limits[np.asarray(lungs_found).astype(int)]
-        ratio = (self.distances(features) / limits).max(axis=1)
+        ratio = (distances / limits).max(axis=1)
         return 1.0 / (1.0 + np.exp(np.clip(8.0 * (ratio - 1.0), -60, 60)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -44,6 +44,8 @@ class Topology:
         branches: how many copies the last blocks of the last stage have, each tuned for one data set; what they put out
             stands side by side, so that the last stage has as many times its channels. 1 is a plain ResNet.
         branch_blocks: how many blocks make a branch; the others, the trunk, serve all.
+        top: share of the cells in the lungs whose highest logits make a picture's logit (`ml.model.cells`); 0: the head
+            reads pooled features, and the logit is the map's mean.
     """
 
     architecture: str = "resnet50"
@@ -52,6 +54,7 @@ class Topology:
     width: int = 64
     branches: int = 1
     branch_blocks: int = 2
+    top: float = 0.0
 
     def __post_init__(self) -> None:
         if self.architecture not in BLOCKS:
@@ -71,6 +74,11 @@ class Topology:
         if self.branches > 1 and (last[0] or not last[-1] or last != sorted(last)):
             raise ValueError(
                 f"Branches go with taps of earlier stages, then taps of the last one. Received: {self.taps!r}"
+            )
+        if not 0 <= self.top <= 1 or (self.top and (self.branches > 1 or self.taps != (str(self.last),))):
+            raise ValueError(
+                f"A head that judges cells reads the last stage's mean alone, and a share of 0 to 1 of them counts. "
+                f"Received: {self.top} of {self.taps!r}"
             )
 
     @property
@@ -144,6 +152,7 @@ class Topology:
             "width": self.width,
             "branches": self.branches,
             "branch_blocks": self.branch_blocks,
+            "top": self.top,
         }
 
     @classmethod
@@ -155,6 +164,7 @@ class Topology:
             values.get("width", 64),
             values.get("branches", 1),
             values.get("branch_blocks", 2),
+            values.get("top", 0.0),
         )
 
 

@@ -21,10 +21,12 @@ from ml.model.features import Backbone, Described
 from ml.model.head import LinearHead, fit_ridge, sample_weights
 from ml.model.source_router import COPY_WEIGHT, Gate, fit_gate
 from ml.model.suitability import Suitability, fit_suitability, set_limits
+from ml.training.cell_head import fit_cell_head
 from ml.training.recipe import Recipe
 
 INNER_FOLDS = 5
 GATE_COPIES = 2  # augmented copies of each image that the gate learns from, where the recipe has any
+_UNFAMILIAR = 0.05  # share of the training hospitals' own pictures that may be called unlike them
 EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its own
 
 
@@ -32,7 +34,9 @@ EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its
 class HeldOut:
     """Logits of training images, each from heads that had not seen its group; `parts` names the held-out stretch.
 
-    `scans` names the scan of each logit where they are not those of all training images, in order.
+    `scans` names the scan of each logit where they are not those of all training images, in order. `by_hospital` says
+    that whole hospitals were held out; `familiar` is the suitability that nineteen in twenty pictures of the training
+    hospitals reach.
     """
 
     logits: np.ndarray
@@ -40,6 +44,8 @@ class HeldOut:
     penalty: float
     suitability: Suitability
     scans: np.ndarray | None = None
+    by_hospital: bool = False
+    familiar: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class HeadFit:
         """`logits` and `suitability` `(N,)` of a collection's images, and the `rules` to judge them by."""
         seen = self.backbone.describe(collection.images, quiet=quiet)
         return {
-            "logits": self.head.logits(seen.features, seen.statistics),
+            "logits": seen.logits(self.head),
             "suitability": self.suitability.score(seen.features, seen.lungs_found),
             "rules": self.rules,
         }
@@ -115,8 +121,9 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     everything = np.arange(len(seen.features))
     experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gate(everything))
     rules = _hospital_rules(material, held_out)
-    scale = map_scale(experts.logits(seen.features, seen.statistics), collection.labels)
-    return HeadFit(backbone, experts, replace(rules, map_scale=scale), held_out.suitability, held_out)
+    scale = map_scale(seen.logits(experts), collection.labels, judges_cells=recipe.topology.top > 0)
+    rules = replace(rules, map_scale=scale, familiar=held_out.familiar)
+    return HeadFit(backbone, experts, rules, held_out.suitability, held_out)
 
 
 def held_out_rules(recipe: Recipe, collection: Collection, logits: np.ndarray) -> Rules:
@@ -127,7 +134,8 @@ def held_out_rules(recipe: Recipe, collection: Collection, logits: np.ndarray) -
 
 
 def _sets(recipe: Recipe, collection: Collection) -> np.ndarray:
-    return np.full(len(collection.images), "all") if recipe.joint else expert_sets(collection)
+    one = recipe.joint or recipe.topology.top > 0
+    return np.full(len(collection.images), "all") if one else expert_sets(collection)
 
 
 def expert_sets(collection: Collection) -> np.ndarray:
@@ -192,6 +200,9 @@ class _Material:
         labels, scans, sources = collection.labels[rows], collection.scans[rows], collection.sources[rows]
         shown = collection.weights[rows]
         weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power, shown=shown)
+        if self.seen.cells is not None:
+            cells, seed = self.seen.cells.take(rows), self.recipe.seed
+            return [(fit_cell_head(cells, labels, weights, penalty, seed=seed),) for penalty in penalties]
         stacked = np.concatenate([part.features[rows] for part in (self.seen, *self.copies)])
         labels, weights = np.tile(labels, times), np.tile(weights, times) / times
         if len(self.names) == 1:
@@ -205,22 +216,33 @@ class _Material:
 
 
 def _held_out(material: _Material) -> HeldOut:
-    """What heads, gates and suitability say of images whose groups they have not seen."""
+    """What heads, gates and suitability say of images whose groups they have not seen.
+
+    A joint recipe with one penalty has nothing to choose within a hospital, so whole hospitals are held out.
+    """
     collection, seen, recipe = material.collection, material.seen, material.recipe
-    features = seen.features
-    logits, distances = np.zeros((len(recipe.penalties), len(features))), np.zeros((len(features), 2))
-    parts = np.empty(len(features), dtype=object)
-    first = features[:, : recipe.topology.leading_means]
-    for fold in inner_folds(collection, recipe.seed):
+    logits, distances = np.zeros((len(recipe.penalties), len(seen.features))), np.zeros((len(seen.features), 2))
+    parts = np.empty(len(seen.features), dtype=object)
+    first = seen.features[:, : recipe.topology.leading_means]
+    by_hospital = recipe.joint and len(recipe.penalties) == 1 and len(set(collection.sources)) > 1
+    inner = inner_folds(collection, recipe.seed)
+    for fold in hospital_folds(collection) if by_hospital else inner:
         gate = material.gate(fold.train)
         for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):
-            logits[number, fold.test] = Experts(heads, gate).logits(features[fold.test], seen.statistics[fold.test])
+            logits[number, fold.test] = seen.logits(Experts(heads, gate), fold.test)
         distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
         parts[fold.test] = fold.name
     clear = collection.weights == 1.0
     best = _best_penalty(logits[:, clear], collection.labels[clear], parts[clear])
     suitability = set_limits(fit_suitability(first), distances)
-    return HeldOut(logits[best], parts.astype(str), recipe.penalties[best], suitability)
+    if by_hospital:
+        for fold in inner:
+            distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
+    known = suitability.score_of(distances, seen.lungs_found)
+    familiar = max(Rules().suitable, float(np.quantile(known, _UNFAMILIAR)))
+    return HeldOut(
+        logits[best], parts.astype(str), recipe.penalties[best], suitability, by_hospital=by_hospital, familiar=familiar
+    )
 
 
 def hospital_folds(collection: Collection) -> list[Fold]:
@@ -239,9 +261,9 @@ def _hospital_rules(material: _Material, held_out: HeldOut) -> Rules:
     clear = np.flatnonzero(collection.weights == 1.0)
     logits = held_out.logits.copy()
     hospitals = hospital_folds(collection) if recipe.joint else []
-    for fold in hospitals:
+    for fold in [] if held_out.by_hospital else hospitals:
         (heads,) = material.fit(fold.train, (held_out.penalty,))
-        logits[fold.test] = heads[0].logits(material.seen.features[fold.test])
+        logits[fold.test] = material.seen.logits(Experts(heads), fold.test)
     balance = _alike(collection.sources[clear]) if hospitals else None
     return fit_rules(
         logits[clear],
@@ -276,7 +298,10 @@ def _importance(recipe: Recipe) -> np.ndarray | None:
     return np.repeat(shares / sizes, sizes)
 
 
-def map_scale(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Map value shown at full strength: four times the logit `(N,)` that only one in twenty positives exceeds."""
+def map_scale(logits: np.ndarray, labels: np.ndarray, *, judges_cells: bool = False) -> float:
+    """Map value shown at full strength: four times the logit `(N,)` that only one in twenty positives exceeds.
+
+    Where the head judges cells, a logit is that of the highest cells already, and is taken once.
+    """
     strong = float(np.quantile(logits[labels == 1], 0.95)) if (labels == 1).any() else 1.0
-    return max(4.0 * strong, 1e-3)
+    return max((1.0 if judges_cells else 4.0) * strong, 1e-3)

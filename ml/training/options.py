@@ -23,6 +23,7 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
     group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread or 4:peak")
+    group.add_argument("--top", type=float, default=0.0, help="judge cells; this share of the highest makes the answer")
     group.add_argument("--tap-weights", type=float, nargs="+", help="share of each tap; default with --taps: by size")
     group.add_argument(
         "--weights",
@@ -75,7 +76,9 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
     weights = tuple(options.tap_weights or (base.tap_weights if same and not options.taps else ()))
     return Recipe(
         tap_weights=weights,
-        topology=Topology(options.architecture, options.stages, taps, branch_blocks=options.branch_blocks),
+        topology=Topology(
+            options.architecture, options.stages, taps, branch_blocks=options.branch_blocks, top=options.top
+        ),
         preprocessing=Preprocessing(
             height=options.height,
             width=options.width,

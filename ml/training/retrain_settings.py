@@ -75,6 +75,8 @@ def recipe_of(settings: RetrainSettings, parent: Artifact | None, *, images: int
     recipe = replace(recipe, mode=settings.method, seed=settings.seed)
     if settings.method == "head":
         return recipe
+    # A network is trained through pooled features: no label says which cells are diseased.
+    recipe = replace(recipe, topology=replace(recipe.topology, top=0.0))
     given = {name: getattr(settings, name) for name in _TUNED if getattr(settings, name) is not None}
     tuning = replace(recipe.finetuning, **given)
     steps = max(1, images // max(1, tuning.batch))

@@ -35,7 +35,7 @@ def robustness_table(
         seen = backbone.describe(
             collection.images, change=change, changed_by="" if change is None else _slug(name), quiet=quiet, title=name
         )
-        probabilities = rules.slice.probability(head.logits(seen.features, seen.statistics))
+        probabilities = rules.slice.probability(seen.logits(head))
         positive = probabilities >= rules.slice.operating_point
         labels = collection.labels
         rows.append({

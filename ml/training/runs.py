@@ -6,6 +6,7 @@ import datetime
 import json
 import platform
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from ml.evaluation.evaluate import run_model, summarise, summarise_logits
 from ml.evaluation.report import plot_history, write_report
 from ml.images.data import LEAKS, Collection, DataError, assert_group_safe, folds
 from ml.model.artifact import Artifact, finite, save_artifact
-from ml.model.engine import load_engine
+from ml.model.engine import Engine, load_engine
 from ml.model.features import Backbone
 from ml.progress import say
 from ml.training.crossval import FitTrial, cross_validate
@@ -130,6 +131,22 @@ def export_fit(
         **provenance(train, views, held.logits, scans, fitted.rules),
     }
     return save_artifact(folder, description=description, weights=fitted.weights())
+
+
+def engine_of(fitted: HeadFit) -> Engine:
+    """An engine that answers as the fitted model's artefact will."""
+    with tempfile.TemporaryDirectory() as folder:
+        backbone = fitted.backbone
+        description = {
+            "name": "unnamed",
+            "version": "0",
+            "architecture": backbone.topology.architecture,
+            "network": backbone.topology.to_json(),
+            "preprocessing": backbone.preprocessing.to_json(),
+            "thresholds": fitted.rules.to_json(),
+            "metrics": {},
+        }
+        return load_engine(save_artifact(Path(folder), description=description, weights=fitted.weights()))
 
 
 def code_version() -> dict[str, str]:

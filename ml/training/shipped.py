@@ -14,9 +14,10 @@ import numpy as np
 from ml.atomic_write import write_json
 from ml.evaluation.baselines import Histograms
 from ml.evaluation.evaluate import summarise_logits
+from ml.evaluation.maps import evaluate_maps
 from ml.images.data import Collection, folds, joined, read_collection
 from ml.images.preprocess import prepare
-from ml.model.artifact import finite, write_weights
+from ml.model.artifact import Artifact, finite, write_weights
 from ml.model.features import Backbone, read_view
 from ml.model.quantise import is_quantised, quantise
 from ml.model.topology import Topology
@@ -26,10 +27,18 @@ from ml.training.crossval import FitTrial, baselines, cross_validate
 from ml.training.fit import Fit, HeadFit, make_backbone, stored_weights
 from ml.training.recipe import Recipe
 from ml.training.robustness import cross_data, foreign_table, robustness_table
-from ml.training.runs import FEATURES, export_fit, frozen_fit
+from ml.training.runs import FEATURES, engine_of, export_fit, frozen_fit
 
 EVERY = 10
 RANDOM_SEEDS = 5
+CLAIM = (
+    "Trained to see opacities as in COVID-19 pneumonia on single slices of chest CT at two hospitals; not trained to "
+    "tell them from the opacities of other diseases."
+)
+LIMITS = (
+    "Other pneumonias, fibrosis, oedema and tumours can look alike and often come out positive; slices of infected "
+    "patients without a visible opacity come out negative."
+)
 CALIBRATION_IMAGES = 24  # of each hospital, for the ranges of the 8-bit network
 
 
@@ -41,6 +50,7 @@ def build_model(
     work: Path,
     version: str,
     stress: Sequence[Path] = (),
+    maps: Path | None = None,
     baseline: str = "",
     quiet: bool = False,
 ) -> tuple[str, dict[str, Any]]:
@@ -53,6 +63,7 @@ def build_model(
         work: keeps features and every finished step.
         version: of the model.
         stress: labelled folders that are tested and never trained on.
+        maps: folder of slices with lesion masks, which the map is held against; None: the map is not shown by default.
         baseline: weights of the ResNet-50 whose frozen features a support vector machine reads for comparison; empty:
             the model's own backbone.
 
@@ -72,24 +83,74 @@ def build_model(
         backbone.features(part.images, quiet=quiet, title=f"features of {part.name}")
         frozen.features(part.images, quiet=quiet, title=f"baseline features of {part.name}")
     step = _Steps(work, recipe, backbone, everything, quiet)
-    fit = frozen_fit(recipe, backbone, work)
+    fit = _remembered(frozen_fit(recipe, backbone, work))
     tables: dict[str, Any] = {"cross_validation": {}, "cross_data": {}}
     tables["cross_data"] = step("cross-data", lambda: _cross_data(recipe, fit, backbone, frozen, parts, tested, quiet))
+    fitted = fit(everything, quiet)
+    tables["held_out"] = step("held-out", lambda: _held_out(recipe, fitted, everything))
+
+    def export() -> Artifact:
+        return export_fit(
+            fitted, recipe, everything, out, name=out.name, version=version, metrics=finite(_without_rows(tables)),
+            card=_card(tables, fitted, maps, quiet=quiet),
+        )  # fmt: skip
+
+    export()  # the tables take long, and what is there already can be looked at
     for part in parts:
         others = [other for other in parts if other is not part]
         tables["cross_validation"] |= _cross_validations(step, recipe, FitTrial(fit, backbone, frozen), part, others)
-    fitted = fit(everything, quiet)
     tables["robustness"] = step("robustness", lambda: _robustness(recipe, fit, parts, quiet))
     tables["foreign"] = step("foreign", lambda: foreign_table(fitted.backbone, fitted.suitability, fitted.rules))
-    tables["held_out"] = step("held-out", lambda: _held_out(recipe, fitted, everything))
-    artifact = export_fit(
-        fitted, recipe, everything, out, name=out.name, version=version, metrics=finite(_without_rows(tables)),
-        card={"data_licences": "CC BY-NC-SA 4.0 and research use; see docs/model-card.md"},
-    )  # fmt: skip
+    artifact = export()
     text = card_tables(tables)
     (work / "tables.md").write_text(text)
     say(f"{artifact.name} {artifact.version}: {artifact.sha256[:12]}", quiet=quiet)
     return text, {"model": {"name": artifact.name, "sha256": artifact.sha256}, **_without_rows(tables)}
+
+
+def _remembered(fit: Fit) -> Fit:
+    """Fits a collection once, however often it is asked for."""
+    done: dict[str, HeadFit] = {}
+
+    def fitted(collection: Collection, quiet: bool) -> HeadFit:
+        key = collection.digest()
+        if key not in done:
+            done[key] = fit(collection, quiet)
+        return done[key]
+
+    return fitted
+
+
+def _card(tables: dict[str, Any], fitted: HeadFit, maps: Path | None, *, quiet: bool) -> dict[str, Any]:
+    """What the portal says of the model: what it claims, where it holds, and whether its map is shown."""
+    hospitals = [
+        {
+            "name": name,
+            **{key: figures[key] for key in ("auc", "sensitivity", "specificity", "false_negatives", "positives")},
+        }
+        for name, figures in tables["held_out"].get("by_hospital", {}).items()
+    ]
+    return {
+        "data_licences": "CC BY-NC-SA 4.0, CC BY-NC-ND 3.0 and research use; weights MIT; see docs/model-card.md",
+        "claim": CLAIM,
+        "limits": LIMITS,
+        "hospitals": hospitals,
+        "maps": _map_figures(fitted, maps, quiet=quiet),
+    }
+
+
+def _map_figures(fitted: HeadFit, folder: Path | None, *, quiet: bool) -> dict[str, Any]:
+    """Whether the map points at disease enough to be shown without being asked for, and its figures."""
+    if folder is None:
+        return {"shown_by_default": False, "reason": "The map was not held against a doctor's lesion masks."}
+    say(f"maps on {folder.name} ...", quiet=quiet)
+    figures = evaluate_maps(engine_of(fitted), folder)
+    reason = (
+        f"On {figures['slices']} slices with a doctor's lesion masks, the map is {figures['mean_ratio']:.1f} times as "
+        f"strong in lesions as chance, and its highest place is in a lesion in {figures['peaks_inside']:.0%} of them."
+    )
+    kept = ("slices", "mean_ratio", "peaks_inside", "lesions_covered", "covered_below_half")
+    return {"shown_by_default": figures["reaches_must"], "reason": reason, **{key: figures[key] for key in kept}}
 
 
 def quantised_weights(recipe: Recipe, parts: Sequence[Collection], work: Path, *, quiet: bool = False) -> Path:
@@ -143,13 +204,17 @@ def _cross_validations(
     """Honest folds alone and with the other sets in training, and the random split for comparison."""
     split = "blocks" if len(set(part.blocks) - {""}) > 1 else "patients"
 
+    repeats = 1 if recipe.topology.top else RANDOM_SEEDS  # cells take long to fit
+
     def run(chosen: str, extra: Collection | None = None) -> dict[str, Any]:
         return cross_validate(
-            recipe, part, trial, split=chosen, extra=extra, count=RANDOM_SEEDS, seed=recipe.seed,
-            folder=step.folder / "folds", quiet=step.quiet,
+            recipe, part, trial, split=chosen, extra=extra, count=repeats if chosen == "random" else RANDOM_SEEDS,
+            seed=recipe.seed, folder=step.folder / "folds", quiet=step.quiet,
         )  # fmt: skip
 
-    tables = {f"{part.name}, {split}": step(f"{part.name}-{split}", lambda: run(split))}
+    tables = {}
+    if not (recipe.joint and others):  # a joint model never serves a hospital that it was trained on alone
+        tables[f"{part.name}, {split}"] = step(f"{part.name}-{split}", lambda: run(split))
     for other in others:
         tables[f"{part.name}, {split}, {other.name} joins training"] = step(
             f"{part.name}-{split}-with-{other.name}", partial(run, split, other)
@@ -204,9 +269,23 @@ def _added(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _held_out(recipe: Recipe, fitted: HeadFit, everything: Collection) -> dict[str, Any]:
-    """The final model's own inner held-out answers, on which its thresholds were set: optimistic for these."""
-    figures = summarise_logits(everything, fitted.held_out.logits, fitted.rules, seed=recipe.seed)
-    return {**figures, "penalty": fitted.held_out.penalty, "note": "thresholds were set on these answers"}
+    """The final model's own held-out answers, on which its thresholds were set: optimistic for these.
+
+    Where hospitals were held out, `by_hospital` has the figures of each at the shipped operating point.
+    """
+    logits, seed = fitted.held_out.logits, recipe.seed
+    clear = np.flatnonzero(everything.weights == 1.0)
+    figures = summarise_logits(everything.take(clear), logits[clear], fitted.rules, seed=seed)
+    result = {**figures, "penalty": fitted.held_out.penalty, "note": "thresholds were set on these answers"}
+    if fitted.held_out.by_hospital:
+        sources = everything.sources[clear]
+        result["by_hospital"] = {
+            name: summarise_logits(
+                everything.take(clear[sources == name]), logits[clear[sources == name]], fitted.rules, seed=seed
+            )
+            for name in sorted(set(sources))
+        }
+    return result
 
 
 def _without_rows(tables: dict[str, Any]) -> dict[str, Any]:
