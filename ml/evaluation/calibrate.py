@@ -11,6 +11,7 @@ from ml.model.decision import Aggregation, Calibration, Rules
 
 FALSE_NEGATIVE_COST = 10.0
 _ROUNDS = 100
+_FEWEST_SERIES = 20  # scans of several slices, of each label, that calibrate scans without those of one slice
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
@@ -138,12 +139,23 @@ def fit_rules(
     """
     aggregation = aggregation or Aggregation()
     scan_logits, scan_labels, members = aggregate_scans(logits, labels, scans, aggregation)
-    of_scans = None if balance is None else np.array([balance[rows[0]] for rows in members])
+    series = _series(scan_labels, members)
+    scan_logits, scan_labels = scan_logits[series], scan_labels[series]
+    of_scans = None if balance is None else np.array([balance[members[number]].sum() for number in series])
     return Rules(
         slice=fit_calibration(logits, labels, specificity=specificity, abstain=abstain, balance=balance),
         scan=fit_calibration(scan_logits, scan_labels, specificity=specificity, abstain=abstain, balance=of_scans),
         aggregation=aggregation,
     )
+
+
+def _series(labels: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
+    """The scans that calibrate scans: those of several slices where there are enough, since the others are judged as
+    single slices; else all.
+    """
+    several = np.flatnonzero([len(rows) > 1 for rows in members])
+    enough = all((labels[several] == label).sum() >= _FEWEST_SERIES for label in (0, 1))
+    return several if enough else np.arange(len(members))
 
 
 def aggregate_scans(

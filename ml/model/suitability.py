@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+_NEVER = 1e-6  # a limit that no picture's distance is within
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Suitability:
         limits = self.limits[np.asarray(lungs_found).astype(int)]
         ratio = (distances / limits).max(axis=1)
         return 1.0 / (1.0 + np.exp(np.clip(8.0 * (ratio - 1.0), -60, 60)))
+
+    def with_lungs_needed(self) -> Suitability:
+        """The same, but a picture in which no lungs were found scores 0."""
+        return replace(self, limits=np.stack([np.full(2, _NEVER), self.limits[1]]))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {

@@ -26,6 +26,7 @@ from ml.training.recipe import Recipe
 
 INNER_FOLDS = 5
 GATE_COPIES = 2  # augmented copies of each image that the gate learns from, where the recipe has any
+_SPARE = 0.05  # how much further another hospital's pictures may lie for a head that judges cells
 _UNFAMILIAR = 0.05  # share of the training hospitals' own pictures that may be called unlike them
 EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its own
 
@@ -230,14 +231,14 @@ def _held_out(material: _Material) -> HeldOut:
         gate = material.gate(fold.train)
         for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):
             logits[number, fold.test] = seen.logits(Experts(heads, gate), fold.test)
-        distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
         parts[fold.test] = fold.name
+    for fold in inner:
+        distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
     clear = collection.weights == 1.0
     best = _best_penalty(logits[:, clear], collection.labels[clear], parts[clear])
     suitability = set_limits(fit_suitability(first), distances)
-    if by_hospital:
-        for fold in inner:
-            distances[fold.test] = fit_suitability(first[fold.train]).distances(first[fold.test])
+    if seen.cells is not None:  # there is nothing to judge where no lungs are found
+        suitability = set_limits(suitability, distances, spare=_SPARE).with_lungs_needed()
     known = suitability.score_of(distances, seen.lungs_found)
     familiar = max(Rules().suitable, float(np.quantile(known, _UNFAMILIAR)))
     return HeldOut(

@@ -25,6 +25,7 @@ from ml.progress import say
 from ml.training.card import card_tables
 from ml.training.crossval import FitTrial, baselines, cross_validate
 from ml.training.fit import Fit, HeadFit, make_backbone, stored_weights
+from ml.training.known_views import known_views
 from ml.training.recipe import Recipe
 from ml.training.robustness import cross_data, foreign_table, robustness_table
 from ml.training.runs import FEATURES, engine_of, export_fit, frozen_fit
@@ -93,6 +94,7 @@ def build_model(
         return export_fit(
             fitted, recipe, everything, out, name=out.name, version=version, metrics=finite(_without_rows(tables)),
             card=_card(tables, fitted, maps, quiet=quiet),
+            views=known_views(everything.images, store=work / "views.jsonl"),
         )  # fmt: skip
 
     export()  # the tables take long, and what is there already can be looked at
