@@ -120,18 +120,19 @@ class Engine:
     def _run(self, batch: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Features `(N, F)`, the heads' mixed maps `(N, h, w)` and the logits `(N,)`.
 
-        The logits are the maps' means or, where the head judges cells, those of the highest cells; then nothing outside
-        of the lungs is in the map.
+        The logits are the maps' means or, where the head judges cells, those of the highest cells and of the whole
+        picture together; then the map shows the cells in the lungs.
         """
         lungs = np.stack([p.lungs for p in batch])
         features, maps = self.network.run(np.stack([p.pixels for p in batch]), lungs)
+        if self._top:
+            cells = smoothed(maps[:, 0])
+            cover = covered(lungs, cells.shape[1:])
+            of_whole = self._experts.heads[1].logits(features)
+            return features, cells * cover, top_means(cells, in_lungs(cover), self._top) + of_whole
         shares = self._experts.shares(features, np.stack([p.statistics for p in batch]))
         mixed = np.einsum("ne,nehw->nhw", shares, maps)
-        if not self._top:
-            return features, mixed, mixed.mean(axis=(1, 2))
-        mixed = smoothed(mixed)
-        cover = covered(lungs, mixed.shape[1:])
-        return features, mixed * cover, top_means(mixed, in_lungs(cover), self._top)
+        return features, mixed, mixed.mean(axis=(1, 2))
 
     def _prepared(
         self, scans: Sequence[Sequence[np.ndarray]], failures: dict[int, ScanFailure]

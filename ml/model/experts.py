@@ -25,18 +25,21 @@ class Experts:
 
     Attributes:
         heads: one for each data set.
-        gate: tells the sets apart; one head alone needs none.
+        gate: tells the sets apart; one head alone needs none. Where a network's head judges cells, there is no gate
+            either: the first head judges cells, the second the picture's pooled features, and both are added up.
     """
 
     heads: tuple[LinearHead, ...]
     gate: Gate | None = None
 
-    def __post_init__(self) -> None:
+    def shares(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """How much each head counts, see `gate_shares`.
+
+        Raises:
+            ValueError: when there are several heads and no gate.
+        """
         if len(self.heads) > 1 and self.gate is None:
             raise ValueError(f"Several heads need a gate. Received: {len(self.heads)} heads")
-
-    def shares(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-        """How much each head counts, see `gate_shares`."""
         return gate_shares(self.gate, features, statistics)
 
     def logits(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:

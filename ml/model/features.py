@@ -44,7 +44,8 @@ class Described(NamedTuple):
         rows = np.arange(len(self.features)) if rows is None else rows
         if self.cells is None:
             return experts.logits(self.features[rows], self.statistics[rows])
-        return self.cells.take(rows).logits(experts.heads[0], self.top)
+        of_cells, of_whole = experts.heads
+        return self.cells.take(rows).logits(of_cells, self.top) + of_whole.logits(self.features[rows])
 
 
 class Backbone:

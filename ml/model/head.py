@@ -19,6 +19,10 @@ class LinearHead:
         """float `(N,)` from features `(N, F)`."""
         return np.asarray(features, np.float64) @ self.kernel + self.bias
 
+    def times(self, share: float) -> LinearHead:
+        """A head that says this share of what this one says."""
+        return LinearHead(self.kernel * share, self.bias * share)
+
 
 def sample_weights(
     labels: np.ndarray,

@@ -26,6 +26,9 @@ from ml.training.recipe import Recipe
 
 INNER_FOLDS = 5
 GATE_COPIES = 2  # augmented copies of each image that the gate learns from, where the recipe has any
+# The head that judges a picture's pooled features beside one that judges its cells: it knows the training hospitals
+# better and travels worse, so it has the smaller say.
+_WHOLE_PENALTY, _WHOLE_SHARE = 3.0, 0.3
 _SPARE = 0.05  # how much further another hospital's pictures may lie for a head that judges cells
 _UNFAMILIAR = 0.05  # share of the training hospitals' own pictures that may be called unlike them
 EXPERT_GROUPS = 20  # of each label: below, a set is too small for a head of its own
@@ -122,7 +125,8 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
     everything = np.arange(len(seen.features))
     experts = Experts(material.fit(everything, (held_out.penalty,))[0], material.gate(everything))
     rules = _hospital_rules(material, held_out)
-    scale = map_scale(seen.logits(experts), collection.labels, judges_cells=recipe.topology.top > 0)
+    mapped = seen.logits(experts) if seen.cells is None else seen.cells.logits(experts.heads[0], recipe.topology.top)
+    scale = map_scale(mapped, collection.labels, judges_cells=seen.cells is not None)
     rules = replace(rules, map_scale=scale, familiar=held_out.familiar)
     return HeadFit(backbone, experts, rules, held_out.suitability, held_out)
 
@@ -203,7 +207,9 @@ class _Material:
         weights = sample_weights(labels, scans, sources, group_power=self.recipe.group_power, shown=shown)
         if self.seen.cells is not None:
             cells, seed = self.seen.cells.take(rows), self.recipe.seed
-            return [(fit_cell_head(cells, labels, weights, penalty, seed=seed),) for penalty in penalties]
+            (whole,) = fit_ridge(self.seen.features[rows], labels, weights, (_WHOLE_PENALTY,))
+            of_whole = whole.times(_WHOLE_SHARE)
+            return [(fit_cell_head(cells, labels, weights, penalty, seed=seed), of_whole) for penalty in penalties]
         stacked = np.concatenate([part.features[rows] for part in (self.seen, *self.copies)])
         labels, weights = np.tile(labels, times), np.tile(weights, times) / times
         if len(self.names) == 1:

@@ -10,6 +10,7 @@ from ml.evaluation.metrics import auc
 from ml.images.data import Collection, read_collections
 from ml.model.artifact import load_artifact
 from ml.model.cells import Cells, in_lungs, top_means
+from ml.model.decision import Rules
 from ml.model.engine import ScanAnswer, load_engine
 from ml.model.features import read_view
 from ml.model.topology import Topology
@@ -124,3 +125,32 @@ def test_serving_repeats_what_training_saw(
     assert all(isinstance(answer, ScanAnswer) for answer in answers)
     assert [answer.slices[0].probability for answer in answers] == pytest.approx(list(expected), abs=2e-3)
     assert {answer.suitability_state for answer in answers} <= {"suitable", "unlike_training", "unsuitable"}
+
+
+def test_a_picture_without_lungs_is_never_suitable(fitted: HeadFit) -> None:
+    near = fitted.suitability.mean[None]
+    assert fitted.suitability.score(near, np.array([True])) > 0.5
+    assert fitted.suitability.score(near, np.array([False])) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("decision", "suitability", "state"),
+    [
+        ("covid", 0.95, "suitable"),
+        ("non_covid", 0.7, "unlike_training"),
+        ("uncertain", 0.7, "unlike_training"),
+        ("unsuitable", 0.4, "unsuitable"),
+    ],
+)
+def test_a_scan_is_suitable_or_unlike_the_training_data_or_unsuitable(
+    decision: str, suitability: float, state: str
+) -> None:
+    rules = Rules(familiar=0.9)
+    assert rules.state(decision, suitability) == state
+    assert Rules.from_json(rules.to_json()) == rules
+
+
+def test_rules_of_older_artefacts_know_no_third_state() -> None:
+    older = Rules().to_json()
+    del older["familiar"]
+    assert Rules.from_json(older).state("covid", 0.51) == "suitable"

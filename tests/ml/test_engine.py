@@ -97,7 +97,7 @@ def test_what_is_no_chest_ct_is_unsuitable(shipped: Engine) -> None:
 
 def test_the_shipped_model_is_small_enough_to_ship(shipped_artifact: Artifact) -> None:
     size = sum(path.stat().st_size for path in shipped_artifact.folder.iterdir())
-    assert size <= 25 * 1024 * 1024
+    assert size <= 60 * 1000 * 1000
 
 
 def test_openvino_serves_without_loading_a_training_framework(tiny_artifact: Artifact) -> None:

@@ -64,7 +64,7 @@ def test_experts_survive_an_artefact(two_sets: tuple[np.ndarray, np.ndarray, np.
     assert np.allclose(again.logits(features, statistics), experts.logits(features, statistics))
     alone = Experts((experts.heads[0],))
     with pytest.raises(ValueError, match="Several heads need a gate"):
-        Experts(experts.heads)
+        Experts(experts.heads).logits(features, statistics)
     assert set(alone.to_arrays()) == {"head/kernel", "head/bias"}
     again = Experts.from_arrays(alone.to_arrays())
     assert again.gate is None

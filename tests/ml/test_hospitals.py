@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.__main__ import main, parser
-from ml.evaluation.calibrate import fit_calibration
+from ml.evaluation.calibrate import fit_calibration, fit_rules
 from ml.evaluation.metrics import threshold_at
 from ml.images.data import Collection, read_collection, read_collections
 from ml.model.head import sample_weights
@@ -63,6 +63,20 @@ def test_every_hospitals_negatives_weigh_alike_in_the_operating_point() -> None:
     assert threshold_at(negatives, 0.9) <= 1.0
     assert threshold_at(negatives, 0.9, np.r_[many, few]) == pytest.approx(10 + 7 / 9)
     assert threshold_at(negatives, 0.9, np.ones(100)) == threshold_at(negatives, 0.9)
+
+
+def test_scans_are_calibrated_on_series_where_there_are_enough() -> None:
+    """Single slices are judged by the rule for slices, so another hospital's must not move the rule for scans."""
+    rng = np.random.default_rng(0)
+    series = np.repeat(np.arange(60), 4)
+    alone = np.arange(60, 160)
+    scans = np.r_[series, alone].astype(str)
+    labels = np.r_[series % 2, alone % 2]
+    logits = rng.normal(size=len(labels)) + 2.0 * labels
+    moved = np.where(np.arange(len(labels)) < len(series), logits, logits + 5.0)
+    assert fit_rules(moved, labels, scans).scan == fit_rules(logits, labels, scans).scan
+    few = np.r_[0:8, len(series) : len(labels)]
+    assert fit_rules(moved[few], labels[few], scans[few]).scan != fit_rules(logits[few], labels[few], scans[few]).scan
 
 
 def test_an_image_in_which_the_label_may_not_show_weighs_less() -> None:

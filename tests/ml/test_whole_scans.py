@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(not DATA, reason="REAL DATA NOT TESTED: set CTPORTAL_DATA_DIR to the labelled CT folders"),
 ]
-CHANGED = [4, 5, 6]
+QUIET = [8, 9, 10, 11, 19]  # slices away from the tumour, in which the model sees nothing
+CHANGED = [1, 2, 3]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def engine(shipped_artifact: Artifact) -> Engine:
 
 @pytest.fixture(scope="module")
 def series() -> list[np.ndarray]:
-    files = sorted(Path(str(DATA), "dicom", "A0002-series2").iterdir())[8:20]
-    return [to_views(file.read_bytes())[0] for file in files]
+    files = sorted(Path(str(DATA), "dicom", "A0002-series2").iterdir())
+    return [to_views(files[number].read_bytes())[0] for number in QUIET]
 
 
 @pytest.fixture(scope="module")
