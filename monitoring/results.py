@@ -210,7 +210,7 @@ class Monitoring:
     end: date  # counted too
     timezone: str
     step: Step
-    total: Counts  # of each scan the answer that stands
+    total: Counts  # over the current answer of each scan
     series: Sequence[Point]
     models: Sequence[ModelFigures]
     missed: Sequence[MissedScan]  # the newest; `missed_count` is how many there are

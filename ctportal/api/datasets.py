@@ -161,7 +161,7 @@ class BaseSetViews(ListModelMixin, Resource):
 
 
 class DatasetViews(ManagedResource):
-    """Serves frozen data sets: which scans, with which label, of which patient, in which split."""
+    """Serves frozen data sets: scans with their labels, patients and splits."""
 
     queryset = DATASETS.order_by("-pk")
     serializer_class = DatasetSerializer

@@ -195,7 +195,7 @@ def _foretold(dataset: Dataset) -> list[str]:
 
 
 def _busy(user: User | None) -> list[str]:
-    """Refuses a second run in the installation. Whose data it uses is told only to those who may see them."""
+    """Refuses a second run in the installation. Whose data it uses is shown only to those who may see them."""
     run = TrainingRun.objects.unfinished().first()
     if run is None:
         return []

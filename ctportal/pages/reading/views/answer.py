@@ -1,4 +1,4 @@
-"""The model's answer on the reading page, as it comes."""
+"""Serves the model's answer on the reading page, as it comes."""
 
 import json
 from typing import Any
