@@ -99,5 +99,5 @@ function drawAll() {
 
 // A part of the page that HTMX has put in may bring new figures; the theme may change under the drawing.
 document.addEventListener("htmx:afterSettle", drawAll);
-new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-shown-theme"] });
 drawAll();
