@@ -71,7 +71,7 @@ class Counts:
         return _share(self.failed, self.done + self.failed)
 
 
-class Step(models.TextChoices):
+class SeriesStep(models.TextChoices):
     """How finely a series is drawn."""
 
     DAY = "day", "Day"
@@ -209,7 +209,7 @@ class Monitoring:
     start: date
     end: date  # counted too
     timezone: str
-    step: Step
+    step: SeriesStep
     total: Counts  # over the current answer of each scan
     series: Sequence[Point]
     models: Sequence[ModelFigures]

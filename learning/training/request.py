@@ -19,7 +19,14 @@ from learning.comparison.comparable import comparable_patients
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
-from learning.training.sample_sizes import TRAINING_SPLITS, Requirement, Side, requirements_of, sides_of, too_little
+from learning.training.sample_sizes import (
+    TRAINING_SPLITS,
+    Requirement,
+    SplitSize,
+    requirements_of,
+    split_sizes,
+    too_little,
+)
 from learning.wake import wake_trainers
 
 
@@ -31,7 +38,7 @@ class TrainingPlan:
     """
 
     settings: dict[str, Any]
-    sides: list[Side]
+    sides: list[SplitSize]
     requirements: list[Requirement]
     patients: int
     scans: int
@@ -62,7 +69,7 @@ def plan_training(
     require_training_right(user, dataset)
     complete, refusals = complete_settings(method=method, parent=parent, settings=settings)
     replay = complete.get("replay", True) is True
-    sides = sides_of(dataset, replay=replay)
+    sides = split_sizes(dataset, replay=replay)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
     taught = [side for side in sides if side.split in TRAINING_SPLITS]
     images = sum(side.images for side in taught)

@@ -16,7 +16,7 @@ from inference.models import ModelVersion, Prediction, Urgency
 from learning.models import ServicePeriod
 from monitoring.figures import monitor
 from monitoring.period import usual_period
-from monitoring.results import Step
+from monitoring.results import SeriesStep
 from tests.cast import make_person
 from tests.monitoring.conftest import make_model, row_answer
 
@@ -177,7 +177,7 @@ def test_days_are_those_of_the_users_zone(sent: Sent, model: ModelVersion, max: 
 def test_a_long_time_is_drawn_by_weeks(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     row_answer(sent(), model)
     found = figures(days=100)
-    assert found.step == Step.WEEK
+    assert found.step == SeriesStep.WEEK
     assert all(point.start.weekday() == 0 for point in found.series)
     assert found.series[-1].counts.scans == 1 == sum(point.counts.scans for point in found.models[0].series)
 
