@@ -144,7 +144,7 @@ def test_tasks_bear_a_database_that_is_away(model: ModelVersion, monkeypatch: py
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(runner, "run_queued", fail)
-    monkeypatch.setattr(queue, "sweep", fail)
+    monkeypatch.setattr(queue, "sweep_predictions", fail)
     tasks.run_queued_predictions()
     tasks.sweep_predictions()
 
