@@ -7,13 +7,11 @@ from datetime import date, datetime, time, timedelta
 
 from django.db.models import DateField
 from django.db.models.functions import TruncDay, TruncWeek
-from django.utils import timezone
 
 from accounts.models import User
 from accounts.refusals import WrongState
 from monitoring.results import SeriesStep
 
-USUAL_DAYS = 30
 MOST_DAYS = 5 * 366
 MOST_DAYS_BY_DAY = 62
 FIRST_YEAR, LAST_YEAR = 1990, 9000
@@ -61,9 +59,3 @@ def period_of(user: User, start: date, end: date) -> Period:
     if (end - start).days >= MOST_DAYS:
         raise WrongState(f"From {start} to {end} is too long; choose at most five years.")
     return Period(start, end, zoneinfo.ZoneInfo(user.timezone))
-
-
-def usual_period(user: User) -> tuple[date, date]:
-    """What is shown when nobody has chosen: the last 30 days, today in the user's zone counted."""
-    today = timezone.localdate(timezone=zoneinfo.ZoneInfo(user.timezone))
-    return today - timedelta(days=USUAL_DAYS - 1), today

@@ -52,10 +52,6 @@ class TrainingPlan:
     warnings: list[str]
     same_as: TrainingRun | None
 
-    @property
-    def is_possible(self) -> bool:
-        return not self.refusals
-
 
 def plan_training(
     *,
