@@ -75,10 +75,10 @@ class PromotionSerializer(serializers.Serializer):
 
     possible = serializers.BooleanField(source="is_open")
     may_be_overridden = serializers.BooleanField(
-        source="by_gate", help_text="Only promotion criteria are in the way; two people can override them."
+        source="by_gate", help_text="Only promotion criteria forbid it; two people can override them."
     )
     rolled_back = serializers.BooleanField(help_text="The challenger has left service by a rollback since.")
-    obstacles = serializers.ListField(child=serializers.CharField(), help_text="What is in the way, in sentences.")
+    obstacles = serializers.ListField(child=serializers.CharField(), help_text="What forbids it, in sentences.")
 
 
 class ComparisonDetailSerializer(ComparisonSerializer):

@@ -30,10 +30,10 @@ SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
 class ScanSerializer(serializers.ModelSerializer):
     uploaded_by = NameOnly("username")
     prediction = serializers.SerializerMethodField(
-        help_text="The answer that stands, else the newest attempt; null before any."
+        help_text="The current answer, else the newest attempt; null before any."
     )
     earlier_predictions = serializers.SerializerMethodField(
-        help_text="Answers that stood before, the newest first; none until this reader may see the answer."
+        help_text="Answers that were current before, the newest first; none until this reader may see the answer."
     )
     slices = serializers.SerializerMethodField(help_text="Where its slices are listed.")
 

@@ -67,18 +67,18 @@ def plan_training(
     replay = complete.get("replay", True) is True
     sides = split_sizes(dataset, replay=replay)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    images = sum(side.images for side in taught)
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    images = sum(side.images for side in used_to_train)
     estimate = _estimate(method, parent, complete, images)
     return TrainingPlan(
         settings=complete,
         sides=sides,
         requirements=requirements_of(sides),
-        patients=sum(side.patients for side in taught),
-        scans=sum(side.scans for side in taught),
+        patients=sum(side.patients for side in used_to_train),
+        scans=sum(side.scans for side in used_to_train),
         images=images,
-        covid=sum(side.covid for side in taught),
-        non_covid=sum(side.non_covid for side in taught),
+        covid=sum(side.covid for side in used_to_train),
+        non_covid=sum(side.non_covid for side in used_to_train),
         test_patients=sum(side.patients for side in sides if side.split == Split.TEST),
         seconds=estimate.seconds,
         based_on=estimate.based_on,

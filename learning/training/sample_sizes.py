@@ -137,13 +137,16 @@ def used(*, replay: bool) -> Q:
 
 def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> list[str]:
     """In sentences, why one cannot train on this; empty where one can."""
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    if not any(side.patients for side in taught):
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    if not any(side.patients for side in used_to_train):
         hint = "" if replay else " without the imported sets"
         return [f"{dataset} has no patient in the training and validation splits{hint}."]
     missing = [
         label
-        for label, count in (("with", sum(s.covid for s in taught)), ("without", sum(s.non_covid for s in taught)))
+        for label, count in (
+            ("with", sum(s.covid for s in used_to_train)),
+            ("without", sum(s.non_covid for s in used_to_train)),
+        )
         if not count
     ]
     if missing:

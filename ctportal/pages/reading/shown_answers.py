@@ -143,5 +143,5 @@ def _with_others(user: User, answer: AnswerOnPage, answers: ScanAnswers) -> Answ
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
     if prediction.is_waiting and not with_place:
         words = words_for_model(prediction.model_version)
-        return AnswerText("Waiting for the model", "The answer appears here by itself.", "", words, "")
+        return AnswerText("Waiting for the model", "The answer appears here without reloading.", "", words, "")
     return describe(prediction)
