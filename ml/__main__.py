@@ -21,7 +21,7 @@ from ml.training.loop_options import judge_options, retrain_options
 from ml.training.options import recipe_options
 
 EXAMPLES = """\
-the way through:
+examples, in the order of use:
   python -m ml train --data DATA --weights WEIGHTS.npz --out runs/first       fit a head on a frozen ResNet-50 (minutes)
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
   python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
