@@ -211,17 +211,17 @@ READING = ["datasets/", "training-runs/", "comparisons/", "comparison-requests/"
 
 @pytest.mark.parametrize("part", READING)
 class TestWhoDoesNotSeeTheLoop:
-    def test_nobody(self, api, part):
+    def test_an_anonymous_caller_sees_nothing_of_the_loop(self, api, part):
         problem(api().get(f"{API}/{part}"), 401, "unauthenticated")
 
     @pytest.mark.parametrize("name", ["cara", "rita"])
-    def test_who_is_no_manager(self, api, request, part, name):
+    def test_a_caller_who_is_no_manager_sees_nothing_of_the_loop(self, api, request, part, name):
         problem(api(request.getfixturevalue(name)).get(f"{API}/{part}"), 403, "forbidden")
 
     def test_a_token_to_train_does_not_read(self, api, max, part):
         problem(api(max, "train").get(f"{API}/{part}"), 403, "forbidden")
 
-    def test_a_manager_reads(self, api, max, part):
+    def test_a_manager_reads_every_part_of_the_loop(self, api, max, part):
         assert api(max).get(f"{API}/{part}").status_code == 200
 
 

@@ -109,7 +109,7 @@ def fail_all() -> None:
             store_failure(row, "It cannot be read.")
 
 
-def test_rerunning_what_failed(model: ModelVersion, make_scan: MakeScan) -> None:
+def test_failed_predictions_are_queued_again_on_request(model: ModelVersion, make_scan: MakeScan) -> None:
     scan, never = make_scan(), make_scan(announce=False)
     fail_all()
     assert told("rerun_predictions", "--failed") == "Queued: 1 that had failed, 0 not asked before.\n"

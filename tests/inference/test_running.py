@@ -383,7 +383,7 @@ def _cut_connections() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_ends_when_the_database_stays_away_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_retry, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(database_retry, "LONGEST_WAIT", 0.05)
     calls = []

@@ -91,7 +91,7 @@ def test_sides_and_base_can_be_chosen(dataset, tmp_path):
         materialise(dataset, tmp_path / "none", splits=[])
 
 
-def test_again_writes_nothing(dataset, tmp_path, monkeypatch):
+def test_a_folder_that_is_complete_is_not_written_again(dataset, tmp_path, monkeypatch):
     materialise(dataset, tmp_path / "data")
     monkeypatch.setattr(materialising, "_place", None)
     assert materialise(dataset, tmp_path / "data") == 22

@@ -84,7 +84,7 @@ class TestRefusals:
         assert response.headers["X-Refusal"] == "1"
         assert response.content == b"Case 1 is closed."
 
-    def test_other_errors_pass(self):
+    def test_an_error_that_is_no_refusal_is_not_answered_as_one(self):
         assert self.answer(ValueError("a bug")) is None
 
     def test_a_form_that_is_too_large_is_413(self):
