@@ -72,7 +72,7 @@ class TestWhoDoesNotSeeTheSet:
         problem(api().get(f"{URL}{part}"), 401, "unauthenticated")
 
     @pytest.mark.parametrize("name", ["cara", "rita"])
-    def test_a_caller_who_is_no_manager_sees_no_labelled_set(self, api, request, labelled, part, name):
+    def test_a_caller_without_a_managers_role_sees_no_labelled_set(self, api, request, labelled, part, name):
         problem(api(request.getfixturevalue(name)).get(f"{URL}{part}"), 403, "forbidden")
 
     def test_a_token_that_only_uploads_reads_no_labelled_set(self, api, max, labelled, part):

@@ -116,7 +116,7 @@ class TestErrorPages:
         assert response.status_code == 403
         assert "The form was too old" in response.content.decode()
 
-    def test_500_stands_alone_and_betrays_nothing(self, cara, monkeypatch):
+    def test_the_page_for_500_needs_nothing_and_reveals_nothing(self, cara, monkeypatch):
         from django.test import Client
 
         def fail(*args, **kwargs):
