@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Membership, Role, Site, SiteScopedQuerySet, User
 
@@ -28,11 +29,11 @@ ROLE_RIGHTS: dict[str, frozenset[Right]] = {
 SUPERUSER_RIGHTS = frozenset({Right.VIEW, Right.MANAGE})
 
 REFUSALS = {
-    Right.VIEW: "You are not a member of this site.",
-    Right.UPLOAD: "Only a clinician of this site can register patients, open cases and upload.",
-    Right.REVIEW: "Only a reader of this site can review scans.",
-    Right.CLOSE: "Only a reader or manager of this site can close or reopen a case.",
-    Right.MANAGE: "Only a manager of this site can do this.",
+    Right.VIEW: _("You are not a member of this site."),
+    Right.UPLOAD: _("Only a clinician of this site can register patients, open cases and upload."),
+    Right.REVIEW: _("Only a reader of this site can review scans."),
+    Right.CLOSE: _("Only a reader or manager of this site can close or reopen a case."),
+    Right.MANAGE: _("Only a manager of this site can do this."),
 }
 
 

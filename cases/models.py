@@ -14,26 +14,29 @@ from django.db import models
 from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.append_only import NEVER_EMPTIED, WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
 from accounts.refusals import LONGEST_REASON, WrongState
+from accounts.wording import in_sentence
 from cases.validators import validate_not_in_future, validate_one_line
 
 
 class Label(models.TextChoices):
     COVID = "covid", "COVID-19"
-    NON_COVID = "non_covid", "Not COVID-19"
-    CANNOT_TELL = "cannot_tell", "Cannot tell"
+    NON_COVID = "non_covid", gettext_lazy("Not COVID-19")
+    CANNOT_TELL = "cannot_tell", gettext_lazy("Cannot tell")
 
 
 class Decision(models.TextChoices):
     """What the model says of a scan, in the words that people see."""
 
-    COVID = "covid", "COVID-19 likely"
-    UNCERTAIN = "uncertain", "Uncertain, please read"
-    UNSUITABLE = "unsuitable", "Not suitable for the model"
-    NON_COVID = "non_covid", "COVID-19 unlikely"
+    COVID = "covid", gettext_lazy("COVID-19 likely")
+    UNCERTAIN = "uncertain", gettext_lazy("Uncertain, please read")
+    UNSUITABLE = "unsuitable", gettext_lazy("Not suitable for the model")
+    NON_COVID = "non_covid", gettext_lazy("COVID-19 unlikely")
 
 
 # The most worrying first: a case shows the first of these that any of its scans has.
@@ -46,10 +49,10 @@ DECISIONS_BY_CONCERN = [
 
 
 class Sex(models.TextChoices):
-    FEMALE = "F", "Female"
-    MALE = "M", "Male"
-    OTHER = "O", "Other"
-    UNKNOWN = "U", "Unknown"
+    FEMALE = "F", gettext_lazy("Female")
+    MALE = "M", gettext_lazy("Male")
+    OTHER = "O", gettext_lazy("Other")
+    UNKNOWN = "U", gettext_lazy("Unknown")
 
 
 class PatientQuerySet(SiteScopedQuerySet):
@@ -65,9 +68,13 @@ class PatientQuerySet(SiteScopedQuerySet):
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
-    record_number = models.CharField("medical record number", max_length=64, validators=[validate_one_line])
+    record_number = models.CharField(
+        gettext_lazy("medical record number"), max_length=64, validators=[validate_one_line]
+    )
     name = models.CharField(max_length=200, validators=[validate_one_line])
-    birth_date = models.DateField("date of birth", null=True, blank=True, validators=[validate_not_in_future])
+    birth_date = models.DateField(
+        gettext_lazy("date of birth"), null=True, blank=True, validators=[validate_not_in_future]
+    )
     sex = models.CharField(max_length=1, choices=Sex, default=Sex.UNKNOWN)
     pseudonym = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     is_synthetic = models.BooleanField(default=False, editable=False)
@@ -104,17 +111,17 @@ class Patient(models.Model):
 
 
 class Priority(models.TextChoices):
-    EMERGENCY = "emergency", "Emergency"
-    URGENT = "urgent", "Urgent"
-    ROUTINE = "routine", "Routine"
+    EMERGENCY = "emergency", gettext_lazy("Emergency")
+    URGENT = "urgent", gettext_lazy("Urgent")
+    ROUTINE = "routine", gettext_lazy("Routine")
 
 
 class CaseStatus(models.TextChoices):
-    OPEN = "open", "Open"
-    IN_REVIEW = "in_review", "In review"
-    DECIDED = "decided", "Decided"
-    CLOSED = "closed", "Closed"
-    CANCELLED = "cancelled", "Cancelled"
+    OPEN = "open", gettext_lazy("Open")
+    IN_REVIEW = "in_review", gettext_lazy("In review")
+    DECIDED = "decided", gettext_lazy("Decided")
+    CLOSED = "closed", gettext_lazy("Closed")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
 
 # Nothing is done in such a case until it is reopened.
@@ -162,7 +169,7 @@ WORKLIST_RANK = ATTENTION_RANK + models.Case(
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=64, blank=True, validators=[validate_one_line])
-    reason = models.TextField("reason for the examination", blank=True, max_length=2000)
+    reason = models.TextField(gettext_lazy("reason for the examination"), blank=True, max_length=2000)
     priority = models.CharField(max_length=12, choices=Priority, default=Priority.ROUTINE)
     assigned_reader = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="assigned_cases"
@@ -237,7 +244,10 @@ class Case(models.Model):
     def require_not_closed(self) -> None:
         """Nor cancelled."""
         if self.is_settled:
-            raise WrongState(f"Case {self.pk} is {self.get_status_display().lower()}; reopen it first.")
+            raise WrongState(
+                _("Case %(self)s is %(status)s; reopen it first.")
+                % {"self": self.pk, "status": in_sentence(self.get_status_display())}
+            )
 
     def start_review(self) -> None:
         """The first decision of a reader moves the case on; later ones leave it where it is."""
@@ -249,20 +259,24 @@ class Case(models.Model):
     def close(self) -> None:
         self.require_not_closed()
         if self.needs_review:
-            raise WrongState(f"Case {self.pk} has scans without a final label; review them before closing it.")
+            raise WrongState(
+                _("Case %(self)s has scans without a final label; review them before closing it.") % {"self": self.pk}
+            )
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
     def cancel(self, *, reason: str) -> None:
         self.require_not_closed()
         if Review.objects.filter(scan__case=self).exists():
-            raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
+            raise WrongState(
+                _("A reader has decided in case %(self)s; close it instead of cancelling it.") % {"self": self.pk}
+            )
         self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
         self.save(update_fields=["status", "cancelled_reason"])
 
     def reopen(self) -> None:
         if not self.is_settled:
-            raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
+            raise WrongState(_("Case %(self)s is not closed; there is nothing to reopen.") % {"self": self.pk})
         changed = "cancelled_reason" if self.is_cancelled else "closed_at"
         reviewed = Review.objects.filter(scan__case=self).exists()
         self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
@@ -271,13 +285,13 @@ class Case(models.Model):
 
 
 class ScanKind(models.TextChoices):
-    DICOM = "dicom", "DICOM series"
-    IMAGE = "image", "Images"
+    DICOM = "dicom", gettext_lazy("DICOM series")
+    IMAGE = "image", gettext_lazy("Images")
 
 
 class ScanStatus(models.TextChoices):
-    READY = "ready", "Ready"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    READY = "ready", gettext_lazy("Ready")
+    WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
 
 
 class ScanQuerySet(SiteScopedQuerySet):
@@ -299,8 +313,8 @@ class Scan(models.Model):
     study_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=200, blank=True)
-    pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
-    slice_thickness = models.FloatField("slice thickness (mm)", null=True)
+    pixel_spacing = models.FloatField(gettext_lazy("pixel spacing (mm)"), null=True)
+    slice_thickness = models.FloatField(gettext_lazy("slice thickness (mm)"), null=True)
     slice_count = models.PositiveIntegerField()
     notes = ArrayField(models.CharField(max_length=300), default=list, help_text="What the upload's checks found.")
     is_synthetic = models.BooleanField(default=False, editable=False)
@@ -354,7 +368,7 @@ class Scan(models.Model):
 
     def require_ready(self) -> None:
         if not self.is_ready:
-            raise WrongState(f"Scan {self.pk} is withdrawn; upload it again.")
+            raise WrongState(_("Scan %(self)s is withdrawn; upload it again.") % {"self": self.pk})
 
     def withdraw(self, *, reason: str) -> None:
         self.require_ready()
@@ -470,8 +484,8 @@ class Review(models.Model):
 
 
 class ShownKind(models.TextChoices):
-    ANSWER = "answer", "The model's answer"
-    LABEL = "label", "A colleague's decision"
+    ANSWER = "answer", gettext_lazy("The model's answer")
+    LABEL = "label", gettext_lazy("A colleague's decision")
 
 
 class ShownAnswer(models.Model):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError
+from django.utils.translation import gettext_lazy as _
 
 from cases.memory import give_memory_back
 from cases.models import Slice
@@ -32,11 +33,11 @@ from ml.model.engine import ScanAnswer, ScanFailure
 logger = logging.getLogger(__name__)
 
 SLICES_AT_ONCE = 32
-ENGINE_FAILED = (
-    "The model stopped with an error on this scan ({error}). "
-    "Try again; if it fails once more, read the scan yourself and tell the administrator."
+ENGINE_FAILED = _(
+    "The model stopped with an error on this scan ({error}). Try again; if it fails once more, "
+    "read the scan yourself and tell the administrator."
 )
-ENGINE_STUMBLED = "The model stopped with an error ({error})."
+ENGINE_STUMBLED = _("The model stopped with an error ({error}).")
 
 
 def run_queued(

@@ -23,7 +23,8 @@ class TokenAuthentication(BaseAuthentication):
         token = ApiToken.objects.usable().filter(digest=ApiToken.digest_of(secret.strip())).first()
         if token is None:
             raise AuthenticationFailed(
-                "This token is unknown, expired or revoked; make a new one on your profile page.", code="invalid_token"
+                _("This token is unknown, expired or revoked; make a new one on your profile page."),
+                code="invalid_token",
             )
         token.touch()
         timezone.activate(zoneinfo.ZoneInfo(token.user.timezone))  # as the middleware does for sessions

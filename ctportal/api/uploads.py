@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -123,7 +124,7 @@ class CaseScanViews(Resource):
         if not upload.scans:
             raise Problem(
                 UPLOAD_REFUSED,
-                "Nothing was stored; “errors” says of each file what is wrong and what to do.",
+                _("Nothing was stored; “errors” says of each file what is wrong and what to do."),
                 errors=[_error_item(refusal) for refusal in upload.refusals],
             )
         self.refusals = upload.refusals

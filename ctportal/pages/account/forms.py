@@ -3,6 +3,7 @@ from typing import Any
 from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordForm
 from django import forms
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts.mails import ask_for_reset_link
 from accounts.tokens import revoke_tokens
@@ -13,7 +14,7 @@ class PlainLoginForm(LoginForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "User name or email address"
+        self.fields["login"].label = _("User name or email address")
         self.fields["login"].widget.attrs |= {"autocomplete": "username", "autofocus": True, "spellcheck": "false"}
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
@@ -38,9 +39,9 @@ class NewPasswordForm(ChangePasswordForm):
         super().__init__(*args, **kwargs)
         if self.user.api_tokens.filter(revoked_at=None).exists():
             self.fields["revoke_tokens"] = forms.BooleanField(
-                label="Revoke my API tokens too",
+                label=_("Revoke my API tokens too"),
                 required=False,
-                help_text="If somebody else may know the old password, they may have made tokens with it.",
+                help_text=_("If somebody else may know the old password, they may have made tokens with it."),
             )
 
     def save(self) -> None:

@@ -2,6 +2,13 @@
 
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.wording import percent_of
+
 NONE = "–"
 MINUTE, HOUR = 60, 3600
 
@@ -12,7 +19,7 @@ def is_number(value: Any) -> bool:
 
 def share(value: Any) -> str:
     """0.8444 is 84.4 %."""
-    return f"{value * 100:.1f} %" if is_number(value) else NONE
+    return percent_of(value, 1) if is_number(value) else NONE
 
 
 def in_hundred(value: Any) -> str:
@@ -24,9 +31,9 @@ def points(value: Any) -> str:
     """A difference of shares: +4.0 or −2.1, of 100."""
     if not is_number(value):
         return NONE
-    shown = f"{abs(value) * 100:.1f}"
-    if shown == "0.0":
-        return "0.0"
+    shown = number_format(abs(value) * 100, 1)
+    if round(abs(value) * 100, 1) == 0:
+        return shown
     return f"{'+' if value > 0 else '−'}{shown}"
 
 
@@ -34,14 +41,10 @@ def signed(value: Any) -> str:
     """A difference of plain numbers, as of AUC."""
     if not is_number(value):
         return NONE
-    shown = f"{abs(value):.3f}"
-    if float(shown) == 0:
-        return "0.000"
+    shown = number_format(abs(value), 3)
+    if round(abs(value), 3) == 0:
+        return shown
     return f"{'+' if value > 0 else '−'}{shown}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def about(seconds: float | None) -> str:
@@ -49,9 +52,16 @@ def about(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < MINUTE:
-        return "less than a minute"
+        return _("less than a minute")
     if seconds < HOUR:
-        return f"about {counted(round(seconds / MINUTE), 'minute')}"
+        return _about_minutes(round(seconds / MINUTE))
     hours, minutes = divmod(round(seconds / MINUTE), MINUTE)
-    words = f"about {counted(hours, 'hour')}"
-    return f"{words} {counted(minutes, 'minute')}" if minutes and hours < 10 else words
+    words = ngettext("about %(hours)s hour", "about %(hours)s hours", hours) % {"hours": intcomma(hours)}
+    if not minutes or hours >= 10:
+        return words
+    more = ngettext("%(minutes)s minute", "%(minutes)s minutes", minutes) % {"minutes": minutes}
+    return f"{words} {more}"
+
+
+def _about_minutes(minutes: int) -> str:
+    return ngettext("about %(minutes)s minute", "about %(minutes)s minutes", minutes) % {"minutes": minutes}

@@ -3,7 +3,11 @@
 from typing import Any
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
+from accounts.wording import percent_of
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
 from inference.answer_text import words_for_duration
 from learning.models import Split
@@ -27,8 +31,7 @@ def share(value: float | None) -> str:
     """0.123 is 12.3 %, 0.5 is 50 %."""
     if value is None:
         return UNKNOWN
-    text = f"{value * 100:.1f}"
-    return f"{text.removesuffix('.0')} %"
+    return percent_of(value, 0 if round(value * 100, 1) == int(round(value * 100, 1)) else 1)
 
 
 @register.filter
@@ -42,8 +45,8 @@ def _long(value: float) -> str:
         return ""
     hours, minutes = divmod(round(value / 60), 60)
     if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{round(hours / 24)} days"
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    return _("%(days)s days") % {"days": round(hours / 24)}
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -54,12 +57,12 @@ def shift_badge(state: str) -> dict[str, Any]:
 
 @register.filter
 def figure(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
+    return UNKNOWN if value is None else number_format(value, digits)
 
 
 @register.filter
 def signed(value: float | None, digits: int = 3) -> str:
-    return UNKNOWN if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return UNKNOWN if value is None else f"{'−' if value < 0 else '+'}{number_format(abs(value), digits)}"
 
 
 @register.simple_tag
@@ -67,7 +70,7 @@ def part_of(part: int | None, whole: int | None) -> str:
     """“3 of 41”, and nothing known where there was nothing to count in."""
     if part is None or not whole:
         return UNKNOWN
-    return f"{part:,} of {whole:,}"
+    return _("%(part)s of %(whole)s") % {"part": intcomma(part), "whole": intcomma(whole)}
 
 
 @register.filter
@@ -84,4 +87,4 @@ def side(split: str) -> str:
 
 @register.filter
 def readers_behind(agreement: str) -> str:
-    return AGREEMENT_WORDS.get(agreement, agreement)
+    return str(AGREEMENT_WORDS.get(agreement, agreement))

@@ -3,9 +3,12 @@
 from typing import Any
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from ctportal.pages.learning import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
+from ctportal.pages.templatetags import languages
 from inference.answer_text import percent as answer_percent
 from learning.datasets.dataset_counts import counts_of
 from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
@@ -27,18 +30,18 @@ def run_badge(run: TrainingRun) -> dict[str, Any]:
 def gate_badge(comparison: Comparison) -> dict[str, Any]:
     """Whether it met the promotion criteria when the two were compared."""
     if comparison.passed:
-        return _badge("Criteria met", ("calm", "unlock-fill"))
-    return _badge("Criteria not met", ("alarm", "lock-fill"))
+        return _badge(_("Criteria met"), ("calm", "unlock-fill"))
+    return _badge(_("Criteria not met"), ("alarm", "lock-fill"))
 
 
 @register.simple_tag
 def scans_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).scans, "scan")
+    return languages.scans(counts_of(dataset).scans)
 
 
 @register.simple_tag
 def patients_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).patients, "patient")
+    return languages.patients(counts_of(dataset).patients)
 
 
 @register.filter
@@ -49,7 +52,11 @@ def share(value: Any) -> str:
 @register.filter
 def in_points(value: Any) -> str:
     """A share as so many of 100; whole numbers without a point."""
-    return f"{round(value * 100, 1):g}" if formatting.is_number(value) else formatting.NONE
+    return _short(round(value * 100, 1)) if formatting.is_number(value) else formatting.NONE
+
+
+def _short(value: float) -> str:
+    return number_format(value, 0 if value == int(value) else 1)
 
 
 @register.filter
@@ -60,7 +67,7 @@ def whole(value: Any) -> str:
 
 @register.filter
 def three_digits(value: Any) -> str:
-    return f"{value:.3f}" if formatting.is_number(value) else formatting.NONE
+    return number_format(value, 3) if formatting.is_number(value) else formatting.NONE
 
 
 @register.filter
