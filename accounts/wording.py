@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from django.utils.formats import get_format, number_format
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 KEEPS_CAPITALS = "de"  # a noun is written with a capital wherever it is
@@ -25,14 +24,3 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return _("%(first)s and %(last)s") % {"first": ", ".join(parts[:-1]), "last": parts[-1]}
-
-
-def percent_of(share: float, digits: int = 0) -> str:
-    """“84.4 %”, as the current language writes it."""
-    return pgettext("a share", "%(number)s %%") % {"number": number_format(share * 100, digits, use_l10n=True)}
-
-
-def plain_number(value: float) -> str:
-    """A number as short as it can be written, with the language's decimal sign."""
-    whole, point, digits = f"{value:g}".partition(".")
-    return f"{whole}{get_format('DECIMAL_SEPARATOR')}{digits}" if point else whole

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from accounts.formatting import decimal
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -71,7 +72,7 @@ class UploadTooLarge(Exception):
                 "The upload is larger than %(limit)s MB, the most in one request. Nothing of it was stored; "
                 "send the series one after the other."
             )
-            % {"limit": number_format(limit / (1 << 20), 0)}
+            % {"limit": decimal(limit / (1 << 20), 0)}
         )
 
 

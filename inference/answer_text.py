@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.formatting import duration, probability, whole_share
 from accounts.stored_words import said_again
 from accounts.wording import listed
 from cases.models import Decision
@@ -44,7 +45,7 @@ class AnswerText:
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
-    """What to tell people of this prediction now.
+    """Puts into words what people should know of this prediction now.
 
     Asks the database only for the model version (select_related it) and, while it waits, for its place. Given the
     slice answers as well, it says how many of the slices the model could use.
@@ -70,20 +71,6 @@ def _said(prediction: Prediction, slices: Sequence[SliceAnswer] | None) -> tuple
     return prediction.get_decision_display(), _explanation(prediction), _suitability(prediction, slices)
 
 
-def percent(probability: float) -> str:
-    """A model is never sure: what rounds to nothing or to certainty says so in words."""
-    if probability < 0.01:
-        return _("less than 1 %")
-    if probability > 0.99:
-        return _("more than 99 %")
-    return whole_percent(probability)
-
-
-def whole_percent(share: float) -> str:
-    """“50 %”, as the current language writes it."""
-    return pgettext("a share", "%(number)s %%") % {"number": f"{share * 100:.0f}"}
-
-
 def words_for_model(model: ModelVersion) -> str:
     return (
         _("%(model)s (no longer in service)") % {"model": model} if model.status == ModelStatus.RETIRED else str(model)
@@ -91,13 +78,13 @@ def words_for_model(model: ModelVersion) -> str:
 
 
 def words_for_timing(prediction: Prediction) -> str:
-    """When, in the reader's time zone, how long it took and on what."""
+    """Says when, in the reader's time zone, how long it took and on what."""
     if prediction.finished_at is None:
         return ""
     engine = ENGINES.get(prediction.engine, prediction.engine)
     parts = {
         "when": date_format(timezone.localtime(prediction.finished_at), "DATETIME_FORMAT"),
-        "duration": words_for_duration(prediction.duration_ms) if prediction.duration_ms is not None else "",
+        "duration": duration(prediction.duration_ms / 1000) if prediction.duration_ms is not None else "",
         "engine": engine,
     }
     if parts["duration"] and engine:
@@ -107,17 +94,8 @@ def words_for_timing(prediction: Prediction) -> str:
     return _("%(when)s on %(engine)s") % parts if engine else parts["when"]
 
 
-def words_for_duration(milliseconds: int) -> str:
-    if milliseconds < 1000:
-        return _("%(milliseconds)s ms") % {"milliseconds": milliseconds}
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return _("%(seconds)s s") % {"seconds": number_format(seconds, 1)}
-    return _("%(minutes)s min %(seconds)s s") % {"minutes": int(seconds // 60), "seconds": int(seconds % 60)}
-
-
 def slices_that_mattered(answers: Sequence[SliceAnswer], *, limit: int = MOST_SHOWN) -> list[SliceAnswer]:
-    """Those with the largest share in the scan's answer, most telling first; none of a lone slice's own."""
+    """Returns those with the largest share in the scan's answer, the largest first; none of a lone slice's own."""
     if len(answers) < 2:
         return []
     telling = [answer for answer in answers if answer.weight >= NOTEWORTHY_SHARE]
@@ -149,12 +127,12 @@ def _waiting(prediction: Prediction) -> str:
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return _("The model gives no answer for this scan, because it looks unlike those it knows. Please read it.")
-    probability = percent(prediction.probability or 0.0)
+    chance = probability(prediction.probability or 0.0)
     bounds = _bounds(prediction)
     if bounds is None:
-        return _("The model puts the probability of COVID-19 at %(probability)s.") % {"probability": probability}
-    low, high = (whole_percent(bound) for bound in bounds)
-    return _by_decision(prediction) % {"probability": probability, "low": low, "high": high}
+        return _("The model puts the probability of COVID-19 at %(probability)s.") % {"probability": chance}
+    low, high = (whole_share(bound) for bound in bounds)
+    return _by_decision(prediction) % {"probability": chance, "low": low, "high": high}
 
 
 def _by_decision(prediction: Prediction) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.conf import settings
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.wording import in_sentence, plain_number
+from accounts.formatting import decimal, duration, shortest
+from accounts.wording import in_sentence
 from inference.models import ModelStatus
 from monitoring.results import (
     Alarm,
@@ -42,9 +42,9 @@ class Rule:
         rate, part, whole = getattr(counts, self.rate), getattr(counts, self.part), _whole(counts, self.whole)
         if rate is None or whole < least or rate <= bound:
             return None
-        words = self.words.format(model=figures.name, part=part, whole=whole, rate=percent(rate))
+        words = self.words.format(model=figures.name, part=part, whole=whole, rate=round_share(rate))
         threshold = _("Raised above %(percent)s, once %(least)s scans are counted.") % {
-            "percent": percent(bound),
+            "percent": round_share(bound),
             "least": least,
         }
         return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
@@ -124,10 +124,6 @@ def _of_model(figures: ModelFigures, alarm: Alarm) -> Alarm:
     return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} {_('It is no longer in service.')}")
 
 
-def percent(share: float) -> str:
-    return pgettext("a share", "%(number)s %%") % {"number": plain_number(float(f"{100 * share:.3g}"))}
-
-
 def _whole(counts: Counts, names: str) -> int:
     return sum(getattr(counts, name) for name in names.split("+"))
 
@@ -152,17 +148,6 @@ def _waiting(total: Counts) -> Iterator[Alarm]:
         yield Alarm(AlarmLevel.ALARM, "waiting", "", words, threshold, advice)
 
 
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return _("%(seconds)s s") % {"seconds": f"{seconds:.0f}"}
-    minutes = seconds / 60
-    return (
-        _("%(minutes)s min") % {"minutes": number_format(minutes, 0)}
-        if minutes < 90
-        else _("%(hours)s h") % {"hours": f"{minutes / 60:.0f}"}
-    )
-
-
 def _drifting(figures: ModelFigures) -> Iterator[Alarm]:
     for shift in figures.drift.shifts:
         if shift.state == ShiftState.SHIFTED:
@@ -180,13 +165,13 @@ def _drift(level: AlarmLevel, figures: ModelFigures, shift: Shift, bound: float)
         % {
             "model": figures.name,
             "what": in_sentence(shift.title),
-            "psi": number_format(shift.psi, 2),
+            "psi": decimal(shift.psi, 2),
             "n": shift.n,
         },
         threshold=_(
             "Raised from %(bound)s, with %(monitor_least_scans)s scans or more and a statistically significant shift."
         )
-        % {"bound": plain_number(bound), "monitor_least_scans": settings.MONITOR_LEAST_SCANS},
+        % {"bound": shortest(bound), "monitor_least_scans": settings.MONITOR_LEAST_SCANS},
         advice=_(
             "Other patients, or another scanner or protocol? Check the model on recent scans before "
             "relying on it; review some, train with them and compare."
@@ -203,9 +188,9 @@ def _readers(readers: ReaderAgreement) -> Iterator[Alarm]:
         name="readers",
         model="",
         words=_("Readers agree less than they should: kappa %(kappa)s on %(scans)s common scans.")
-        % {"kappa": number_format(readers.kappa, 2), "scans": readers.scans},
+        % {"kappa": decimal(readers.kappa, 2), "scans": readers.scans},
         threshold=_("Raised below %(bound)s, once %(least)s scans are counted.")
-        % {"bound": plain_number(bound), "least": least},
+        % {"bound": shortest(bound), "least": least},
         advice=_(
             "Go through the scans on which they differ together; labels that are not agreed make a poor data set."
         ),

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import F
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.formatting import decimal
 from cases.models import Decision
 from inference.models import ModelVersion, PredictionQuerySet, PredictionStatus
 from ml.model.artifact import ArtifactError, load_artifact
@@ -35,7 +35,7 @@ WORDS = {
 
 
 def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Drift:
-    """Of the model's answers among the rows, of which there are `done`."""
+    """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
     score = _shift(*SCORE, reference.get("score"), scores)
@@ -102,7 +102,7 @@ def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = _("Drift index %(psi)s: %(WORDS)s") % {"psi": number_format(psi, 2), "WORDS": WORDS[state]}
+    words = _("Drift index %(psi)s: %(WORDS)s") % {"psi": decimal(psi, 2), "WORDS": WORDS[state]}
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

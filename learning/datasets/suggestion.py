@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -42,9 +41,7 @@ def training_suggestion(user: User) -> Suggestion | None:
     if new_labels >= settings.SUGGEST_AFTER_LABELS:
         reasons.append(_said_of_labels(new_labels))
     if rate is not None and rate >= settings.SUGGEST_OVERRIDE_RATE:
-        reasons.append(
-            _("readers overrode %(rate)s %% of the model's recent answers") % {"rate": number_format(100 * rate, 0)}
-        )
+        reasons.append(_("readers overrode %(share)s of the model's recent answers") % {"share": whole_share(rate)})
     if not reasons:
         return None
     words = f"{opening(listed(reasons))}. {_('Consider training a new model.')}"

@@ -15,7 +15,7 @@ from learning.models.comparisons import Comparison
 
 
 class Entry(models.TextChoices):
-    """How a model came into service."""
+    """Says how a model came into service."""
 
     COMMAND = "command", gettext_lazy("Administrator's command")
     PROMOTION = "promotion", gettext_lazy("Promoted: criteria met")

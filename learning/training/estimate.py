@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.wording import plain_number
+from accounts.formatting import shortest
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from learning.models import Method, TrainingRun, TrainingStatus
 from learning.training.sample_sizes import TRAINING_SPLITS, sides_of
@@ -89,5 +89,5 @@ def _from_answers(method: str, parent: ModelVersion | None, work: float) -> Esti
     return Estimate(
         seconds,
         _("A rough figure: model %(parent)s takes %(mean)s s for a slice when it answers.")
-        % {"parent": parent, "mean": plain_number(float(f"{mean / 1000:.2g}"))},
+        % {"parent": parent, "mean": shortest(float(f"{mean / 1000:.2g}"))},
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from accounts.wording import plain_number
+from accounts.formatting import shortest
 from inference.models import ModelVersion
 from learning.models import Method
 from ml.model.topology import BLOCKS
@@ -17,7 +17,7 @@ WEIGHTS = ("none", "imagenet")
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: a number within bounds, one of some words, or yes and no."""
+    """Describes one setting: a number within bounds, one of some words, or yes and no."""
 
     name: str
     default: Any
@@ -44,8 +44,8 @@ class Option:
             else self._bounds
             % {
                 "self": self.name,
-                "low": plain_number(self.low),
-                "high": plain_number(self.high),
+                "low": shortest(self.low),
+                "high": shortest(self.high),
                 "factor": self.multiple_of,
             }
         )

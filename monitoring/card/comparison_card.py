@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.formatting import decimal, share
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison
@@ -30,7 +31,7 @@ NOT_YOURS = gettext_lazy(
 
 
 def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
-    """The newest: how it came in, and where it never challenged any, how it defended itself."""
+    """Shows the newest comparison: how it came in, and where it never challenged any, how it defended itself."""
     rows = Comparison.objects.filter(Q(challenger=model) | Q(champion=model)).select_related("champion", "challenger")
     mine = rows.filter(challenger=model).first() or rows.first()
     title = _("Beside another model")
@@ -81,18 +82,13 @@ def _sides(comparison: Comparison, figures: ComparisonFigures) -> list[tuple[str
 def _figures(side: SideFigures) -> tuple[str, ...]:
     if not side.n:
         return ("–",) * 5
-    auc = "–" if side.auc is None else f"{side.auc:.3f}"
-    return *_counts(side), _share(side.sensitivity), _share(side.specificity), auc
+    return *_counts(side), share(side.sensitivity), share(side.specificity), decimal(side.auc, 3)
 
 
 def _counts(side: SideFigures) -> tuple[str, str]:
     return _("%(missed)s of %(positives)s") % {"missed": side.missed, "positives": side.positives}, _(
         "%(false_alarms)s of %(negatives)s"
     ) % {"false_alarms": side.false_alarms, "negatives": side.negatives}
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def _differences(figures: ComparisonFigures) -> list[CardTable]:
@@ -104,14 +100,10 @@ def _differences(figures: ComparisonFigures) -> list[CardTable]:
 
 def _interval(found: Difference) -> tuple[str, str]:
     known = found.low is not None and found.high is not None
-    return _signed(found.value), _("%(signed)s to %(signed_2)s") % {
-        "signed": _signed(found.low),
-        "signed_2": _signed(found.high),
+    return signed(found.value), _("%(low)s to %(high)s") % {
+        "low": signed(found.low),
+        "high": signed(found.high),
     } if known else "–"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
 
 
 def _groups(figures: ComparisonFigures) -> list[CardTable]:

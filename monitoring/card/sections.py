@@ -50,7 +50,7 @@ class CardTable:
 
 @dataclass(frozen=True)
 class CardSection:
-    """Shown in this order: paragraphs, facts (name and text), tables."""
+    """Holds, in the order in which they are shown, paragraphs, facts (name and text) and tables."""
 
     name: str  # stable, for anchors and the API
     title: str
@@ -193,13 +193,13 @@ def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     for kind, title in (("scan", _("A series")), ("slice", _("A single slice"))):
         rule = model.thresholds.get(kind)
         if isinstance(rule, Mapping) and {"low", "high"} <= rule.keys():
-            words = _("“unlikely” below %(number)s, “likely” from %(number_2)s, uncertain between") % {
-                "number": _number(rule["low"]),
-                "number_2": _number(rule["high"]),
+            words = _("“unlikely” below %(low)s, “likely” from %(high)s, uncertain between") % {
+                "low": decimal(rule["low"]),
+                "high": decimal(rule["high"]),
             }
             facts.append((title, words))
     if model.thresholds.get("suitable") is not None:
-        facts.append((_("A slice is judged from a suitability of"), _number(model.thresholds["suitable"])))
+        facts.append((_("A slice is judged from a suitability of"), decimal(model.thresholds["suitable"])))
     return CardSection("thresholds", _("From a probability to an answer"), facts=facts)
 
 
@@ -229,7 +229,3 @@ def card_of(model: ModelVersion) -> dict[str, Any]:
 
 def day(moment: datetime | None) -> str:
     return date_format(timezone.localtime(moment), "DATE_FORMAT") if moment is not None else "–"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else str(value)

@@ -1,4 +1,4 @@
-"""What the case page says of a scan's use in data sets; the lineage page tells the rest."""
+"""Says where a scan was used in data sets, for the case page; the lineage page says the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

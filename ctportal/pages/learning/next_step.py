@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.formatting import whole
 from accounts.stored_words import said_again
 from learning.models import Comparison, Dataset, TrainingRun
 from learning.next_step import Step, StepKind
@@ -148,7 +148,7 @@ def _reread(step: Step) -> NextStep:
     )
     return NextStep(
         _("Read open cases again?"),
-        words % {"number": intcomma(step.scans)},
+        words % {"number": whole(step.scans)},
         _("See the offer"),
         "#reread",
     )
@@ -190,7 +190,7 @@ def _to_read(step: Step) -> str:
     words = ngettext(
         "%(number)s scan is waiting for a reader.", "%(number)s scans are waiting for a reader.", step.scans
     )
-    return words % {"number": intcomma(step.scans)}
+    return words % {"number": whole(step.scans)}
 
 
 def _joined(step: Step) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.formatting import about, is_number
 from accounts.wording import opening
-from ctportal.pages.learning.formatting import about, is_number
 from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {

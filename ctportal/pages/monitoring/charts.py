@@ -1,15 +1,13 @@
-"""The drawings of the monitoring page, made of its figures."""
+"""Draws the charts of the monitoring page from its figures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from accounts.wording import plain_number
+from accounts.formatting import duration, part_of, share, shortest, whole
 from ctportal.pages.shared.charts import Cell, Chart, Column, Row
-from ctportal.pages.templatetags.figures import part_of, seconds, share
 from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
 
 Reading = Callable[[Counts], Cell]
@@ -63,7 +61,7 @@ def histogram(shift: Shift, *, key: str) -> Chart | None:
 
 
 def words_for_bin(bin_: Bin) -> str:
-    low, high = (None if edge is None else plain_number(float(f"{edge:.3g}")) for edge in (bin_.low, bin_.high))
+    low, high = (None if edge is None else shortest(float(f"{edge:.3g}")) for edge in (bin_.low, bin_.high))
     if low is None:
         return _("below %(high)s") % {"high": high}
     return (
@@ -108,8 +106,8 @@ def _errors(monitoring: Monitoring) -> Chart:
 def _waits(monitoring: Monitoring) -> Chart:
     columns = [Column(_("Median wait"), "info"), Column(_("95th percentile"), "warn", dashed=True)]
     readings: list[Reading] = [
-        lambda c: Cell(seconds(c.median_wait), c.median_wait),
-        lambda c: Cell(seconds(c.p95_wait), c.p95_wait),
+        lambda c: Cell(duration(c.median_wait), c.median_wait),
+        lambda c: Cell(duration(c.p95_wait), c.p95_wait),
     ]
     return _over_time(monitoring, "waits", _("Waiting for the answer"), "line", columns, readings, unit="s")
 
@@ -168,7 +166,7 @@ def _day(day: date) -> str:
 
 
 def _count(number: int) -> Cell:
-    return Cell(intcomma(number), number)
+    return Cell(whole(number), number)
 
 
 def _rate(value: float | None, part: int, whole: int) -> Cell:

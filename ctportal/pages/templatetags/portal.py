@@ -54,7 +54,7 @@ NOTICE_ICONS = {
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A Bootstrap icon; always beside words, so never read out."""
+    """Draws a Bootstrap icon; it is always beside words, so it is never read out."""
     return format_html('<i class="bi bi-{}" aria-hidden="true"></i>', name)
 
 
@@ -77,7 +77,7 @@ def _badge(words: Any, look: tuple[str, str]) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def badge(words: str, tone: str = "quiet", icon_name: str = "") -> dict[str, Any]:
-    """tone: alarm, emergency, warn, odd, calm, info, quiet."""
+    """Draws a badge in one of the tones alarm, emergency, warn, odd, calm, info, quiet."""
     return _badge(words, (tone, icon_name))
 
 
@@ -89,7 +89,7 @@ def decision_badge(decision: str | None) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def label_badge(label: str | None) -> dict[str, Any]:
-    """What the readers decided; no badge before."""
+    """Shows what the readers decided; there is no badge before."""
     return _badge(Label(label).label, LABEL_LOOKS[Label(label)]) if label else {}
 
 
@@ -142,7 +142,7 @@ def _moment(moment: datetime, words: str) -> SafeString:
 
 @register.simple_tag
 def when_short(moment: datetime) -> SafeString | str:
-    """For dense tables: the time today, the day this year, else the date."""
+    """Shows, for dense tables, the time today, the day this year, else the date."""
     local, now = timezone.localtime(moment), timezone.localtime()
     if local.date() == now.date():
         return _moment(moment, _("Today %(time)s") % {"time": date_format(local, "TIME_FORMAT")})
@@ -153,7 +153,7 @@ def when_short(moment: datetime) -> SafeString | str:
 
 @register.inclusion_tag("components/_state_word.html")
 def status_word(status: str) -> dict[str, Any]:
-    """The status where it stands beside badges that matter more: an icon and a word, no colour."""
+    """Shows the status beside badges that matter more: an icon and a word, no colour."""
     return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
 
 

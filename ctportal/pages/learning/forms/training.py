@@ -6,10 +6,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.formatting import scans, shortest
 from accounts.models import User
-from accounts.wording import plain_number
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
-from ctportal.pages.templatetags.languages import scans
 from inference.models import ModelVersion
 from learning.datasets.dataset_counts import counts_of
 from learning.models import Dataset, Method, TrainingRun
@@ -77,7 +76,7 @@ class TrainingForm(forms.Form):
         return {name: value for name, value in chosen.items() if value not in (None, "")}
 
     def choice(self) -> dict[str, Any]:
-        """What `plan_training` and `request_training` take."""
+        """Returns what `plan_training` and `request_training` take."""
         found = self.cleaned_data
         return {
             "dataset": found["dataset"],
@@ -100,7 +99,7 @@ def field_of(option: Option) -> forms.Field:
             *((value, said(value)) for value in option.choices),
         ]
         return forms.TypedChoiceField(choices=choices, coerce=int if numbers else str, empty_value=None, **facts)
-    facts["help_text"] = (f"{meaning} {_('Usually %(default)s.') % {'default': plain_number(option.default)}}").strip()
+    facts["help_text"] = (f"{meaning} {_('Usually %(default)s.') % {'default': shortest(option.default)}}").strip()
     if isinstance(option.default, int):
         return forms.IntegerField(min_value=int(option.low), max_value=int(option.high), **facts)
     return forms.FloatField(

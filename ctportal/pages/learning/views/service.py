@@ -1,7 +1,6 @@
 """Which model serves: promotion, refusal, overriding the criteria, rollback, and reading open cases again."""
 
 from django.contrib import messages
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -9,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from accounts.formatting import whole
 from accounts.models import Site
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number, safe_next
@@ -94,7 +94,7 @@ def reread(request: PersonRequest) -> HttpResponse:
             "Earlier answers stay visible.",
             count,
         )
-        % {"number": intcomma(count)}
+        % {"number": whole(count)}
         if count
         else _(
             "Nothing is left to read again: every open case has the answer of the model in service, or waits for it."

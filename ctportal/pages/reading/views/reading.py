@@ -1,4 +1,4 @@
-"""The reading page: one scan large, the model's answer beside it, and the reader's decision."""
+"""Serves the reading page: one scan large, the model's answer beside it, and the reader's decision."""
 
 from typing import Any, cast
 
