@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.formatting import decimal, duration, shortest
+from accounts.formatting import decimal, duration, round_share, shortest
 from accounts.wording import in_sentence
 from inference.models import ModelStatus
 from monitoring.results import (

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.formatting import whole_share
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from accounts.wording import listed, opening

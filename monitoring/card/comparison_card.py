@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.formatting import decimal, share
+from accounts.formatting import decimal, share, signed
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison

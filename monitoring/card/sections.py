@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.formatting import decimal
 from inference.models import ModelVersion
 from learning.models import BaseSet, TrainingRun
 from monitoring.card.figures import card_lines, figure_lines
