@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.events import record_event
-from accounts.models import Action, Membership, Role, Site, User
+from accounts.models import Action, Language, Membership, Role, Site, User, validate_timezone
 from accounts.rights import Right, require
 from accounts.wording import in_sentence
 
@@ -52,6 +52,24 @@ def set_blinded_reads(*, site: Site, user: User, blinded: bool) -> None:
         if changed:
             record_event(Action.SITE_CHANGED, actor=user, site=site, subject=site, blinded_reads=blinded)
     site.refresh_from_db()
+
+
+def set_language_and_zone(*, site: Site, user: User, language: str, zone: str) -> None:
+    """What members of the site have who chose none in their profile; empty leaves it to browser and installation."""
+    require(user, site, Right.MANAGE)
+    validate_timezone_or_none(zone)
+    if language not in ("", *Language.values):
+        raise ValidationError(_("Choose one of the portal's languages."))
+    with transaction.atomic():
+        rows = Site.objects.filter(pk=site.pk).exclude(language=language, time_zone=zone)
+        if rows.update(language=language, time_zone=zone):
+            record_event(Action.SITE_CHANGED, actor=user, site=site, subject=site, language=language, time_zone=zone)
+    site.refresh_from_db()
+
+
+def validate_timezone_or_none(zone: str) -> None:
+    if zone:
+        validate_timezone(zone)
 
 
 def note_membership(membership: Membership, user: User | AnonymousUser, *, change: str) -> None:

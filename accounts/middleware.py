@@ -1,7 +1,6 @@
 """Session time-out, what browsers may keep, and the user's time zone."""
 
 import time
-import zoneinfo
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.language import zone_of
 from accounts.sessions import note_session
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -138,14 +138,14 @@ def _with_plain_next(location: str) -> str:
 
 
 class TimezoneMiddleware:
-    """Shows dates in the user's own zone."""
+    """Shows days and times in one zone on all pages of a person: their own, else that of their sites."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            timezone.activate(zoneinfo.ZoneInfo(request.user.timezone))
+            timezone.activate(zone_of(request.user))
         else:
             timezone.deactivate()
         return self.get_response(request)

@@ -34,13 +34,26 @@ class Theme(models.TextChoices):
     DARK = "dark", gettext_lazy("Dark reading")
 
 
+class Language(models.TextChoices):
+    """The languages of the pages, each by its own name."""
+
+    ENGLISH = "en", "English"
+    GERMAN = "de", "Deutsch"
+    FRENCH = "fr", "Français"
+    SPANISH = "es", "Español"
+
+
 class User(AbstractUser):
     email = models.EmailField(gettext_lazy("email address"))
-    timezone = models.CharField(gettext_lazy("time zone"), max_length=64, default="UTC", validators=[validate_timezone])
+    language = models.CharField(gettext_lazy("language"), max_length=8, blank=True, choices=Language)
+    timezone = models.CharField(gettext_lazy("time zone"), max_length=64, blank=True, validators=[validate_timezone])
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.AUTO)
 
     class Meta(AbstractUser.Meta):
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            models.CheckConstraint(condition=Q(language__in=["", *Language.values]), name="user_language_known"),
+        ]
 
     @property
     def display_name(self) -> str:
@@ -80,12 +93,17 @@ class Site(models.Model):
         default=False,
         help_text="Readers decide before they see what the model says.",
     )
+    language = models.CharField(gettext_lazy("language"), max_length=8, blank=True, choices=Language)
+    time_zone = models.CharField(gettext_lazy("time zone"), max_length=64, blank=True, validators=[validate_timezone])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(language__in=["", *Language.values]), name="site_language_known"),
+        ]
 
     def __str__(self) -> str:
         return self.name

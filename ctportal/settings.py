@@ -418,7 +418,7 @@ SPECTACULAR_SETTINGS = {
 
 LANGUAGE_CODE = "en"  # of the texts in the code, of what is stored, and of logs
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "ctportal" / "locale"]
 FORMAT_MODULE_PATH = ["ctportal.formats"]
 USE_I18N = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")

@@ -10,6 +10,7 @@ from django.db.models.functions import TruncDay, TruncWeek
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.language import zone_of
 from accounts.models import User
 from accounts.refusals import WrongState
 from monitoring.results import Step
@@ -68,10 +69,10 @@ def period_of(user: User, start: date, end: date) -> Period:
         raise WrongState(
             _("From %(start)s to %(end)s is too long; choose at most five years.") % {"start": start, "end": end}
         )
-    return Period(start, end, zoneinfo.ZoneInfo(user.timezone))
+    return Period(start, end, zone_of(user))
 
 
 def usual_period(user: User) -> tuple[date, date]:
     """What is shown when nobody has chosen: the last 30 days, today in the user's zone counted."""
-    today = timezone.localdate(timezone=zoneinfo.ZoneInfo(user.timezone))
+    today = timezone.localdate(timezone=zone_of(user))
     return today - timedelta(days=USUAL_DAYS - 1), today

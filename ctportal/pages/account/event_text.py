@@ -107,6 +107,8 @@ SITE_WORDS = {
     "name": gettext_lazy("name"),
     "slug": gettext_lazy("short name"),
     "blinded_reads": gettext_lazy("blinded reads"),
+    "language": gettext_lazy("language"),
+    "time_zone": gettext_lazy("time zone"),
 }
 
 

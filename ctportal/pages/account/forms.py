@@ -2,10 +2,13 @@ from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordForm
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from accounts.language import zones
 from accounts.mails import ask_for_reset_link
+from accounts.models import Language, Site
 from accounts.tokens import revoke_tokens
 
 
@@ -48,3 +51,22 @@ class NewPasswordForm(ChangePasswordForm):
         super().save()
         if self.cleaned_data.get("revoke_tokens"):
             revoke_tokens(of=self.user, by=self.user)
+
+
+def language_field(none_chosen: str) -> forms.ChoiceField:
+    choices = [("", none_chosen), *Language.choices]
+    return forms.ChoiceField(label=_("Language"), choices=choices, required=False)
+
+
+def zone_field(none_chosen: str) -> forms.ChoiceField:
+    choices = [("", none_chosen), *((zone, zone.replace("_", " ")) for zone in zones())]
+    return forms.ChoiceField(label=_("Time zone"), choices=choices, required=False)
+
+
+class SiteForm(forms.Form):
+    """What members of a site have who choose neither in their profile."""
+
+    def __init__(self, data: Any = None, *, site: Site) -> None:
+        super().__init__(data, initial={"language": site.language, "time_zone": site.time_zone})
+        self.fields["language"] = language_field(_("As the browser"))
+        self.fields["time_zone"] = zone_field(_("As the installation: %(zone)s") % {"zone": settings.TIME_ZONE})

@@ -5,9 +5,11 @@ from django import template
 from accounts import formatting
 from accounts.stored_words import said_again
 from accounts.wording import in_sentence
+from ctportal.pages.shared.script_texts import address_of_texts
 
 register = template.Library()
 
+register.simple_tag(address_of_texts, name="script_texts")
 register.filter("in_sentence", in_sentence)
 register.filter("said_again", said_again)
 register.filter("scans", formatting.scans)

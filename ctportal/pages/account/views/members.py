@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.membership import add_member, remove_member, set_blinded_reads
+from accounts.membership import add_member, remove_member, set_blinded_reads, set_language_and_zone
 from accounts.models import Membership, Role, Site, User
 from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
 from accounts.tokens import revoke_tokens_of_member
 from accounts.wording import in_sentence
+from ctportal.pages.account.forms import SiteForm
 from ctportal.pages.shared.requests import PersonRequest
 
 SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())
@@ -96,8 +97,25 @@ def set_reads(request: PersonRequest) -> HttpResponse:
     site = _site(request.user, request.POST.get("site", ""))
     blinded = request.POST.get("blinded") == "on"
     set_blinded_reads(site=site, user=request.user, blinded=blinded)
-    words = _("decide before they see the model's answer") if blinded else _("see the model's answer at once")
-    messages.success(request, _("Readers of %(site)s now %(words)s.") % {"site": site, "words": words})
+    words = (
+        _("Readers of %(site)s now decide before they see the model's answer.")
+        if blinded
+        else _("Readers of %(site)s now see the model's answer at once.")
+    )
+    messages.success(request, words % {"site": site})
+    return redirect(_address(site))
+
+
+@login_required
+@require_POST
+def set_language(request: PersonRequest) -> HttpResponse:
+    site = _site(request.user, request.POST.get("site", ""))
+    form = SiteForm(request.POST, site=site)
+    if not form.is_valid():
+        return _page(request, site, MemberForm(), status=422, site_form=form)
+    chosen = form.cleaned_data
+    set_language_and_zone(site=site, user=request.user, language=chosen["language"], zone=chosen["time_zone"])
+    messages.success(request, _("Language and time zone of %(site)s are saved.") % {"site": site})
     return redirect(_address(site))
 
 
@@ -114,7 +132,9 @@ def _address(site: Site) -> str:
     return f"{reverse('members')}?site={site.slug}"
 
 
-def _page(request: PersonRequest, site: Site, form: MemberForm, status: int = 200) -> HttpResponse:
+def _page(
+    request: PersonRequest, site: Site, form: MemberForm, status: int = 200, site_form: SiteForm | None = None
+) -> HttpResponse:
     context = {
         "site": site,
         "sites": sites_with(request.user, Right.MANAGE),
@@ -122,5 +142,6 @@ def _page(request: PersonRequest, site: Site, form: MemberForm, status: int = 20
         .annotate(tokens=Count("user__api_tokens", filter=SERVES))
         .order_by("user__username", "role"),
         "form": form,
+        "site_form": site_form or SiteForm(site=site),
     }
     return render(request, "accounts/members.html", context, status=status)

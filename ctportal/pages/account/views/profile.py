@@ -1,6 +1,5 @@
 """Shows a person's own page: name, time zone, theme, memberships, sessions and API tokens."""
 
-import zoneinfo
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
+from ctportal.pages.account.forms import language_field, zone_field
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
@@ -30,14 +30,12 @@ SESSIONS_SHOWN = 50
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ["first_name", "last_name", "timezone", "theme"]
+        fields = ["first_name", "last_name", "language", "timezone", "theme"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        zones = sorted(zoneinfo.available_timezones())
-        self.fields["timezone"] = forms.ChoiceField(
-            label=_("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in zones]
-        )
+        self.fields["language"] = language_field(_("As the site or the browser"))
+        self.fields["timezone"] = zone_field(_("As the site"))
 
 
 class TokenForm(forms.Form):
