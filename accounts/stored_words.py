@@ -1,56 +1,65 @@
 """Sentences that are stored in English, said again in the language of whoever reads them.
 
 A worker writes why it failed, an upload what its checks found: long before anybody reads it, or for several readers.
-Such sentences are stored in English, and each is made from a template that `stored` has marked. `said_again` finds the
-template from which a sentence was made and fills the translated one with the same values.
+Such sentences are stored in English. `said_again` finds the text of the catalogue from which one was made, and fills
+its translation with the same values. What people have typed among them stays as it is.
 """
 
 import re
 from functools import lru_cache
 
-from django.utils.translation import gettext
+from django.conf import settings
+from django.utils.translation import get_language, gettext
+from django.utils.translation.trans_real import translation
 
 _PLACE = re.compile(r"%\((\w+)\)s")
-_templates: dict[str, re.Pattern[str]] = {}
-
-
-def stored(template: str) -> str:
-    """Marks an English sentence as one that is stored; its places are filled with `%`."""
-    _templates[template] = _pattern(template)
-    return template
+_LEAST = 10  # letters of its own that a text with places needs, to be recognised by
 
 
 def said_again(words: str) -> str:
-    """The same sentences in the current language; what no template made is left as it was written."""
-    if words in _templates:
-        return gettext(words)
-    template, values = _made_from(words)
-    if template is None:
+    """The same sentences in the current language; what no text of the catalogue made is left as it was written."""
+    language = get_language() or settings.LANGUAGE_CODE
+    if language == settings.LANGUAGE_CODE or not words:
         return words
-    return gettext(template) % {name: said_again(value) for name, value in values}
+    known = gettext(words)
+    if known != words:
+        return known
+    return _sentences(words, language)
 
 
-@lru_cache(maxsize=512)
-def _made_from(words: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """The template with the most words of its own, since a shorter one may fit a longer sentence too."""
-    for template in sorted(_templates, key=_own_length, reverse=True):
-        if found := _templates[template].fullmatch(words):
-            return template, tuple(found.groupdict().items())
-    return None, ()
+@lru_cache(maxsize=2048)
+def _sentences(words: str, language: str) -> str:
+    """A whole text, or one text after another, as where a remedy follows a problem."""
+    for template, pattern in _patterns(language):
+        if found := pattern.fullmatch(words):
+            values = {name: said_again(value) for name, value in found.groupdict().items()}
+            return gettext(template) % values
+    head, stop, tail = words.partition(". ")
+    return f"{said_again(head + '.')} {said_again(tail)}" if stop and tail else words
 
 
-def _own_length(template: str) -> int:
-    return len(_PLACE.sub("", template))
+@lru_cache(maxsize=8)
+def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The texts with places; first those with the most words of their own, since a shorter one may fit as well."""
+    keys = translation(language)._catalog.keys()  # those of counted texts are pairs
+    texts = [text for text in keys if isinstance(text, str)]
+    templates = [text for text in texts if _PLACE.search(text) and "\x04" not in text and _own(text) >= _LEAST]
+    return tuple((text, _pattern(text)) for text in sorted(templates, key=_own, reverse=True))
+
+
+def _own(template: str) -> int:
+    return sum(letter.isalpha() for letter in _PLACE.sub("", template))
 
 
 def _pattern(template: str) -> re.Pattern[str]:
     """Two places of one name hold the same value."""
-    pieces, seen, at = [], set(), 0
+    pieces: list[str] = []
+    seen: set[str] = set()
+    at = 0
     for place in _PLACE.finditer(template):
-        name = place[1]
         pieces.append(re.escape(template[at : place.start()].replace("%%", "%")))
-        pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>.+?)")
-        seen.add(name)
+        pieces.append(f"(?P={place[1]})" if place[1] in seen else f"(?P<{place[1]}>.+?)")
+        seen.add(place[1])
         at = place.end()
     pieces.append(re.escape(template[at:].replace("%%", "%")))
     return re.compile("".join(pieces), re.DOTALL)

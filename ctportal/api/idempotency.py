@@ -18,7 +18,6 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,8 +26,8 @@ from ctportal.api.models import IdempotentRequest
 from ctportal.api.problems import INVALID, KEY_REUSED, REQUEST_IN_PROGRESS, Problem
 from ctportal.api.resource import caller
 
-HEADER = gettext_lazy("Idempotency-Key")
-REPLAYED = gettext_lazy("Idempotency-Replayed")
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
 KEPT_FOR = timedelta(hours=24)
 LONGEST_KEY = 255
 

@@ -89,7 +89,7 @@ class PredictionSerializer(serializers.ModelSerializer):
         return HIDDEN if self._is_hidden(prediction) else describe(prediction).explanation
 
     def get_disclaimer(self, prediction: Prediction) -> str:
-        return DISCLAIMER
+        return str(DISCLAIMER)
 
     def get_answer_hidden(self, prediction: Prediction) -> bool:
         return self._is_hidden(prediction)

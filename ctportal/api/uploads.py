@@ -11,6 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.stored_words import said_again
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
 from cases.intake import Refusal
@@ -46,11 +47,18 @@ class SentFiles(StrictSerializer):
     )
 
 
+class SaidAgain(serializers.CharField):
+    """A sentence of the intake, which is English, in the language of the answer."""
+
+    def to_representation(self, value: str) -> str:
+        return said_again(value)
+
+
 class RefusalSerializer(serializers.Serializer):
     file = serializers.CharField(help_text="Its name as it was sent.")
     code = serializers.CharField()
-    problem = serializers.CharField()
-    remedy = serializers.CharField()
+    problem = SaidAgain()
+    remedy = SaidAgain()
 
 
 class UploadSerializer(serializers.Serializer):
@@ -160,7 +168,7 @@ def _error_item(refusal: Refusal) -> dict[str, Any]:
         "pointer": "#/files",
         "file": refusal.file,
         "code": refusal.code,
-        "detail": f"{refusal.problem} {refusal.remedy}",
+        "detail": f"{said_again(refusal.problem)} {said_again(refusal.remedy)}",
     }
 
 

@@ -81,7 +81,8 @@ def _in_python(path: Path, name: str) -> Iterator[Found]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            strings = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            literals = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            strings = [text for text in literals if isinstance(text, str)]
             if called in FUNCTIONS and strings:
                 yield Found(_text(called, strings), f"{name}:{node.lineno}")
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.formatting import UNKNOWN, decimal, in_hundred, part_of, points, share, signed, signed_points
+from accounts.stored_words import said_again
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import (
     ComparisonFigures,
@@ -147,7 +148,7 @@ def _title(kind: str) -> str:
 def _subgroup(group: GroupFigures) -> SubgroupLine:
     sides, nothing = (group.champion, group.challenger), Difference()
     return SubgroupLine(
-        name=group.name,
+        name=said_again(group.name),
         scans=group.n,
         positives=group.positives,
         missed_before=part_of(group.champion.missed, group.positives),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from accounts.stored_words import said_again
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
 from cases.joining import look_like_one_scan
@@ -110,9 +111,17 @@ def _names(request: HttpRequest) -> list[str] | None:
 def _told(upload: Upload) -> dict[str, Any]:
     return {
         "words": words_for(upload),
-        "scans": [{"id": scan.pk, "slices": scan.slice_count, "notes": scan.notes} for scan in upload.scans],
+        "scans": [
+            {"id": scan.pk, "slices": scan.slice_count, "notes": list(map(said_again, scan.notes))}
+            for scan in upload.scans
+        ],
         "refusals": [
-            {"file": refusal.file, "code": refusal.code, "problem": refusal.problem, "remedy": refusal.remedy}
+            {
+                "file": refusal.file,
+                "code": refusal.code,
+                "problem": said_again(refusal.problem),
+                "remedy": said_again(refusal.remedy),
+            }
             for refusal in upload.refusals
         ],
     }
