@@ -11,9 +11,9 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.stored_words import said_again
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
+from accounts.stored_words import said_again
 from cases.intake import Refusal
 from cases.locks import one_of_few_uploads
 from cases.models import Case

@@ -14,13 +14,8 @@ from django.utils.translation.template import templatize
 
 ROOMS = ("accounts", "cases", "inference", "learning", "monitoring", "ctportal")
 LEFT_OUT = re.compile(r"/(migrations|management|demo|standalone|locale)/|/admin\.py$|/checks\.py$")
-PLAIN = (
-    "cases/intake/refusals.py",
-    "cases/intake/series.py",
-    "learning/comparison/gate.py",
-    "ml/images/decoding.py",
-    "ml/images/dicom.py",
-)
+PLAIN = ("cases/intake/refusals.py", "cases/intake/series.py", "learning/comparison/gate.py")
+REFUSALS = ("cases/intake", "ml/images")  # the sentences of their ImageErrors
 FUNCTIONS = {
     "_": (),
     "gettext": (),
@@ -60,6 +55,9 @@ def pages_and_messages(root: Path) -> Iterator[Found]:
             yield from _in_template(path, path.relative_to(root).as_posix())
     for name in PLAIN:
         yield from _plain(root / name, name)
+    for folder in REFUSALS:
+        for path in sorted((root / folder).glob("*.py")):
+            yield from _refusals(path, path.relative_to(root).as_posix())
 
 
 def scripts(root: Path) -> Iterator[Found]:
@@ -101,23 +99,23 @@ def _in_template(path: Path, name: str) -> Iterator[Found]:
 
 
 def _plain(path: Path, name: str) -> Iterator[Found]:
+    """All literals that read as words, but for documentation and the parts of a formatted one."""
     tree = ast.parse(path.read_text())
-    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {
-        id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
-    }
-    documents = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = {id(part) for whole in formatted for part in ast.walk(whole) if part is not whole}
+    inside |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if id(node) in inside | documents:
-            continue
-        words = _template_of(node)
-        if words and re.search(r"[a-z]{2,} [a-z(%]|%\(\w+\)s [a-zA-Z]|^[A-Z][a-z]+$", words):
+        words = _template_of(node) if id(node) not in inside else ""
+        if re.search(r"[a-z]{2,} [a-z(%]|%\(\w+\)s [a-zA-Z]|^[A-Z][a-z]+$", words):
             yield Found(Text(words), f"{name}:{getattr(node, 'lineno', 0)}")
+
+
+def _refusals(path: Path, name: str) -> Iterator[Found]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ImageError":
+            for words in map(_template_of, node.args[1:]):
+                if words:
+                    yield Found(Text(words), f"{name}:{node.lineno}")
 
 
 def _template_of(node: ast.AST) -> str:

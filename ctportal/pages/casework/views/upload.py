@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
-from accounts.stored_words import said_again
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
+from accounts.stored_words import said_again
 from cases.joining import look_like_one_scan
 from cases.locks import one_of_few_uploads
 from cases.models import Case
