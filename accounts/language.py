@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-from accounts.models import Site, User
+from accounts.models import User
+from accounts.rights import memberships_of
 
 API = "/api/"
 
@@ -48,13 +49,9 @@ def zones() -> tuple[str, ...]:
 
 
 def _of_sites(user: User) -> tuple[str, str]:
-    """Language and zone on which the person's sites agree; asked once for each loaded person."""
-    if not hasattr(user, "_said_by_sites"):
-        said = list(
-            Site.objects.filter(memberships__user=user).order_by().values_list("language", "time_zone").distinct()
-        )
-        user._said_by_sites = _common({row[0] for row in said}), _common({row[1] for row in said})
-    return user._said_by_sites
+    """Language and zone on which the person's sites agree."""
+    known = memberships_of(user)
+    return _common({each.language for each in known}), _common({each.time_zone for each in known})
 
 
 def _common(said: set[str]) -> str:

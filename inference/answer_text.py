@@ -8,7 +8,7 @@ Whether a person may see the answer is `cases.reviews.hidden_scan_ids`' business
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import timezone
@@ -41,7 +41,7 @@ class AnswerText:
     suitability: str
     model: str
     timing: str
-    disclaimer: str
+    disclaimer: str = field(default_factory=lambda: str(DISCLAIMER))
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
@@ -57,7 +57,6 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
         suitability=suitability,
         model=words_for_model(prediction.model_version),
         timing=words_for_timing(prediction),
-        disclaimer=str(DISCLAIMER),
     )
 
 

@@ -106,7 +106,7 @@ def _plain(path: Path, name: str) -> Iterator[Found]:
     inside |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         words = _template_of(node) if id(node) not in inside else ""
-        if re.search(r"[a-z]{2,} [a-z(%]|%\(\w+\)s [a-zA-Z]|^[A-Z][a-z]+$", words):
+        if re.search(r"[a-z]{2,} [a-z(%]|%\(\w+\)s [a-zA-Z]|^[A-Z][a-z]+$|^[Aa]n? [\w-]+", words):
             yield Found(Text(words), f"{name}:{getattr(node, 'lineno', 0)}")
 
 
