@@ -29,13 +29,18 @@ def said_again(words: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _sentences(words: str, language: str) -> str:
-    """A whole text, or one text after another, as where a remedy follows a problem."""
+    """A whole text, or one text after another, as where a remedy follows a problem, or a list of words."""
     for template, pattern in _patterns(language):
         if found := pattern.fullmatch(words):
             values = {name: said_again(value) for name, value in found.groupdict().items()}
             return gettext(template) % values
     head, stop, tail = words.partition(". ")
-    return f"{said_again(head + '.')} {said_again(tail)}" if stop and tail else words
+    if stop and tail:
+        return f"{said_again(head + '.')} {said_again(tail)}"
+    parts = words.split(", ")
+    return (
+        ", ".join(map(said_again, parts)) if len(parts) > 1 and all(gettext(part) != part for part in parts) else words
+    )
 
 
 @lru_cache(maxsize=8)

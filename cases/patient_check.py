@@ -25,8 +25,8 @@ FIELD_WORDS = {
 }
 ANOTHER_PATIENT = gettext_noop("The files named another patient than the case's (%(fields)s).")
 ELSEWHERE = gettext_noop("The series or a picture of it is also in another patient's case.")
-CONFIRMED = gettext_noop("%(concern)s %(person)s confirmed the patient.")
-CONFIRMED_BECAUSE = gettext_noop("%(concern)s %(person)s confirmed the patient: %(reason)s")
+CONFIRMED = gettext_noop("%(person)s confirmed the patient.")
+CONFIRMED_BECAUSE = gettext_noop("%(person)s confirmed the patient: %(reason)s")
 LONGEST_NOTE = 300
 SOME_KEYS = 2000
 
@@ -102,7 +102,7 @@ def concern_about(scan: IncomingScan, *, case: Case, user: User) -> Concern | No
 
 def confirmed_note(concern: Concern, *, user: User, reason: str) -> str:
     said = CONFIRMED_BECAUSE if reason else CONFIRMED
-    return (said % {"concern": concern.note, "person": user.display_name, "reason": reason})[:LONGEST_NOTE]
+    return f"{concern.note} {said % {'person': user.display_name, 'reason': reason}}"[:LONGEST_NOTE]
 
 
 def _differences(patient: Patient, identity: FileIdentity) -> Iterable[Difference]:

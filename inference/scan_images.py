@@ -65,8 +65,11 @@ def read_views(scan: Scan, slices: Sequence[Slice], *, stop: Callable[[], bool])
     """
     if len(slices) != scan.slice_count:
         raise PermanentError(
-            _("%(scan)s lacks slices (%(slices)s of %(slice_count)s). %(SEND_AGAIN)s")
-            % {"scan": scan, "slices": len(slices), "slice_count": scan.slice_count, "SEND_AGAIN": SEND_AGAIN}
+            _joined(
+                _("%(scan)s lacks slices (%(slices)s of %(slice_count)s).")
+                % {"scan": scan, "slices": len(slices), "slice_count": scan.slice_count},
+                SEND_AGAIN,
+            )
         )
     views = Views(slices, stop=stop)
     if views.are_kept:
@@ -80,8 +83,7 @@ def _decode(slice_: Slice) -> np.ndarray:
         view = decode_raster(read_view(slice_))
     except ImageError as error:
         raise PermanentError(
-            _("%(slice_)s cannot be read. %(problem)s %(SEND_AGAIN)s")
-            % {"slice_": slice_, "problem": error.problem, "SEND_AGAIN": SEND_AGAIN}
+            _joined(_("%(slice)s cannot be read.") % {"slice": slice_}, error.problem, SEND_AGAIN)
         ) from error
     except PictureLost as error:
         raise PermanentError(str(error)) from error
@@ -97,8 +99,7 @@ def _require_key(slice_: Slice, view: np.ndarray) -> None:
     """Of a slice whose file's digest was not kept, the key says what its view was."""
     if slice_.media_type != "application/dicom" and slice_.key != f"sha256:{view_digest(view)}":
         raise PermanentError(
-            _("The picture of %(slice_)s is damaged in the store. %(SEND_AGAIN)s")
-            % {"slice_": slice_, "SEND_AGAIN": SEND_AGAIN}
+            _joined(_("The picture of %(slice)s is damaged in the store.") % {"slice": slice_}, SEND_AGAIN)
         )
 
 
@@ -120,3 +121,7 @@ def map_png(map_: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(map_).save(out, format="PNG", optimize=True)
     return out.getvalue()
+
+
+def _joined(*sentences: object) -> str:
+    return " ".join(map(str, sentences))

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Site, SiteScopedQuerySet, User
 from accounts.refusals import LONGEST_REASON, WrongState
@@ -92,6 +92,15 @@ class Scan(models.Model):
 
     def __str__(self) -> str:
         return _("Scan %(scan)s") % {"scan": self.pk}
+
+    @property
+    def described(self) -> str:
+        """What the scanner calls the series; how many pictures there are where nobody calls it anything."""
+        if self.kind == ScanKind.DICOM:
+            return self.description or self.get_kind_display()
+        if self.slice_count == 1:
+            return _("Image")
+        return ngettext("%(number)s image", "%(number)s images", self.slice_count) % {"number": self.slice_count}
 
     @property
     def site(self) -> Site:
