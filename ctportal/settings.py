@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
-    "accounts.refused.RefusedAccessMiddleware",
+    "accounts.refused_access.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",

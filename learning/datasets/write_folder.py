@@ -24,7 +24,7 @@ MANIFEST, JOURNAL, CONTENTS = "manifest.csv", "manifest.csv.part", "dataset.json
 Progress = Callable[[int, int], None]
 
 
-def materialise(
+def write_folder(
     dataset: Dataset,
     folder: Path,
     *,

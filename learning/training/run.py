@@ -14,7 +14,7 @@ from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
@@ -78,10 +78,10 @@ def _train(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
 def collect_images(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
     """Copies what the data set froze, for the subprocess to read; what is there already is kept."""
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         heartbeat.beat(progress={"stage": "collecting", "done": done, "total": total})
 
-    materialise(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=told)
+    write_folder(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=report)
 
 
 def retrain_command(run: TrainingRun) -> list[str]:
