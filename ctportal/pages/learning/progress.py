@@ -4,16 +4,20 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from accounts.formatting import about, is_number
+from accounts.wording import opening
 from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {
-    "collecting": "Collecting the images",
-    "reading": "Reading the images",
-    "features": "Computing features",
-    "fitting": "Fitting the last layer",
-    "training": "Training the network",
-    "calibrating": "Calibrating the thresholds",
+    "collecting": gettext_lazy("Collecting the images"),
+    "reading": gettext_lazy("Reading the images"),
+    "features": gettext_lazy("Computing features"),
+    "fitting": gettext_lazy("Fitting the last layer"),
+    "training": gettext_lazy("Training the network"),
+    "calibrating": gettext_lazy("Calibrating the thresholds"),
 }
 STAGES_OF = {
     Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
@@ -79,17 +83,21 @@ def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
     else:
         at = names.index(stage) if stage in names else -1
     states = ["done" if place < at else "current" if place == at else "to come" for place in range(len(names))]
-    return tuple(Stage(STAGE_WORDS[name], state) for name, state in zip(names, states, strict=True))
+    return tuple(Stage(str(STAGE_WORDS[name]), state) for name, state in zip(names, states, strict=True))
 
 
 def _words(run: TrainingRun, facts: dict[str, Any], stage: str) -> str:
     if run.status == TrainingStatus.QUEUED:
-        return "Waiting for a training worker."
+        return _("Waiting for a training worker.")
     if stage == "done":
-        return "The model is being stored."
-    words = STAGE_WORDS.get(stage, "Being prepared")
+        return _("The model is being stored.")
+    words = STAGE_WORDS.get(stage, gettext_lazy("Being prepared"))
     if stage == "training" and facts.get("epoch"):
-        words += f": epoch {facts['epoch']} of at most {facts.get('epochs') or '?'}"
+        return _("%(stage)s: epoch %(epoch)s of at most %(epochs)s.") % {
+            "stage": words,
+            "epoch": facts["epoch"],
+            "epochs": facts.get("epochs") or "?",
+        }
     return f"{words}."
 
 
@@ -104,4 +112,4 @@ def _left(run: TrainingRun, facts: dict[str, Any]) -> str:
     left = facts.get("seconds_left")
     if run.status != TrainingStatus.RUNNING or not is_number(left):
         return ""
-    return f"{about(float(left)).capitalize()} left"  # type: ignore[arg-type]
+    return _("%(time)s left") % {"time": opening(about(float(left)))}  # type: ignore[arg-type]

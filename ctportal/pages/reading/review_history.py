@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from cases.models import Review, Scan
 
 
@@ -15,11 +17,16 @@ class ReviewInHistory:
     def agreement(self) -> str:
         """Says whether the reader's label agreed with the model's answer of that moment."""
         if self.review.model_decision is None:
-            return "The model had not answered"
+            return _("The model had not answered")
         if self.review.agrees is None:
-            return "The model had not decided"
-        words = "Agrees with the model" if self.review.agrees else "Differs from the model"
-        return f"{words}, decided blinded" if self.review.was_blinded else words
+            return _("The model had not decided")
+        if self.review.was_blinded:
+            return (
+                _("Agrees with the model, decided blinded")
+                if self.review.agrees
+                else _("Differs from the model, decided blinded")
+            )
+        return _("Agrees with the model") if self.review.agrees else _("Differs from the model")
 
 
 def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ReviewInHistory]]:
