@@ -27,7 +27,7 @@ class ToldUse:
 
     @property
     def words(self) -> str:
-        """“Used for training in data set 7 and 2 others”; a patient stands on one side for ever."""
+        """Writes “Used for training in data set 7 and 2 others”; a patient has one split for ever."""
         return _used_in(self.split) % {"sets": self._sets()}
 
     def _sets(self) -> str:

@@ -127,7 +127,7 @@ def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "DATETIME_FORMAT") -> SafeString | str:
-    """A moment in the user's zone, with the full instant for machines and on hover."""
+    """Shows a moment in the user's zone, with the full instant for machines and on hover."""
     if moment is None:
         return "–"
     return _moment(moment, date_format(timezone.localtime(moment), form))
