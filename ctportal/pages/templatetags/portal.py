@@ -21,7 +21,7 @@ from inference.models import ModelStatus
 
 register = template.Library()
 
-# tone, icon: the tones are the classes badge-… of components.css
+# tone, icon: the tones are the classes tag-… of components.css
 DECISION_LOOKS = {
     Decision.COVID: ("alarm", "exclamation-triangle-fill"),
     Decision.UNCERTAIN: ("warn", "question-circle-fill"),
