@@ -96,7 +96,7 @@ class ReviewDraft(models.Model):
     scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="review_drafts")
     reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="review_drafts")
     label = models.CharField(max_length=12, choices=Label, blank=True)
-    reason = models.CharField(max_length=2000, blank=True)
+    reason = models.CharField(max_length=Review.LONGEST_REASON, blank=True)
     closes_case = models.BooleanField(default=False)
     saved_at = models.DateTimeField(default=timezone.now, db_index=True)
 
