@@ -20,7 +20,7 @@ def _used_in(split: Split) -> str:
 
 
 @dataclass(frozen=True)
-class ToldUse:
+class ShownUse:
     split: Split
     shown: Sequence[int]  # data sets that the user may see, the newest first
     others: int
@@ -41,7 +41,7 @@ class ToldUse:
         ) % {"dataset": self.shown[0], "others": others}
 
 
-def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
+def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ShownUse]:
     """Of the scans that any data set holds."""
     rows = DatasetScan.objects.filter(scan__in=[scan.pk for scan in scans]).select_related("patient")
     found: dict[int, list[DatasetScan]] = {}
@@ -53,6 +53,6 @@ def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
     return {scan_id: _told(uses, visible) for scan_id, uses in found.items()}
 
 
-def _told(uses: Sequence[DatasetScan], visible: set[int]) -> ToldUse:
+def _told(uses: Sequence[DatasetScan], visible: set[int]) -> ShownUse:
     shown = [use.dataset_id for use in uses if use.dataset_id in visible]
-    return ToldUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))
+    return ShownUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))

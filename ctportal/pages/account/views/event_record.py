@@ -17,7 +17,7 @@ from accounts.origin import kept_address
 from accounts.rights import Right, require_somewhere
 from cases.disclosure import note_shown
 from cases.reviews import hidden_scans, reviews_of
-from ctportal.pages.account.event_text import tell_event
+from ctportal.pages.account.event_text import event_in_words
 from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.requests import PersonRequest
 
@@ -58,7 +58,7 @@ def list_events(request: PersonRequest) -> HttpResponse:
     events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(request.user)))
     page = Paginator(events, ROWS).get_page(request.GET.get("page"))
     _note_labels(request.user, page.object_list)
-    told = [tell_event(event) for event in page.object_list]
+    told = [event_in_words(event) for event in page.object_list]
     return render(request, "events/events.html", {"form": form, "page": page, "told": told})
 
 
