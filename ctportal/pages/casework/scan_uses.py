@@ -50,9 +50,9 @@ def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ShownUse]:
     if not found:
         return {}
     visible = set(Dataset.objects.visible_to(user).values_list("pk", flat=True))
-    return {scan_id: _told(uses, visible) for scan_id, uses in found.items()}
+    return {scan_id: _shown_use(uses, visible) for scan_id, uses in found.items()}
 
 
-def _told(uses: Sequence[DatasetScan], visible: set[int]) -> ShownUse:
+def _shown_use(uses: Sequence[DatasetScan], visible: set[int]) -> ShownUse:
     shown = [use.dataset_id for use in uses if use.dataset_id in visible]
     return ShownUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))
