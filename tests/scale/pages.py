@@ -16,24 +16,23 @@ from typing import Any
 
 def addresses(reader: Any) -> Iterator[tuple[str, str, str]]:
     """Who asks, what it is, and the address."""
-    from cases.models import Case, Scan
+    from cases.models import Case
 
     to_read = Case.objects.visible_to(reader).filter(needs_review=True).order_by("-pk").first()
-    scan = Scan.objects.filter(case=to_read).first()
     r, m, b = "scale-reader-0", "scale-manager", "scale-blinded"
     yield r, "smallest page", "/help/"
     yield r, "worklist", "/"
     for name in ("status=", "priority=urgent", "decision=uncertain", "label=covid", "mine=on", "needs_review=on"):
         yield r, f"worklist {name}", f"/?{name}"
     for order in ("newest", "oldest", "patient", "accession", "reader", "teaching"):
-        yield r, f"any status by {order}", f"/?status=any&order={order}"
+        yield r, f"any status by {order}", f"/?status=any&sort={order}"
     for page in ("2", "last"):
         yield r, f"any status, page {page}", f"/?status=any&page={page}"
     for words in ("1", "MRN-", "Smith", "zzzz", "Anna Smith", "MRN-00001234", "ACC-777"):
         yield r, f"search {words}", f"SEARCH {words}"
     yield r, "case", f"/cases/{to_read.pk}/"
-    yield r, "reading", f"/cases/{to_read.pk}/scans/{scan.pk}/"
-    yield r, "next case", "/cases/next/"
+    yield r, "reading", f"/cases/{to_read.pk}/read/"
+    yield r, "next case", "/read/next/"
     yield r, "patients", "/patients/"
     yield r, "patients, last page", "/patients/?page=last"
     yield m, "events", "/events/"
@@ -48,7 +47,7 @@ def addresses(reader: Any) -> Iterator[tuple[str, str, str]]:
     yield m, "data-set builder", "/learning/datasets/new/"
     yield b, "blinded worklist", "/"
     yield b, "blinded, any status", "/?status=any"
-    yield b, "blinded, by newest", "/?status=any&order=newest"
+    yield b, "blinded, by newest", "/?status=any&sort=newest"
     for path in ("cases", "scans", "predictions", "reviews", "patients", "labels", "events"):
         yield m, f"API {path}", f"/api/v1/{path}/"
 
@@ -87,7 +86,9 @@ def main(rounds: int, only: str = "") -> None:
             with queries() as asked:
                 start = time.perf_counter()
                 if address.startswith("SEARCH "):
-                    response = clients[who].post("/", {"q": address.removeprefix("SEARCH "), "status": "any"}, follow=True)
+                    response = clients[who].post(
+                        "/", {"q": address.removeprefix("SEARCH "), "status": "any"}, follow=True
+                    )
                 else:
                     response = clients[who].get(address)
                 times.append(time.perf_counter() - start)
@@ -95,7 +96,7 @@ def main(rounds: int, only: str = "") -> None:
         slowest, sql = max(asked, default=(0.0, ""))
         print(
             f"{statistics.median(times) * 1000:8.0f} ms  {status} {len(asked):3} queries  {what:32}"
-            f" slowest {slowest * 1000:6.0f} ms {sql[:int(os.environ.get('SQL', '60'))]!r}",
+            f" slowest {slowest * 1000:6.0f} ms {sql[: int(os.environ.get('SQL', '60'))]!r}",
             flush=True,
         )
 
