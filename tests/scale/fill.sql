@@ -1,5 +1,5 @@
--- What tests.scale.fill runs; a name after a colon is a number that it puts in. Powers of random numbers make some sites and names
--- far more frequent than others.
+-- What tests.scale.fill runs; a name after a colon is a number that it puts in. Powers of random numbers make some
+-- sites and names far more frequent than others.
 
 INSERT INTO cases_patient (record_number, name, birth_date, sex, pseudonym, is_synthetic, created_at, site_id)
 SELECT 'MRN-' || lpad((:known_patients + n)::text, 8, '0'),
@@ -30,10 +30,10 @@ FROM (
 
 INSERT INTO cases_scan (kind, status, content_key, series_key, modality, description, slice_count, notes, is_synthetic,
                         uploaded_at, withdrawn_reason, decision, probability, final_label, case_id, uploaded_by_id,
-                        label_value, readers_disagree, study_key)
+                        label_value, readers_disagree, study_key, deciding_readers)
 SELECT 'image', 'ready', md5(c.id::text) || md5(c.id::text), '', 'CT', '', 1, '{}', false, c.created_at, '', c.decision,
        CASE c.decision WHEN 'covid' THEN 0.7 + random() * 0.3 WHEN 'non_covid' THEN random() * 0.3 ELSE 0.3 + random() * 0.4 END,
-       c.final_label, c.id, :clinician, c.label_value, false, ''
+       c.final_label, c.id, :clinician, c.label_value, false, '', CASE WHEN c.final_label IS NULL THEN 0 ELSE 1 END
 FROM cases_case c WHERE c.id >= (:known_cases + 1);
 
 INSERT INTO cases_slice (position, key, media_type, original, view, width, height, scan_id, view_sha256)
@@ -63,3 +63,5 @@ SELECT c.created_at + k * interval '1 hour', (array['case_created','scan_uploade
        (array[:readers])[1 + c.id % array_length(array[:readers], 1)], p.site_id, '', ''
 FROM cases_case c JOIN cases_patient p ON p.id = c.patient_id CROSS JOIN generate_series(1, 3) k
 WHERE c.id >= (:known_cases + 1);
+
+UPDATE cases_scan s SET deciding_readers = 2 WHERE s.id % 14 = 0 AND s.final_label IS NOT NULL AND s.case_id > :known_cases;
