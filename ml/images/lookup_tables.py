@@ -35,8 +35,17 @@ class LookupTable:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Map values, which are rounded to whole numbers, to entries, ``float32``."""
-        places = np.rint(values).astype(np.int64) - self.first
+        whole = np.rint(values).astype(np.int64)
+        places = whole - self._first_for(int(whole.min()), int(whole.max()))
         return np.asarray(self.entries[np.clip(places, 0, len(self.entries) - 1)].astype(np.float32))
+
+    def _first_for(self, least: int, greatest: int) -> int:
+        """Read the first value with the other sign where the values meet the table by that alone."""
+        other = self.first + (-_MOST_ENTRIES if self.first >= 1 << 15 else _MOST_ENTRIES if self.first < 0 else 0)
+        for first in (self.first, other):
+            if first <= greatest and least < first + len(self.entries):
+                return first
+        return self.first
 
 
 def lookup_table(dataset: pydicom.Dataset, sequence: str, *, signed: bool) -> LookupTable | None:
