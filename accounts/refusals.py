@@ -1,5 +1,7 @@
 """Names the refusals that every room shares. Pages answer them in words, the API with a problem document."""
 
+from accounts.plain_text import hides_something
+
 LONGEST_REASON = 500
 
 
@@ -24,4 +26,6 @@ def bounded_text(text: str, *, longest: int = LONGEST_REASON, what: str = "A rea
     text = text.replace("\0", "").strip()
     if len(text) > longest:
         raise WrongState(f"{what} takes at most {longest} characters; shorten it.")
+    if hides_something(text, lines=True):
+        raise WrongState(f"{what} takes no control and no invisible characters; remove them.")
     return text

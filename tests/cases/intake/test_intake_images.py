@@ -164,6 +164,23 @@ def test_a_thumbnail_within_a_jpeg_header_is_dropped():
     assert np.array_equal(pixels(original), pixels(data))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_proportions_of_oblong_pixels_stay_with_the_stored_original_and_nothing_else_of_them(kind, deep):
+    picture = (
+        grey_picture((20, 30)).astype(np.uint16) * 16 if deep and kind in ("PNG", "TIFF") else grey_picture((20, 30))
+    )
+    data = image_file(Image.fromarray(picture), kind, dpi=(1951, 1951 / 2))
+
+    one = only_slice(data)
+
+    assert (one.width, one.height) == (30, 40)
+    assert np.array_equal(pixels(one.view_png), decode_raster(one.original))
+    if kind == "PNG":
+        at = one.original.index(b"pHYs") + 4
+        assert one.original[at : at + 9] == b"\0\0\0\2\0\0\0\1\0"
+
+
 # Duplicates
 
 

@@ -19,13 +19,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
 SESSIONS_SHOWN = 50
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(PlainText, forms.ModelForm):
     class Meta:
         model = User
         fields = ["first_name", "last_name", "timezone", "theme"]
@@ -38,7 +39,7 @@ class ProfileForm(forms.ModelForm):
         )
 
 
-class TokenForm(forms.Form):
+class TokenForm(PlainText, forms.Form):
     name = forms.CharField(max_length=80, help_text="What uses it, for example “PACS gateway”.")
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     days = forms.IntegerField(label="Lasts (days)")
