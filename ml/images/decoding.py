@@ -35,6 +35,8 @@ _MAGIC: Final = (
     (b"MM\x00+", "TIFF"),
     (b"BM", "BMP"),
 )
+_BYTES_FOR_A_PIXEL: Final = 12
+"""The most that a codec needs: four channels of coefficients of 16 bits, and the picture itself."""
 _PNG_ORIENTATION_MARKS: Final = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")
 _AIR_HU: Final = -1000.0
 _CERTAINLY_HU: Final = -500.0
@@ -328,7 +330,23 @@ def _pillow_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many_pixels(max_pixels) from None
     except Exception as error:  # Pillow raises nearly any type on hostile bytes
+        require_memory(_pixels_announced(data, name) * _BYTES_FOR_A_PIXEL)
         raise _unreadable(error, data, name) from error
+
+
+def require_memory(needed: int) -> None:
+    """Raise MemoryError where this many bytes cannot be had: a codec without memory says that its data are broken."""
+    np.empty(max(0, needed), np.uint8)
+
+
+def _pixels_announced(data: bytes, name: str) -> int:
+    try:
+        width, height = Image.open(io.BytesIO(data), formats=[name]).size
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises nearly any type on hostile bytes
+        return 0
+    return min(width * height, MAX_PIXELS)
 
 
 def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:

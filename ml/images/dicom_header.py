@@ -147,6 +147,8 @@ def _values(dataset: pydicom.Dataset, key: Any) -> list[Any]:
         value = dataset[key].value
     except KeyError:
         return []
+    except MemoryError:
+        raise
     except Exception:  # converting a raw value runs pydicom's parsers, which raise nearly any type
         raw = getattr(dataset.get_item(key), "value", None)
         value = raw.decode("latin-1").split("\\") if isinstance(raw, bytes) else []

@@ -68,7 +68,7 @@ def lookup_table(dataset: pydicom.Dataset, sequence: str, *, signed: bool) -> Lo
     try:
         item = items[0]
         return _table(item["LUTDescriptor"].value, item["LUTData"].value, _byte_order(dataset), signed=signed)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _unusable() from error
@@ -86,7 +86,7 @@ def palette_colour(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
             return np.asarray(colour / np.float32((1 << _palette_bits(dataset)) - 1))
         signed = number(dataset, "PixelRepresentation") == 1
         channels = [_palette_channel(dataset, name, signed=signed) for name in ("Red", "Green", "Blue")]
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _unusable() from error

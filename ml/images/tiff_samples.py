@@ -77,18 +77,12 @@ def settle_byte_order(image: ImageFile.ImageFile) -> None:
 
     Pillow sees to it for unsigned samples only.
     """
-    image.tile = [
-        tile._replace(args=(_native(tile.args[0]), *tile.args[1:])) if _is_of_libtiff(tile) else tile
-        for tile in image.tile
-    ]
+    image.tile = [_in_native_order(tile) if tile.codec_name == "libtiff" else tile for tile in image.tile]
 
 
-def _is_of_libtiff(tile: ImageFile._Tile) -> bool:
-    return tile.codec_name == "libtiff" and isinstance(tile.args, tuple)
-
-
-def _native(mode: str) -> str:
-    return _IN_NATIVE_ORDER.get(mode, mode)
+def _in_native_order(tile: ImageFile._Tile) -> ImageFile._Tile:
+    mode, *others = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+    return tile._replace(args=(_IN_NATIVE_ORDER.get(str(mode), mode), *others))
 
 
 def _is_laid_over_black(layout: Layout, colours: int) -> bool:
@@ -170,7 +164,9 @@ def _sample_type(layout: Layout) -> np.dtype:
 def _unpacked(raw: bytes, layout: Layout, rows: int, count: int) -> np.ndarray:
     kind, bits = _sample_type(layout), layout.bits[0]
     if bits == kind.itemsize * 8:
-        return np.frombuffer(raw, kind.newbyteorder(layout.order)).reshape(rows, count).astype(kind)
+        return (
+            np.frombuffer(raw, kind.newbyteorder("<" if layout.order == "<" else ">")).reshape(rows, count).astype(kind)
+        )
     values = _odd_widths(np.frombuffer(raw, np.uint8).reshape(rows, -1), bits, count, layout.order)
     if layout.formats[0] == SIGNED:
         half = 1 << (bits - 1)
@@ -180,7 +176,7 @@ def _unpacked(raw: bytes, layout: Layout, rows: int, count: int) -> np.ndarray:
 
 def _odd_widths(octets: np.ndarray, bits: int, count: int, order: str) -> np.ndarray:
     """Values of 24 bits in the file's order of bytes, or of any other number of bits, the greatest bit first."""
-    values = np.zeros((len(octets), count), np.uint32)
+    values: np.ndarray = np.zeros((len(octets), count), np.uint32)
     if bits == 24:
         parts = octets.reshape(len(octets), count, 3)[..., :: -1 if order == "<" else 1]
         for at in range(3):
