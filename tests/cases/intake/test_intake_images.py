@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from cases.intake import IncomingSlice, Intake, Limits, SentFile, read_upload
 from ml.images.decoding import decode_raster
-from tests.ct_files import PATIENT, grey_picture, image_file, opener, png
+from tests.ct_files import PATIENT, ct_slice, dicom_file, grey_picture, image_file, opener, png
 
 KEY = b"a secret of the installation"
 SECRET = PATIENT.encode()
@@ -236,6 +237,17 @@ def svg() -> bytes:
         (b"\0\0\0\x18ftypmp42" + b"\0" * 30, "video"),
         (b"MZ\x90\0" + b"\0" * 600, "program"),
         (b"\0\1\2\3" * 100, "can be read"),
+        (b"\xff" * 400, "can be read"),
+        ("dear colleague".encode("utf-16"), "text"),
+        (gzip.compress(b"\x5c\1\0\0" + bytes(340) + b"n+1\0"), "NIfTI"),
+        (gzip.compress(dicom_file(ct_slice())), "gzip"),
+        (b"NDims = 3\nObjectType = Image\n", "MetaImage"),
+        (b"P5\n64 64\n65535\n" + bytes(999), "Netpbm"),
+        (b"\0\0\0\1ftyp\0\0\0\0\0\0\0\x20heic\0\0\0\0mif1heic" + bytes(60), "HEIC"),
+        (b"\0\0\0\x18ftypjxs \0\0\0\0jxs " + bytes(60), "JPEG XS"),
+        (b"\0\0\0\x18ftypabcd\0\0\0\0abcd" + bytes(60), "unknown kind"),
+        (b"\0\0\1\xba" + bytes(60), "video"),
+        (b"II\xbc\1" + bytes(60), "JPEG XR"),
     ],
 )
 def test_what_is_no_ct_image_is_refused_by_what_it_is(data, word):
