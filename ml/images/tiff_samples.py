@@ -31,6 +31,7 @@ _LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _COLOURS: Final = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3}
 _FLOAT_BITS: Final = (16, 32, 64)
 _INTEGER_BITS: Final = range(8, 33)
+_MORE_THAN_ANY_HEADER: Final = 1024
 _IN_NATIVE_ORDER: Final = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 _UNSPECIFIED: Final = 0
 """Of a sample beyond the colours: nobody says what it is."""
@@ -150,7 +151,8 @@ def _bytes(data: bytes, layout: Layout, number: int, needed: int) -> bytes:
     if layout.compression == UNCOMPRESSED:
         raw = data[start : start + needed]
     else:
-        raw = zlib.decompressobj().decompress(data[start : start + layout.counts[number]], needed)
+        longest = needed + needed // 64 + _MORE_THAN_ANY_HEADER  # strips of a hostile file may all be the whole of it
+        raw = zlib.decompressobj().decompress(data[start : start + min(layout.counts[number], longest)], needed)
     if len(raw) < needed:
         raise EOFError("A TIFF's pixels end too early.")
     return raw
