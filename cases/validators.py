@@ -11,7 +11,7 @@ from accounts.plain_text import REFUSED, hides_something, shows_nothing
 
 def validate_not_in_future(day: date) -> None:
     if day > timezone.localdate():
-        raise ValidationError("The date of birth lies in the future; check the year.")
+        raise ValidationError("The date of birth is in the future; check the year.")
 
 
 def validate_one_line(text: str) -> None:
