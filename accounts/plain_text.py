@@ -28,7 +28,7 @@ def shows_nothing(text: str) -> bool:
 
 
 def validate_lines(text: str) -> None:
-    """Refuse hidden characters in a text of several lines."""
+    """Refuses hidden characters in a text of several lines."""
     if hides_something(text, lines=True):
         raise ValidationError(REFUSED)
 

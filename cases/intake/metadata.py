@@ -190,7 +190,7 @@ def only_colours(palette: bytes, used: Container[int], *, channels: int = 3) -> 
 
 
 def _proportion(body: bytes) -> bytes:
-    """The proportion of oblong pixels and nothing else of their size; nothing for square ones."""
+    """Keeps the proportion of oblong pixels and nothing else of their size; nothing for square ones."""
     across, down = struct.unpack_from(">II", body) if len(body) == 9 else (1, 1)
     if across == down or not across or not down:
         return b""

@@ -26,7 +26,7 @@ def noted_proportion(image: Image.Image) -> float:
 
 
 def proportion(density: Any) -> float:
-    """From pixels across and pixels down in the same length."""
+    """Returns the proportion for so many pixels across and so many down in the same length; 1 for what is no number."""
     try:
         across, down = (float(value) for value in density)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):

@@ -103,7 +103,7 @@ def _image(grey: np.ndarray, greatest: int) -> Image.Image:
 
 
 def _greatest(layout: Layout) -> int:
-    """The greatest value of an unsigned sample; 0 for other kinds."""
+    """Returns the greatest value of an unsigned sample; 0 for other kinds."""
     return (1 << layout.bits[0]) - 1 if layout.formats[0] == UNSIGNED else 0
 
 
@@ -117,7 +117,7 @@ def _turned_over(grey: np.ndarray) -> np.ndarray:
 
 
 def _samples(data: bytes, layout: Layout) -> np.ndarray:
-    """All samples `(H, W, S)` in the machine's own order."""
+    """Returns all samples `(H, W, S)` in the machine's own order."""
     planes, each = (len(layout.bits), 1) if layout.is_in_planes else (1, len(layout.bits))
     values = np.zeros((layout.height, layout.width, len(layout.bits)), _sample_type(layout))
     width, height = layout.tile or (layout.width, layout.block_height)
@@ -136,7 +136,7 @@ def _samples(data: bytes, layout: Layout) -> np.ndarray:
 
 
 def _block(data: bytes, layout: Layout, number: int, rows: int, width: int, each: int) -> np.ndarray:
-    """A strip or tile `(rows, width, each)`, its predictor undone."""
+    """Returns a strip or tile `(rows, width, each)`, its predictor undone."""
     raw = _bytes(data, layout, number, rows * -(-width * each * layout.bits[0] // 8))
     if layout.predictor == FLOAT_DIFFERENCES and layout.formats[0] == FLOAT:
         return _undone_float(raw, layout, rows, width, each)
@@ -177,7 +177,7 @@ def _unpacked(raw: bytes, layout: Layout, rows: int, count: int) -> np.ndarray:
 
 
 def _odd_widths(octets: np.ndarray, bits: int, count: int, order: str) -> np.ndarray:
-    """Values of 24 bits in the file's order of bytes, or of any other number of bits, the greatest bit first."""
+    """Unpacks values of 24 bits in the file's order of bytes, or of any other number of bits, the greatest bit first."""
     values: np.ndarray = np.zeros((len(octets), count), np.uint32)
     if bits == 24:
         parts = octets.reshape(len(octets), count, 3)[..., :: -1 if order == "<" else 1]

@@ -1,4 +1,4 @@
-"""Tests that no form takes text which hides something, and that the answer stands at the field."""
+"""Tests that no form takes text which hides something, and that the field says so."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_stack_of_images_in_one_tiff_directory_is_refused(note):
 
 
 def deep_slice(**attributes) -> pydicom.Dataset:
-    """The chest with 20 million added to each value."""
+    """Make the chest with 20 million added to each value."""
     ds = ct_slice(**attributes)
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 31
     set_stored(ds, (chest_hu().astype(int) + 20_000_000).astype(np.uint32))
