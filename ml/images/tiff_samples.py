@@ -177,7 +177,7 @@ def _unpacked(raw: bytes, layout: Layout, rows: int, count: int) -> np.ndarray:
 
 
 def _odd_widths(octets: np.ndarray, bits: int, count: int, order: str) -> np.ndarray:
-    """Unpacks values of 24 bits in the file's order of bytes, or of any other number of bits, the greatest bit first."""
+    """Unpacks 24 bits in the file's order of bytes, and any other number with the greatest bit first."""
     values: np.ndarray = np.zeros((len(octets), count), np.uint32)
     if bits == 24:
         parts = octets.reshape(len(octets), count, 3)[..., :: -1 if order == "<" else 1]

@@ -198,7 +198,7 @@ def test_an_upload_that_holds_more_than_one_may_is_refused_whole(decoders, limit
 
 
 def test_a_file_whose_header_announces_more_than_an_upload_may_hold_is_refused_before_it_is_decoded(decoders):
-    limits = Limits(max_pixels=20_000_000, max_upload_pixels=500_000_000, file_seconds=1)
+    limits = Limits(max_pixels=20_000_000, max_upload_pixels=500_000_000)
 
     intake = upload(decoders, {"large": dicom_of_sixty_large_frames(), "a.png": png()}, limits)
 
