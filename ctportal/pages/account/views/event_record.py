@@ -20,12 +20,13 @@ from cases.reviews import hidden_scans, reviews_of
 from ctportal.pages.account.event_text import tell_event
 from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.paging import BoundedPaginator
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
 
 
-class EventFilter(forms.Form):
+class EventFilter(PlainText, forms.Form):
     marks_optional = False
 
     action = forms.ChoiceField(label=_("What"), choices=[("", _("Anything")), *Action.choices], required=False)
