@@ -22,7 +22,7 @@ def words_of(search: str) -> list[str]:
 
 
 def cases_mentioning(cases: CaseQuerySet, search: str) -> CaseQuerySet:
-    """Those of the cases in which every word of the search occurs."""
+    """Keeps those of the cases in which every word of the search occurs."""
     words = words_of(search)
     if not words:
         return cases
@@ -74,6 +74,6 @@ def _of_patient(word: str) -> Q:
 
 
 def _number(word: str) -> Q:
-    """The case that "#" and a number name."""
+    """Returns the case that "#" and a number name."""
     number = word.removeprefix("#")
     return Q(pk=int(number)) if word.startswith("#") and number.isdecimal() and len(number) < 19 else Q(pk__in=[])

@@ -10,7 +10,7 @@ from tests.cast import make_case, make_patient
 
 @pytest.fixture
 def cases(north):
-    """Two patients with a case each, and a third case of the first."""
+    """Provides two patients with a case each, and a third case of the first."""
     anna = make_patient(north, name="Sample, Anna", record_number="MRN-100")
     ben = make_patient(north, name="Sample, Ben", record_number="MRN-200")
     return {

@@ -51,7 +51,7 @@ def _newest(cursor: Any, table: str) -> int:
 
 
 def _people() -> tuple[list[int], list[int], int]:
-    """The sites, the readers of the first three of them and of the last, and a clinician."""
+    """Makes the sites, the readers of the first three of them and of the last, and a clinician."""
     from accounts.models import Membership, Role, Site, User
 
     sites = [Site.objects.get_or_create(slug=f"scale-{n.lower()}", defaults={"name": n})[0] for n in SITES]
