@@ -74,6 +74,11 @@ def require(user: User | AnonymousUser, site: Site, right: Right) -> None:
         raise PermissionDenied(REFUSALS[right])
 
 
+def require_still(user: User, site: Site, right: Right) -> None:
+    """Asks the database anew, at the end of what took long enough for the right to be withdrawn meanwhile."""
+    require(User.objects.filter(pk=user.pk).first() or AnonymousUser(), site, right)
+
+
 def require_somewhere(user: User, right: Right) -> None:
     """At one site at least; which objects the user may see is their `visible_to`'s business."""
     if right not in rights_anywhere(user):

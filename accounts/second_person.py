@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from accounts.models import Action, Event, User
 
 # Whoever has lately set the password or the address of an account may be the one who uses it.
@@ -23,4 +25,18 @@ def objection_to(second: User, *, first: User, since: datetime) -> str:
         return "whoever asked has lately set the password of this account"
     if recent.filter(action=Action.ACCOUNT_CHANGED, details__after__has_key="email").exists():
         return "whoever asked has lately set the address of this account"
+    if second.pk in _taken_over(first, since - REACH):
+        return "an account that whoever asked has lately made or opened has made or opened this one"
     return ""
+
+
+def _taken_over(first: User, since: datetime) -> set[int]:
+    """The accounts that one person may have come to use since then, each through one before it."""
+    opening = Q(action__in=(Action.ACCOUNT_CREATED, Action.PASSWORD_CHANGED))
+    opening |= Q(action=Action.ACCOUNT_CHANGED, details__after__has_key="email")
+    acts = Event.objects.filter(opening, subject_type=User._meta.model_name, at__gte=since)
+    found, new = set[int](), {first.pk}
+    while new:
+        found |= new
+        new = set(acts.filter(actor__in=new).values_list("subject_id", flat=True)) - found
+    return found

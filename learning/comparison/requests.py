@@ -37,7 +37,7 @@ def request_comparison(*, user: User | None, dataset: Dataset, challenger: Model
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
     if done is not None:
         raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
-    if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
+    if refusal := comparable_patients(dataset, champion, challenger, user=user).refusal(dataset):
         raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -16,6 +17,7 @@ from accounts.refusals import WrongState
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients
+from learning.datasets.listing import hidden_in
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
@@ -62,7 +64,7 @@ def plan_training(
     require_training_right(user, dataset)
     complete, refusals = complete_settings(method=method, parent=parent, settings=settings)
     replay = complete.get("replay", True) is True
-    sides = sides_of(dataset, replay=replay)
+    sides = sides_of(dataset, replay=replay, user=user)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
     taught = [side for side in sides if side.split in TRAINING_SPLITS]
     images = sum(side.images for side in taught)
@@ -80,7 +82,7 @@ def plan_training(
         seconds=estimate.seconds,
         based_on=estimate.based_on,
         refusals=refusals,
-        warnings=_foretold(dataset),
+        warnings=[*_foretold(dataset, user), *_not_counted(dataset, user)],
         same_as=_same_run(fingerprint(dataset=dataset, method=method, parent=parent, settings=complete)),
     )
 
@@ -187,11 +189,24 @@ def _parent_refusals(parent: ModelVersion | None) -> list[str]:
     return [f"Model {parent} is not in service; {instead}."]
 
 
-def _foretold(dataset: Dataset) -> list[str]:
+def _foretold(dataset: Dataset, user: User | None) -> list[str]:
     """The comparison that follows the training would fail: better known before hours are spent."""
     champion = active_model()
-    refusal = comparable_patients(dataset, champion).refusal(dataset) if champion else ""
+    refusal = comparable_patients(dataset, champion, user=user).refusal(dataset) if champion else ""
     return [f"The new model could not be compared with {champion} on this data set. {refusal}"] if refusal else []
+
+
+def _not_counted(dataset: Dataset, user: User | None) -> list[str]:
+    """What the user reads blinded must not show in numbers either."""
+    hidden = hidden_in(dataset, user) if user is not None else 0
+    if not hidden:
+        return []
+    words = ngettext(
+        "%(number)d scan of the data set is not counted here until you have decided on it.",
+        "%(number)d scans of the data set are not counted here until you have decided on them.",
+        hidden,
+    )
+    return [words % {"number": hidden}]
 
 
 def _busy(user: User | None) -> list[str]:

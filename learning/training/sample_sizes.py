@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Func, IntegerField, Q, Sum
 
+from accounts.models import User
 from cases.models import Label
 from learning.comparison.gate import GateLimits
+from learning.datasets.listing import known_to
 from learning.models import Dataset, Split
 
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
@@ -85,9 +87,12 @@ class Side:
         return f"Not enough yet in the {self.split.label.lower()} split: {' and '.join(lacking)}."
 
 
-def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
-    """Without replay, imported base sets are left out of what is learnt from; the test split stays whole."""
-    scans = dataset.scans.filter(used(replay=replay))
+def sides_of(dataset: Dataset, *, replay: bool, user: User | None = None) -> list[Side]:
+    """Counts what a training uses of the data set, without what the user has to decide on blinded first.
+
+    Without replay, imported base sets are left out of what is learnt from; the test split stays whole.
+    """
+    scans = dataset.scans.filter(used(replay=replay), known_to(user))
     images = Sum(Func(F("image_ids"), function="CARDINALITY", output_field=IntegerField()))
     rows = scans.values("patient__split").annotate(
         patients=Count("patient", distinct=True),

@@ -6,8 +6,8 @@ from django import template
 
 from accounts import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
-from learning.datasets.dataset_counts import counts_of
-from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
+from learning.datasets.dataset_counts import DatasetCounts
+from learning.models import Comparison, TrainingRun, TrainingStatus
 
 register = template.Library()
 register.filter("share", formatting.share)
@@ -36,13 +36,13 @@ def gate_badge(comparison: Comparison) -> dict[str, Any]:
 
 
 @register.simple_tag
-def scans_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).scans, "scan")
+def scans_in(counts: DatasetCounts) -> str:
+    return formatting.counted(counts.scans, "scan")
 
 
 @register.simple_tag
-def patients_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).patients, "patient")
+def patients_in(counts: DatasetCounts) -> str:
+    return formatting.counted(counts.patients, "patient")
 
 
 @register.filter
