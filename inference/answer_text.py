@@ -50,7 +50,7 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
     if prediction.status == PredictionStatus.QUEUED:
         return AnswerText("Waiting for the model", _waiting(prediction), "", model, "")
     if prediction.status == PredictionStatus.RUNNING:
-        return AnswerText("The model is reading the scan", "The answer appears here by itself.", "", model, "")
+        return AnswerText("The model is reading the scan", "The answer appears here without reloading.", "", model, "")
     if prediction.status == PredictionStatus.FAILED:
         return AnswerText("The model could not answer", prediction.error, "", model, words_for_timing(prediction))
     return AnswerText(
@@ -98,10 +98,10 @@ def words_for_slices(answers: Sequence[SliceAnswer]) -> str:
 
 def _waiting(prediction: Prediction) -> str:
     if prediction.error:
-        return f"{prediction.error} The portal tries again by itself."
+        return f"{prediction.error} The portal tries again."
     place = prediction.place_in_queue
     if place is None:  # claimed this very moment
-        return "The answer appears here by itself."
+        return "The answer appears here without reloading."
     return "It is next in the queue." if place == 1 else f"Place {place} in the queue."
 
 

@@ -16,7 +16,7 @@ WORKER_LOST = (
 )
 
 
-def sweep() -> int:
+def sweep_learning_rows() -> int:
     """Returns what it healed."""
     spent = sum(end_in_failure(run, WORKER_LOST, abandoned=True) for run in leases.spent(TrainingRun))
     spent += sum(end_request(request, WORKER_LOST, abandoned=True) for request in leases.spent(ComparisonRequest))

@@ -53,9 +53,9 @@ def _add(seen: TrainingExposure, model: ModelVersion) -> bool:
     run = TrainingRun.objects.filter(model=model).select_related("dataset").first()
     seen.views |= views
     if run is not None:
-        taught = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TRAINING_SPLITS)
-        seen.patients |= set(taught.values_list("patient_id", flat=True))
-        seen.views |= _views_in(taught)
+        trained_on = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TRAINING_SPLITS)
+        seen.patients |= set(trained_on.values_list("patient_id", flat=True))
+        seen.views |= _views_in(trained_on)
     return bool(views) or run is not None
 
 

@@ -20,6 +20,10 @@ NOT_FOR = (
     "Not for diagnosis, for ruling COVID-19 out, for triage without a doctor, for children, for other windows than "
     "the lung's, or for telling other diseases apart: whatever is not COVID-19 is one class."
 )
+FIGURES = (
+    "Sensitivity is the share of infected scans that it finds, specificity the share of the others that it clears. AUC "
+    "says how well it ranks infected scans above the others: 1 is perfect, 0.5 is guessing."
+)
 LIMITS = (
     "It misses infections; the figures below say how many were missed where it was measured, and no figure says how "
     "many are missed where it was not: another scanner, protocol or population can change them.",
@@ -162,7 +166,7 @@ def measured_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     if not rows:
         words = "It came without figures; compare it with the model in service."
         return CardSection("measured", "Figures from its makers", [words])
-    return CardSection("measured", "Figures from its makers", tables=[CardTable("Figures", header, rows)])
+    return CardSection("measured", "Figures from its makers", [FIGURES], tables=[CardTable("Figures", header, rows)])
 
 
 def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:

@@ -90,7 +90,7 @@ def test_the_tasks_bear_a_database_that_is_away(monkeypatch):
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(running, "work_through", fail)
-    monkeypatch.setattr(sweeping, "sweep", fail)
+    monkeypatch.setattr(sweeping, "sweep_learning_rows", fail)
     tasks.run_queued_training()
     tasks.sweep_training()
 

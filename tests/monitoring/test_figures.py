@@ -15,8 +15,7 @@ from cases.models import Case, Review, Scan
 from inference.models import ModelVersion, Prediction, Urgency
 from learning.models import ServicePeriod
 from monitoring.figures import monitor
-from monitoring.period import usual_period
-from monitoring.results import Step
+from monitoring.results import SeriesStep
 from tests.cast import make_person
 from tests.monitoring.conftest import make_model, row_answer
 
@@ -177,7 +176,7 @@ def test_days_are_those_of_the_users_zone(sent: Sent, model: ModelVersion, max: 
 def test_a_long_time_is_drawn_by_weeks(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     row_answer(sent(), model)
     found = figures(days=100)
-    assert found.step == Step.WEEK
+    assert found.step == SeriesStep.WEEK
     assert all(point.start.weekday() == 0 for point in found.series)
     assert found.series[-1].counts.scans == 1 == sum(point.counts.scans for point in found.models[0].series)
 
@@ -191,11 +190,6 @@ def test_a_time_that_is_none_is_refused_in_words(max: User) -> None:
         monitor(max, site=None, start=date.min, end=date.min)
     with pytest.raises(WrongState, match="knows no days"):
         monitor(max, site=None, start=date.max, end=date.max)
-
-
-def test_the_usual_time_ends_today_in_the_users_zone(max: User) -> None:
-    start, end = usual_period(max)
-    assert (end - start).days == 29
 
 
 def test_only_managers_and_superusers_see_figures(

@@ -47,7 +47,7 @@ class TestTheme:
         response = login(cara).post("/theme/", {"theme": "dark", "next": "/patients/"})
         cara.refresh_from_db()
         assert (cara.theme, response["Location"]) == ("dark", "/patients/")
-        assert 'data-bs-theme="dark"' in login(cara).get("/help/").content.decode()
+        assert 'data-shown-theme="dark"' in login(cara).get("/help/").content.decode()
 
     def test_never_leads_to_a_foreign_page(self, login, cara):
         response = login(cara).post("/theme/", {"theme": "dark", "next": "//elsewhere.example/"})

@@ -1,4 +1,4 @@
-"""The reading page: the answer, the decision, and what comes next."""
+"""Tests the reading page: the answer, the decision, and what comes next."""
 
 import json
 import time

@@ -28,7 +28,7 @@ KIND_WORDS = {"site": "By site", "source": "By source", "sex": "By sex", "age": 
 
 
 @dataclass(frozen=True)
-class Side:
+class ModelFigureColumn:
     """One model's counts and figures on the compared scans."""
 
     model: ModelVersion
@@ -98,12 +98,12 @@ class Subgroups:
     lines: tuple[SubgroupLine, ...]
 
 
-def sides_of(comparison: Comparison) -> tuple[Side, Side]:
+def figure_columns(comparison: Comparison) -> tuple[ModelFigureColumn, ModelFigureColumn]:
     """The model that was in service, then the candidate."""
     figures = read_figures(comparison.figures)
     return (
-        Side(comparison.champion, "In service when compared", figures.champion),
-        Side(comparison.challenger, "Candidate", figures.challenger),
+        ModelFigureColumn(comparison.champion, "In service when compared", figures.champion),
+        ModelFigureColumn(comparison.challenger, "Candidate", figures.challenger),
     )
 
 
@@ -111,7 +111,7 @@ def difference_lines(figures: ComparisonFigures) -> list[DifferenceLine]:
     return [_line(figures.champion, figures.challenger, figures.difference(name), name) for name, _, _ in COMPARED]
 
 
-def subgroups_of(figures: ComparisonFigures) -> list[Subgroups]:
+def subgroup_tables(figures: ComparisonFigures) -> list[Subgroups]:
     """One table for each kind, in the order in which they were measured."""
     by_kind: dict[str, list[SubgroupLine]] = {}
     for group in figures.groups:

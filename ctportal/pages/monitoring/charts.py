@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 
 from accounts.formatting import duration, part_of, share, whole
 from ctportal.pages.shared.charts import Cell, Chart, Column, Row
-from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
+from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, SeriesStep, Shift
 
 Reading = Callable[[Counts], Cell]
 
@@ -139,13 +139,13 @@ def _over_time(
     unit: str = "",
 ) -> Chart:
     """One row for each day or week, and what is read from its counts."""
-    step = Step(monitoring.step)
+    step = SeriesStep(monitoring.step)
     return Chart(
         key=key,
         title=title,
         words=f"{title}, by {step.label.lower()}",
         kind=kind,
-        columns=[Column("Day" if step == Step.DAY else "Week from"), *columns],
+        columns=[Column("Day" if step == SeriesStep.DAY else "Week from"), *columns],
         rows=[_row(point, readings) for point in monitoring.series],
         percent=percent,
         unit=unit,
