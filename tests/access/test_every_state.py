@@ -63,7 +63,7 @@ def states_of(model: type[models.Model]) -> list[str]:
 
 
 def put_into(model: type[models.Model], state: str, world: World) -> models.Model:
-    """One row of the world in this state; whatever stands in its way steps aside."""
+    """Puts one row of the world into this state; what keeps it from there is moved aside."""
     row = model._default_manager.order_by("pk").first()
     assert row is not None
     others = model._default_manager.exclude(pk=row.pk)
@@ -108,7 +108,7 @@ def test_an_object_in_any_state_answers_every_caller_as_its_rule_says(model, wor
 
 
 def walk_of(model: type[models.Model], world: World) -> list[tuple[str, str, str]]:
-    """The addresses of the first object of each kind, with the methods that they know."""
+    """Returns the addresses of the first object of each kind, with the methods that they know."""
     return [
         (name, method, paths_of(name, route, world)[0])
         for name, route in addresses().items()

@@ -22,9 +22,9 @@ def list_of(model):
     return reverse(f"{name_of(model)}_changelist")
 
 
-def page_of(model, page="change"):
+def page_of(model, view="change"):
     row = model.objects.order_by("pk").first()
-    return reverse(f"{name_of(model)}_{page}", args=[row.pk])
+    return reverse(f"{name_of(model)}_{view}", args=[row.pk])
 
 
 def looks():
@@ -58,39 +58,39 @@ def test_every_model_that_leads_to_a_patient_is_shown_by_these_rules():
     assert {model.__name__ for model in of_patients - shown} == {"ModelVersion"}
 
 
-@pytest.mark.parametrize("model", CLINICAL, ids=lambda model: model.__name__)
-def test_a_list_leaves_an_event_that_names_what_was_listed(login, sue, read, north, model):
-    assert login(sue).get(list_of(model)).status_code == 200
+@pytest.mark.parametrize("table", CLINICAL, ids=lambda table: table.__name__)
+def test_a_list_leaves_an_event_that_names_what_was_listed(login, sue, read, north, table):
+    assert login(sue).get(list_of(table)).status_code == 200
 
     event = Event.objects.get(action=Action.LIST_VIEWED)
     assert (event.actor, event.site) == (sue, north)
-    assert event.details["ids"] == [model.objects.get().pk]
+    assert event.details["ids"] == [table.objects.get().pk]
     assert event.details["list"].startswith("administration, ")
 
 
-@pytest.mark.parametrize("page", ["change", "history"])
-@pytest.mark.parametrize("model", CLINICAL, ids=lambda model: model.__name__)
-def test_a_page_leaves_an_event(login, sue, read, north, model, page):
-    assert login(sue).get(page_of(model, page)).status_code == 200
+@pytest.mark.parametrize("view", ["change", "history"])
+@pytest.mark.parametrize("table", CLINICAL, ids=lambda table: table.__name__)
+def test_a_page_leaves_an_event(login, sue, read, north, table, view):
+    assert login(sue).get(page_of(table, view)).status_code == 200
 
-    seen = Action.PATIENT_VIEWED if model is Patient else Action.CASE_VIEWED
+    seen = Action.PATIENT_VIEWED if table is Patient else Action.CASE_VIEWED
     assert looks() == {(seen, north.pk)}
 
 
-@pytest.mark.parametrize("model", TELLING, ids=lambda model: model.__name__)
-def test_whoever_reads_blinded_finds_no_row_that_tells_of_the_scan(login, ada, read, model):
+@pytest.mark.parametrize("table", TELLING, ids=lambda table: table.__name__)
+def test_whoever_reads_blinded_finds_no_row_that_tells_of_the_scan(login, ada, read, table):
     client = login(ada)
 
-    assert client.get(list_of(model)).context_data["cl"].result_count == 0
-    assert client.get(page_of(model)).status_code == 302  # to the list, which does not have it
+    assert client.get(list_of(table)).context_data["cl"].result_count == 0
+    assert client.get(page_of(table)).status_code == 302  # to the list, which does not have it
     assert not ShownAnswer.objects.exists()
 
 
-@pytest.mark.parametrize("model", TELLING, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("table", TELLING, ids=lambda table: table.__name__)
 @pytest.mark.parametrize("of", [list_of, page_of], ids=["list", "page"])
-def test_whoever_looked_in_the_administration_decides_unblinded(login, read, north, sue, review, model, of):
+def test_whoever_looked_in_the_administration_decides_unblinded(login, read, north, sue, review, table, of):
     """A role that is given afterwards makes nobody blinded."""
-    assert login(sue).get(of(model)).status_code == 200
+    assert login(sue).get(of(table)).status_code == 200
     north.blinded_reads = True
     north.save()
     sue.memberships.create(site=north, role="reader")
