@@ -52,8 +52,7 @@ class ClinicalAdmin(ReadOnlyAdmin):
         if changes is not None:
             user, rows = cast(User, request.user), list(changes.result_list)
             listed = [ListedRow(row.pk, self._subject_of(row).site) for row in rows]
-            name = f"administration, {self.opts.verbose_name_plural}"
-            note_list(name, listed, user, filters=request.GET)
+            note_list(f"administration, {self.opts.model_name}", listed, user, filters=request.GET)
             self._note_shown(rows, user)
         return response
 
