@@ -13,7 +13,9 @@ from csp.constants import NONE, SELF
 
 from ctportal.public_url import public_url
 from ctportal.standalone import embedded
+from ctportal.standalone.secret_files import read_secret_files
 
+read_secret_files(os.environ)
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 CTPORTAL_HOME = Path(env.str("CTPORTAL_HOME", default=str(BASE_DIR / "var"))).resolve()

@@ -10,6 +10,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from ctportal.web.limits import MEBIBYTE, Limits
+from ctportal.web.parser import StrictParser
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ NO_ROOM = "503 Service Unavailable"
 class BoundedChannel(HTTPChannel):
     """Serves one connection. `reserved` is the room on disk that its request's body takes or will take."""
 
+    parser_class = StrictParser
     server: "BufferingServer"
     request: Any
 
