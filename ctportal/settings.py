@@ -178,6 +178,7 @@ PREDICTION_LEASE_SECONDS = env.int("PREDICTION_LEASE_SECONDS", default=120)
 PREDICTION_RUN_SECONDS = env.int("PREDICTION_RUN_SECONDS", default=60)
 PREDICTION_LONGEST_SECONDS = env.int("PREDICTION_LONGEST_SECONDS", default=1800)
 PREDICTION_MAX_ATTEMPTS = env.int("PREDICTION_MAX_ATTEMPTS", default=3)
+INFERENCE_RECYCLE_BYTES = env.int("INFERENCE_RECYCLE_BYTES", default=1024**3)
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 
 # --- Training and promotion ----------------------------------------------------------------------
