@@ -78,6 +78,10 @@ class Site(models.Model):
         default=False,
         help_text="Readers decide before they see what the model says.",
     )
+    awaits_validation = models.BooleanField(
+        default=False,
+        help_text="A model's answers stay hidden until the managers have accepted it here.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = SiteQuerySet.as_manager()
@@ -251,6 +255,7 @@ class Action(models.TextChoices):
     MODEL_REFUSED = "model_refused", "Refused a model"
     SHADOW_STARTED = "shadow_started", "Started a model's shadow mode"
     SHADOW_STOPPED = "shadow_stopped", "Stopped a model's shadow mode"
+    ACCEPTANCE_DECIDED = "acceptance_decided", "Decided on a model here"
     OVERRIDE_REQUESTED = "override_requested", "Asked to override the gate"
     OVERRIDE_DECIDED = "override_decided", "Decided on overriding the gate"
     REREAD_REQUESTED = "reread_requested", "Had open cases read again"
