@@ -1,7 +1,8 @@
 """The model's answer in words: the one source for pages, API and reports.
 
 `describe(prediction)` gives sentences for whatever state the prediction is in. Pages show `headline` large,
-`explanation` and `suitability` below it, `model` and `timing` as small print, and `disclaimer` beside every answer;
+`explanation`, `judged_by` and `suitability` below it, `model` and `timing` as small print, and `claim`, `look_alikes`
+and `disclaimer` beside every answer;
 the API returns the same strings. `slices_that_mattered(answers)` picks what the slice strip should point to.
 
 Whether a person may see the answer is `cases.reviews.hidden_scan_ids`' business; ask it first.
@@ -13,9 +14,13 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cases.models import Decision
+from inference import claim
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, SliceAnswer
+from inference.operating_point import lines_of
 
 DISCLAIMER = "Research use; not for diagnosis."
 MOST_SHOWN = 5
@@ -37,6 +42,9 @@ class AnswerText:
     model: str
     timing: str
     disclaimer: str = DISCLAIMER
+    claim: str = ""
+    look_alikes: str = ""
+    judged_by: str = ""
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
@@ -58,6 +66,9 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
         suitability=_suitability(prediction, slices),
         model=model,
         timing=words_for_timing(prediction),
+        claim=str(claim.CLAIM),
+        look_alikes=str(claim.LOOK_ALIKES),
+        judged_by=words_for_point(prediction),
     )
 
 
@@ -72,6 +83,19 @@ def percent(probability: float) -> str:
 
 def words_for_model(model: ModelVersion) -> str:
     return f"{model} (no longer in service)" if model.status == ModelStatus.RETIRED else str(model)
+
+
+def words_for_point(prediction: Prediction) -> str:
+    """Which operating point judged the answer."""
+    point = prediction.site_point
+    if point is None:
+        return _("Judged by the model's own operating point.")
+    values = {
+        "site": point.site.name,
+        "day": date_format(timezone.localtime(point.decided_at), "j M Y"),
+        "number": point.number,
+    }
+    return _("Judged by the operating point that %(site)s accepted on %(day)s (decision %(number)d).") % values
 
 
 def words_for_timing(prediction: Prediction) -> str:
@@ -120,20 +144,38 @@ def _waiting(prediction: Prediction) -> str:
     return "It is next in the queue." if place == 1 else f"Place {place} in the queue."
 
 
+_EXPLANATIONS: dict[str, Any] = {
+    str(Decision.COVID): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; from %(high)s it answers “likely”."
+    ),
+    str(Decision.NON_COVID): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; below %(low)s it answers “unlikely”."
+    ),
+    str(Decision.UNCERTAIN): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; between %(low)s and %(high)s it leaves the "
+        "decision to the reader."
+    ),
+}
+
+
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return "The model gives no answer for this scan, because it looks unlike those it knows. Please read it."
-    probability = percent(prediction.probability or 0.0)
-    words = f"The model puts the probability of COVID-19 at {probability}"
+    values = {"subject": claim.SUBJECT, "probability": percent(prediction.probability or 0.0)}
+    if prediction.is_unlike_training:
+        return (
+            _(
+                "The model puts the probability of %(subject)s at %(probability)s, but the scan looks unlike those of "
+                "the hospitals where it was trained, so it leaves the decision to the reader."
+            )
+            % values
+        )
     bounds = _bounds(prediction)
     if bounds is None:
-        return f"{words}."
-    low, high = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
-    return {
-        str(Decision.COVID): f"{words}; from {high} it answers “likely”.",
-        str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.{_caution(prediction)}",
-        str(Decision.UNCERTAIN): f"{words}; between {low} and {high} it leaves the decision to the reader.",
-    }[str(prediction.decision)]
+        return _("The model puts the probability of %(subject)s at %(probability)s.") % values
+    values["low"], values["high"] = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
+    words = _EXPLANATIONS[str(prediction.decision)] % values
+    return f"{words}{_caution(prediction)}" if prediction.decision == Decision.NON_COVID else words
 
 
 def _caution(prediction: Prediction) -> str:
@@ -142,20 +184,20 @@ def _caution(prediction: Prediction) -> str:
 
 
 def _bounds(prediction: Prediction) -> tuple[float, float] | None:
-    """The model's own thresholds for a lone slice or for a series, if its artefact names them."""
-    kind = "slice" if prediction.scan.slice_count == 1 else "scan"
-    calibration: dict[str, Any] = prediction.model_version.thresholds.get(kind) or {}
-    low, high = calibration.get("low"), calibration.get("high")
-    if low is None or high is None:
+    """The lines that judged it, if any are stated."""
+    lines = lines_of(prediction)
+    if not lines.are_stated:
         return None
-    if low == high:  # never abstains: one border
-        low = high = calibration.get("operating_point", low)
-    return float(low), float(high)
+    if lines.low == lines.high:  # never abstains: one border
+        return lines.point, lines.point
+    return lines.low, lines.high
 
 
 def _suitability(prediction: Prediction, slices: Sequence[SliceAnswer] | None) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         words = "The images do not look like the chest CTs that the model knows."
+    elif prediction.is_unlike_training:
+        words = _("The images look like chest CTs, but unlike those of the hospitals where the model was trained.")
     else:
         words = "The images look like the chest CTs that the model knows."
     limit = prediction.model_version.thresholds.get("suitable")

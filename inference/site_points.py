@@ -12,6 +12,7 @@ from accounts.models import Site
 from cases.models import Decision
 from inference.models import ModelVersion, SiteAcceptance, SuitabilityState
 from inference.models.acceptance import AcceptanceChoice
+from inference.service import active_model
 from ml.evaluation.site_point import calibrated
 
 
@@ -57,8 +58,18 @@ def hides_answers(site: Site, model: ModelVersion) -> bool:
 
 def sites_hiding_answers(model: ModelVersion) -> QuerySet[Site]:
     """The twin of `hides_answers` as a query; a test holds them together."""
+    return _without_point(Site.objects.filter(awaits_validation=True), model)
+
+
+def sites_without_point(sites: QuerySet[Site]) -> list[Site]:
+    """Those that have not accepted the model in service; none where no model serves."""
+    model = active_model()
+    return list(_without_point(sites, model)) if model is not None else []
+
+
+def _without_point(sites: QuerySet[Site], model: ModelVersion) -> QuerySet[Site]:
     deciding = SiteAcceptance.objects.deciding().filter(site=OuterRef("pk"), model_version=model)
     newest = deciding.order_by("-number").values("pk")[:1]
     accepted = deciding.filter(pk=newest, choice=AcceptanceChoice.ACCEPTED)
     restored = deciding.filter(pk=newest, restores__isnull=False)
-    return Site.objects.filter(awaits_validation=True).exclude(Exists(accepted)).exclude(Exists(restored))
+    return sites.exclude(Exists(accepted)).exclude(Exists(restored))

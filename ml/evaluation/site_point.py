@@ -33,11 +33,13 @@ class DecidedScans:
         probabilities: float `(N,)`, 0–1, by the model's own calibration.
         labels: int `(N,)`, 1 for COVID-19.
         patients: `(N,)`, the patient of each scan; scans of one patient are not counted as independent.
+        left_to_reader: bool `(N,)`, scans that are answered “uncertain” whatever their probability; None: none.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     patients: np.ndarray
+    left_to_reader: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def _figures(
     scans: DecidedScans, probabilities: np.ndarray, positive: np.ndarray, decisions: Sequence[Decision]
 ) -> PointFigures:
     infected, said = scans.labels == 1, np.array(decisions, dtype=object)
+    if scans.left_to_reader is not None:
+        said[scans.left_to_reader] = "uncertain"
     bins = max(2, min(10, len(infected) // _LEAST_IN_A_BIN))
     error = expected_calibration_error(scans.labels, probabilities, bins=bins) if len(infected) else None
     return PointFigures(

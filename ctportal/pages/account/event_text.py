@@ -78,7 +78,12 @@ ACCOUNT_WORDS = {
     "is_staff": "staff",
     "is_superuser": "superuser",
 }
-SITE_WORDS = {"name": "name", "slug": "short name", "blinded_reads": "blinded reads"}
+SITE_WORDS = {
+    "name": "name",
+    "slug": "short name",
+    "blinded_reads": "blinded reads",
+    "awaits_validation": "answers hidden until accepted",
+}
 
 
 def _account(event: Event, details: dict[str, Any]) -> str:
@@ -160,6 +165,10 @@ _SAYINGS = {
     Action.MODEL_ROLLED_BACK: _model,
     Action.SHADOW_STARTED: _model,
     Action.SHADOW_STOPPED: _model,
+    Action.ACCEPTANCE_DECIDED: lambda event, details: (
+        f"{details.get('model', '')}, decision {details.get('number', '')}, {details.get('choice', '')}: "
+        f"{details.get('reason', '')}"
+    ),
     Action.OVERRIDE_REQUESTED: _override,
     Action.OVERRIDE_DECIDED: _override,
     Action.REREAD_REQUESTED: lambda event, details: _counted(details.get("scans", 0), "scan"),

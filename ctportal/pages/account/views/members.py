@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.membership import add_member, remove_member, set_blinded_reads
+from accounts.membership import add_member, remove_member, set_awaits_validation, set_blinded_reads
 from accounts.models import Membership, Role, Site, User
 from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
@@ -82,6 +82,7 @@ def set_reads(request: PersonRequest) -> HttpResponse:
     site = _site(request.user, request.POST.get("site", ""))
     blinded = request.POST.get("blinded") == "on"
     set_blinded_reads(site=site, user=request.user, blinded=blinded)
+    set_awaits_validation(site=site, user=request.user, awaits=request.POST.get("awaits_validation") == "on")
     words = "decide before they see the model's answer" if blinded else "see the model's answer at once"
     messages.success(request, f"Readers of {site} now {words}.")
     return redirect(_address(site))

@@ -2,6 +2,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -48,6 +49,7 @@ class WorklistForm(forms.Form):
     opened_to = _day("Opened to")
     needs_review = forms.BooleanField(label="Needs review", required=False)
     readers_disagree = forms.BooleanField(label="Readers disagree", required=False)
+    unlike_training = forms.BooleanField(label=_("Unlike the training data"), required=False)
     mine = forms.BooleanField(label="Assigned to me", required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
@@ -113,7 +115,7 @@ class WorklistForm(forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "unlike_training", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 
