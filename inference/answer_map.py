@@ -1,4 +1,4 @@
-"""Whether a model's maps are shown without being asked for, and why not."""
+"""Says whether a model's maps are shown without being asked for, and why not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from inference.models import ModelVersion
 
 @dataclass(frozen=True)
 class MapPolicy:
-    """From the artefact's card, `maps`; an artefact that says nothing leaves it to the page."""
+    """Holds what the artefact's card says under `maps`; an artefact that says nothing leaves it to the page."""
 
     is_held_back: bool  # shown only to who asks for it knowing why it is not
     reason: str = ""

@@ -1,4 +1,4 @@
-"""What a model's answer claims, and what it does not: the same words wherever an answer is shown, sent or explained."""
+"""Says what a model's answer claims and what it does not, in the same words on pages, in the API, help and card."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""Whether a model's answer counts as positive, and by which probabilities it was decided: one rule for all rooms."""
+"""Says whether a model's answer counts as positive, and by which probabilities it was decided, once for all rooms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MIDDLE = 0.5  # where an artefact names no threshold
 
 @dataclass(frozen=True)
 class Lines:
-    """“Unlikely” below `low`, “likely” from `high`, positive from `point` where the model may not abstain."""
+    """Holds three probabilities: “unlikely” is below `low`, “likely” from `high`, positive from `point`."""
 
     point: float
     low: float
@@ -31,7 +31,7 @@ def is_positive(*, decision: str | None, probability: float | None, point: float
 
 
 def lines_of(prediction: Prediction) -> Lines:
-    """Those that judged this answer: its site's, else the model's own for a lone slice or for a series."""
+    """Returns those that judged this answer: its site's, else the model's own for a lone slice or for a series."""
     if prediction.site_point is not None:
         point = prediction.site_point.point
         return Lines(point.operating_point, point.low, point.high)
@@ -39,7 +39,7 @@ def lines_of(prediction: Prediction) -> Lines:
 
 
 def own_lines(model: ModelVersion, *, slices: int) -> Lines:
-    """The model's own, as its artefact names them."""
+    """Returns the model's own, as its artefact names them."""
     stated: Any = model.thresholds.get("slice" if slices == 1 else "scan")
     lines: Mapping[str, Any] = stated or {}
     point = lines.get("operating_point", lines.get("low", MIDDLE))

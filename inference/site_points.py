@@ -1,4 +1,4 @@
-"""Which operating point judges a model's answers at a site, and how a new answer is judged.
+"""Says which operating point judges a model's answers at a site, and judges new answers.
 
 A site's own point is accepted by its managers (`monitoring.acceptance`); until then, and after they took it back, the
 model's own applies. An answer keeps the point that judged it.
@@ -18,7 +18,7 @@ from ml.evaluation.site_point import calibrated
 
 @dataclass(frozen=True)
 class Judged:
-    """An answer as it is stored and shown."""
+    """Holds an answer as it is stored and shown."""
 
     decision: str
     probability: float
@@ -27,7 +27,7 @@ class Judged:
 
 
 def point_in_force(*, site_id: int, model: ModelVersion) -> SiteAcceptance | None:
-    """The accepted decision by which new answers are judged; none where the model's own point applies."""
+    """Returns the accepted decision by which new answers are judged; none where the model's own point applies."""
     rows = SiteAcceptance.objects.deciding().filter(site=site_id, model_version=model)
     newest = rows.select_related("restores", "site", "decided_by").order_by("-number").first()
     if newest is None or newest.is_accepted:
@@ -36,7 +36,7 @@ def point_in_force(*, site_id: int, model: ModelVersion) -> SiteAcceptance | Non
 
 
 def judge_answer(*, decision: str, probability: float, state: str, point: SiteAcceptance | None) -> Judged:
-    """What the model says, by the site's point where there is one.
+    """Judges what the model says, by the site's point where there is one.
 
     A scan unlike the training data is left to the reader whatever the model says of it.
     """
@@ -52,17 +52,17 @@ def judge_answer(*, decision: str, probability: float, state: str, point: SiteAc
 
 
 def hides_answers(site: Site, model: ModelVersion) -> bool:
-    """Whether this model's new answers are kept from everybody at the site, since it has not accepted it yet."""
+    """Says whether this model's new answers are kept from everybody at the site, since it has not accepted it yet."""
     return site.awaits_validation and point_in_force(site_id=site.pk, model=model) is None
 
 
 def sites_hiding_answers(model: ModelVersion) -> QuerySet[Site]:
-    """The twin of `hides_answers` as a query; a test holds them together."""
+    """Selects as `hides_answers` says it of one site; a test holds the two together."""
     return _without_point(Site.objects.filter(awaits_validation=True), model)
 
 
 def sites_without_point(sites: QuerySet[Site]) -> list[Site]:
-    """Those that have not accepted the model in service; none where no model serves."""
+    """Returns those that have not accepted the model in service; none where no model serves."""
     model = active_model()
     return list(_without_point(sites, model)) if model is not None else []
 

@@ -7,14 +7,14 @@ from inference.models import Prediction, PredictionQuerySet, PredictionStatus, S
 
 
 def cases_unlike_training(cases: CaseQuerySet) -> CaseQuerySet:
-    """Of `cases.worklist.cases_shown_to`: those with such a current answer that is not hidden from the user."""
+    """Narrows `cases.worklist.cases_shown_to` to cases with such a current answer that is not hidden from the user."""
     unlike = Prediction.objects.filter(suitability_state=SuitabilityState.UNLIKE_TRAINING).values("pk")
     scans = Scan.objects.ready().filter(case=OuterRef("pk"), prediction_id__in=unlike)
     return cases.filter(Exists(scans), answer_hidden=False)
 
 
 def with_suitability(rows: PredictionQuerySet, state: str) -> PredictionQuerySet:
-    """The twin of `Prediction.known_suitability` as a query: of older answers the decision implies the state."""
+    """Selects as `Prediction.known_suitability` says it of one row: of older answers the decision implies the state."""
     older = Q(suitability_state="", status=PredictionStatus.DONE)
     if state == SuitabilityState.UNSUITABLE:
         return rows.filter(Q(suitability_state=state) | (older & Q(decision=Decision.UNSUITABLE)))

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from accounts.formatting import decimal
 from cases.models import Decision
 from inference.models import ModelVersion, PredictionQuerySet, PredictionStatus
 from ml.model.artifact import ArtifactError, load_artifact
@@ -33,7 +34,7 @@ WORDS = {
 
 
 def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Drift:
-    """Of the model's answers among the rows, of which there are `done`."""
+    """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
     score = shift_of(*SCORE, reference.get("score"), scores)
@@ -97,7 +98,7 @@ def shift_of(name: str, title: str, unit: str, reference: Mapping[str, Any] | No
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = f"Drift index {psi:.2f}: {WORDS[state]}"
+    words = f"Drift index {decimal(psi)}: {WORDS[state]}"
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

@@ -63,7 +63,9 @@ class Resource(GenericViewSet):
         if self.paginator is not None:
             known |= {"cursor", "page_size"}
         if not self.detail:
-            known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", ()))
+            for backend in self.filter_backends:
+                filters = backend().get_filterset_class(self, self.queryset)
+                known |= set(getattr(filters, "base_filters", ()))
         return known
 
     def get_queryset(self) -> Any:
@@ -85,7 +87,7 @@ class Resource(GenericViewSet):
         return [name for name in self.request.query_params if name in known]
 
     def context(self, **more: Any) -> dict[str, Any]:
-        """What serializers are told."""
+        """Returns what serializers need to know."""
         return {"request": self.request, "view": self, **more}
 
     def fetch(self, *, right: Right = Right.VIEW) -> Any:

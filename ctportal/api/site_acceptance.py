@@ -1,4 +1,4 @@
-"""A model at a site: how it does there, the proposed operating point, and the managers' decisions."""
+"""Serves how a model does at a site and the proposed operating point, and takes the managers' decisions."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_site_acceptance"),
+        ("accounts", "0008_site_acceptance"),
         ("cases", "0011_normal_record_numbers"),
         ("inference", "0008_lease_times"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -27,7 +27,7 @@ class SiteAcceptanceQuerySet(SiteScopedQuerySet):
     site_path = "site"
 
     def deciding(self) -> SiteAcceptanceQuerySet:
-        """Rows that changed what is in force: all but those that declined."""
+        """Selects rows that changed what is in force: all but those that declined."""
         return self.exclude(choice=AcceptanceChoice.DECLINED)
 
 
@@ -36,7 +36,7 @@ def _point_is(present: bool) -> Q:
 
 
 class SiteAcceptance(models.Model):
-    """One decision on a model's operating point at a site. Never edited: a later one takes its place.
+    """Records one decision on a model's operating point at a site. It is never edited: a later one takes its place.
 
     An accepted row holds the operating point and the calibration; answers that were judged by it refer to it.
     """
@@ -97,6 +97,6 @@ class SiteAcceptance(models.Model):
 
     @property
     def point(self) -> Calibration:
-        """Of an accepted row: how a probability becomes this site's probability and decision."""
+        """Says how a probability becomes this site's probability and decision; only an accepted row has one."""
         values: dict[str, Any] = {name: getattr(self, name) for name in POINT_FIELDS}
         return Calibration(**values)

@@ -25,7 +25,7 @@ class PredictionStatus(models.TextChoices):
 
 
 class SuitabilityState(models.TextChoices):
-    """Whether the model may be used for a scan, and whether it has seen the like."""
+    """Says whether the model may be used for a scan, and whether it has seen the like."""
 
     SUITABLE = "suitable", "Like the training data"
     UNLIKE_TRAINING = "unlike_training", "Unlike the training data"
@@ -171,7 +171,7 @@ class Prediction(LeasedRow):
 
     @property
     def known_suitability(self) -> str:
-        """The state that was stored; of an older answer the one that its decision implies; empty without an answer."""
+        """Is the stored state, of an older answer the one that its decision implies, and empty without an answer."""
         if self.suitability_state or not self.is_done:
             return self.suitability_state
         is_unsuitable = self.decision == Decision.UNSUITABLE

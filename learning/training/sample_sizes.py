@@ -51,7 +51,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Side:
-    """One split. A patient with scans of both labels counts under both."""
+    """Counts one split. A patient with scans of both labels counts under both."""
 
     split: Split
     patients: int = 0
@@ -62,7 +62,7 @@ class Side:
 
     @property
     def needed(self) -> int:
-        """Patients of each label."""
+        """Returns how many patients of each label are needed."""
         return max(1, math.ceil(settings.TRAINING_LEAST_PATIENTS * NEEDED[self.split]))
 
     @property

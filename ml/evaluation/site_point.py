@@ -27,7 +27,7 @@ Rule = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, Sequence[Decision]]]
 
 @dataclass(frozen=True)
 class DecidedScans:
-    """Scans on which readers have decided, with what the model had said of them.
+    """Holds scans on which readers have decided, with what the model had said of them.
 
     Attributes:
         probabilities: float `(N,)`, 0–1, by the model's own calibration.
@@ -44,7 +44,7 @@ class DecidedScans:
 
 @dataclass(frozen=True)
 class Share:
-    """A share of scans with its exact 95 % interval; of several scans of a patient the interval counts one."""
+    """Holds a share of scans with its exact 95 % interval, in which several scans of a patient count as one."""
 
     part: int
     whole: int
@@ -62,7 +62,7 @@ class Share:
 
 @dataclass(frozen=True)
 class PointFigures:
-    """What a point does on decided scans.
+    """Holds what a point does on decided scans.
 
     Attributes:
         sensitivity, specificity: where the model may not abstain.
@@ -80,12 +80,12 @@ class PointFigures:
 
 
 def least_infected(sensitivity: float) -> int:
-    """With fewer infected scans no point keeps this sensitivity for the next one: 19 for 0.95."""
+    """Returns how many infected scans a point needs that keeps this sensitivity for the next one: 19 for 0.95."""
     return math.ceil(1 / (1 - sensitivity) - 1e-9) - 1
 
 
 def calibrated(point: Calibration, probabilities: np.ndarray | float) -> np.ndarray:
-    """The hospital's probability, 0–1, from the model's own."""
+    """Turns the model's own probability into the hospital's, 0–1."""
     return point.probability(log_odds(probabilities))
 
 
@@ -95,7 +95,7 @@ def log_odds(probabilities: np.ndarray | float) -> np.ndarray:
 
 
 def fit_point(scans: DecidedScans, *, sensitivity: float, abstain: float = ABSTAIN) -> Calibration:
-    """The calibration, operating point and abstention band of these scans.
+    """Fits the calibration, operating point and abstention band of these scans.
 
     Args:
         scans: with both labels.
@@ -116,7 +116,7 @@ def fit_point(scans: DecidedScans, *, sensitivity: float, abstain: float = ABSTA
 
 
 def _point_at(probabilities: np.ndarray, labels: np.ndarray, sensitivity: float) -> float:
-    """Halfway from the lowest infected scan that counts as found to the next lower scan."""
+    """Returns the probability halfway from the lowest infected scan that counts as found to the next lower scan."""
     infected = np.sort(probabilities[labels == 1])
     allowed = max(1, math.floor((1 - sensitivity) * (len(infected) + 1) + 1e-9))
     lowest_found = infected[allowed - 1]
@@ -128,12 +128,12 @@ def _point_at(probabilities: np.ndarray, labels: np.ndarray, sensitivity: float)
 
 
 def measure(scans: DecidedScans, rule: Rule) -> PointFigures:
-    """The figures of a rule, which turns the model's probabilities into (probability, positive, decision)."""
+    """Measures a rule, which turns the model's probabilities into (probability, positive, decision)."""
     return _figures(scans, *rule(scans.probabilities))
 
 
 def measure_fitted(scans: DecidedScans, *, sensitivity: float, abstain: float = ABSTAIN) -> PointFigures:
-    """What `fit_point` would do on scans that it has not seen: each patient is judged by a point fitted without it."""
+    """Measures what `fit_point` would do on further scans: each patient is judged by a point fitted without it."""
     probabilities, positive = np.zeros(len(scans.labels)), np.zeros(len(scans.labels), bool)
     decisions: list[Decision] = ["uncertain"] * len(scans.labels)
     for held_out in _folds(scans):
@@ -147,7 +147,7 @@ def measure_fitted(scans: DecidedScans, *, sensitivity: float, abstain: float = 
 
 
 def _folds(scans: DecidedScans) -> list[np.ndarray]:
-    """Whole patients in turn, those of each label spread over the folds."""
+    """Deals out whole patients in turn, so that those of each label are spread over the folds."""
     names, number = np.unique(scans.patients, return_inverse=True)
     infected = np.array([scans.labels[number == k].max() for k in range(len(names))])
     turn = np.empty(len(names), int)
@@ -183,6 +183,6 @@ def _share(right: np.ndarray, patients: np.ndarray) -> Share:
 
 
 def discrimination(scans: DecidedScans) -> float | None:
-    """The area under the ROC curve; none where a label is missing."""
+    """Returns the area under the ROC curve; none where a label is missing."""
     found = auc(scans.labels, scans.probabilities)
     return found if math.isfinite(found) else None

@@ -17,7 +17,7 @@ from monitoring.acceptance.state import SiteModel, site_model
 
 
 def accept(*, site: Site, model: ModelVersion, user: User, seen: str, reason: str) -> SiteAcceptance:
-    """The proposal that the manager saw (`SiteModel.key`) judges new answers from now on; earlier answers keep theirs.
+    """Accepts the proposal that the manager saw (`SiteModel.key`): it judges new answers; earlier ones keep theirs.
 
     Raises WrongState where scans or decisions have come since, where nothing is proposed, and where the model is no
     longer in service. The same decision sent twice is one.
@@ -26,12 +26,12 @@ def accept(*, site: Site, model: ModelVersion, user: User, seen: str, reason: st
 
 
 def decline(*, site: Site, model: ModelVersion, user: User, seen: str, reason: str) -> SiteAcceptance:
-    """The point in force stays. Once further scans are decided, there is a new proposal."""
+    """Declines a proposal: the point in force stays. Once further scans are decided, there is a new proposal."""
     return _decide(AcceptanceChoice.DECLINED, site=site, model=model, user=user, seen=seen, reason=reason)
 
 
 def revert(*, site: Site, model: ModelVersion, user: User, seen: int, reason: str) -> SiteAcceptance:
-    """What was in force before the accepted decision number `seen` is in force again, the model's own at last."""
+    """Takes the accepted decision number `seen` back: the one before it is in force again, at last the model's own."""
     require(user, site, Right.MANAGE)
     reason = written_reason(reason, missing=_("Taking an operating point back needs a reason; write one."))
     with transaction.atomic():
@@ -89,7 +89,7 @@ def _decide(
 
 
 def _lock(site: Site) -> None:
-    """Two managers decide one after the other; patients and cases of the site are still written meanwhile."""
+    """Has two managers decide one after the other; patients and cases of the site are still written meanwhile."""
     Site.objects.select_for_update(no_key=True).get(pk=site.pk)
 
 
@@ -132,7 +132,7 @@ def _figures(found: SiteModel, seen: str, point: dict[str, Any]) -> dict[str, An
 
 
 def _in_force_in_turn(rows: list[SiteAcceptance]) -> list[SiteAcceptance]:
-    """The accepted decisions that are in force one above the other; taking one back uncovers the one before."""
+    """Stacks the accepted decisions that are in force; taking one back uncovers the one before."""
     stack: list[SiteAcceptance] = []
     for row in rows:
         if row.choice == AcceptanceChoice.ACCEPTED:

@@ -1,4 +1,4 @@
-"""Which decided scans say how a model does at a site.
+"""Finds the decided scans that say how a model does at a site.
 
 A scan counts as evidence where every reader who decided agrees, and at least one of them held that decision before
 any answer of a model was shown for the scan: at a blinded first read, or where no answer was there to be seen. A label
@@ -27,7 +27,7 @@ MOST_SCANS = 2000  # the newest; more say little more of a site as it is now
 
 @dataclass(frozen=True)
 class DecidedScan:
-    """One scan with the readers' label and what the model had said of it."""
+    """Holds one scan with the readers' label and what the model had said of it."""
 
     scan_id: int
     prediction_id: int
@@ -44,7 +44,7 @@ class DecidedScan:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The decided scans of one model at one site, as far as one user may know of them."""
+    """Holds the decided scans of one model at one site, as far as one user may know of them."""
 
     scans: Sequence[DecidedScan]
     leaves_out: bool = False  # scans are hidden from this user, who has to decide on them first
@@ -93,17 +93,17 @@ class Evidence:
 
 
 def evidence_of(user: User, *, site: Site, model: ModelVersion) -> Evidence:
-    """The scans that were decided without the answer."""
+    """Returns the scans that were decided without the answer."""
     return _read(user, site, decided_answers(site=site, model=model).filter(independent=True))
 
 
 def unblinded_evidence_of(user: User, *, site: Site, model: ModelVersion) -> Evidence:
-    """The scans that were decided with an answer on screen: shown apart."""
+    """Returns the scans that were decided with an answer on screen; they are shown apart."""
     return _read(user, site, decided_answers(site=site, model=model).filter(independent=False))
 
 
 def decided_answers(*, site: Site, model: ModelVersion) -> PredictionQuerySet:
-    """The model's answers at the site to scans with an agreed label, each with `raw` and `independent`.
+    """Selects the model's answers at the site to scans with an agreed label, each with `raw` and `independent`.
 
     Answers that nobody was shown count too, so a model that ran in shadow mode brings evidence along. Not counted are
     withdrawn, cancelled and synthetic scans, those on which readers differ or cannot tell, and those that the model
@@ -131,14 +131,14 @@ def decided_answers(*, site: Site, model: ModelVersion) -> PredictionQuerySet:
 
 
 def shown_to(user: User, site: Site, rows: PredictionQuerySet) -> PredictionQuerySet:
-    """Without the scans on which this user has still to decide blinded: counts of labels would tell of them."""
+    """Leaves out the scans on which this user has still to decide blinded: counts of labels would tell of them."""
     if not (site.blinded_reads and Right.REVIEW in rights_at(user, site)):
         return rows
     return rows.exclude(scan__in=hidden_scans(user).values("pk"))
 
 
 def leaves_out(user: User, site: Site) -> bool:
-    """Whether scans of this site are hidden from the user now, whatever was decided on them."""
+    """Says whether scans of this site are hidden from the user now, whatever was decided on them."""
     if not (site.blinded_reads and Right.REVIEW in rights_at(user, site)):
         return False
     return hidden_scans(user).filter(case__patient__site=site).exists()

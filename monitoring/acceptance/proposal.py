@@ -1,4 +1,4 @@
-"""What a site's decided scans support: how the point in force does there, and whether another one can be proposed."""
+"""Says what a site's decided scans support: how the point in force does there, and whether another can be proposed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts.formatting import points, whole_share
 from inference.models import ModelVersion, SiteAcceptance
 from inference.operating_point import own_lines
 from ml.evaluation.site_point import (
@@ -28,7 +29,7 @@ from monitoring.acceptance.evidence import Evidence
 
 @dataclass(frozen=True)
 class AcceptanceLimits:
-    """What the installation asks of a site's evidence; docs/operations.md describes each and its default."""
+    """Holds what the installation asks of a site's evidence; docs/operations.md describes each and its default."""
 
     scans: int
     of_label: int
@@ -46,13 +47,13 @@ class AcceptanceLimits:
 
     @property
     def infected(self) -> int:
-        """No fewer than a point needs that keeps the sensitivity for the next infected scan."""
+        """Is no fewer than a point needs that keeps the sensitivity for the next infected scan."""
         return max(self.of_label, least_infected(self.sensitivity))
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An operating point and calibration for the site, and its figures on scans that it was fitted without."""
+    """Holds an operating point and calibration for the site, and its figures on scans that it was fitted without."""
 
     point: Calibration
     figures: PointFigures
@@ -60,7 +61,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the evidence says: figures of the point in force, what is missing, and a proposal where nothing is."""
+    """Holds what the evidence says: figures of the point in force, what is missing, and a proposal where nothing is."""
 
     figures: PointFigures
     auc: float | None
@@ -81,7 +82,7 @@ def assess(evidence: Evidence, *, model: ModelVersion, in_force: SiteAcceptance 
 
 
 def rule_in_force(evidence: Evidence, *, model: ModelVersion, in_force: SiteAcceptance | None) -> Rule:
-    """As new answers are judged now: by the site's point, or by the model's own for a lone slice and for a series."""
+    """Judges as new answers are judged now: by the site's point, or by the model's own for a lone slice or a series."""
     if in_force is not None:
         return rule_of(in_force.point)
     lines = [own_lines(model, slices=scan.slices) for scan in evidence.scans]
@@ -110,7 +111,7 @@ def _fit(scans: DecidedScans, limits: AcceptanceLimits) -> Proposal:
 
 
 def still_needed(evidence: Evidence, limits: AcceptanceLimits) -> Sequence[str]:
-    """“20 of 60 decided scans”: what is missing before anything is fitted."""
+    """Says what is missing before anything is fitted: “20 of 60 decided scans”."""
     counts: tuple[tuple[int, int, Callable[[int, int], str]], ...] = (
         (evidence.n, limits.scans, _words_for_scans),
         (evidence.infected, limits.infected, _words_for_infected),
@@ -132,7 +133,7 @@ def _words_for_not_infected(count: int, least: int) -> str:
 
 
 def _objections(figures: PointFigures, limits: AcceptanceLimits) -> Sequence[str]:
-    """What speaks against a fitted point, by its figures on scans that it was fitted without."""
+    """Says what speaks against a fitted point, by its figures on scans that it was fitted without."""
     found = []
     for name, share in ((_("sensitivity"), figures.sensitivity), (_("specificity"), figures.specificity)):
         if share.width > limits.widest:
@@ -141,7 +142,7 @@ def _objections(figures: PointFigures, limits: AcceptanceLimits) -> Sequence[str
         found.append(
             _("No point keeps the sensitivity of %(target)s here: %(found)d of %(all)d infected scans would be found.")
             % {
-                "target": as_percent(limits.sensitivity),
+                "target": whole_share(limits.sensitivity),
                 "found": figures.sensitivity.part,
                 "all": figures.sensitivity.whole,
             }
@@ -163,14 +164,10 @@ def _words_for_width(name: str, share: Share, limits: AcceptanceLimits) -> str:
         "allowed; more decided scans are needed, of more patients."
     ) % {
         "name": name,
-        "low": as_percent(share.low),
-        "high": as_percent(share.high),
-        "widest": f"{100 * limits.widest:g}",
+        "low": whole_share(share.low),
+        "high": whole_share(share.high),
+        "widest": points(limits.widest),
     }
-
-
-def as_percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def figures_as_stored(figures: PointFigures) -> dict[str, Any]:

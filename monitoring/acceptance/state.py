@@ -1,4 +1,4 @@
-"""Where a model's acceptance at a site has got to, for whoever asks: the one description for pages, API and card."""
+"""Describes how far a model's acceptance at a site has got, once for pages, API and card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Stage(models.TextChoices):
 
 @dataclass(frozen=True)
 class SiteModel:
-    """One model at one site: everything that its page shows."""
+    """Holds everything that the page of one model at one site shows."""
 
     site: Site
     model: ModelVersion
@@ -68,12 +68,12 @@ class SiteModel:
 
 
 def fetch_served_model(pk: int) -> ModelVersion:
-    """404 for one that never served: nobody sees the answers of a mere candidate."""
+    """Answers 404 for a model that never served: nobody sees the answers of a mere candidate."""
     return get_object_or_404(ModelVersion.objects.filter(status__in=SERVED), pk=pk)
 
 
 def site_model(user: User, *, site: Site, model: ModelVersion) -> SiteModel:
-    """Raises PermissionDenied for who does not manage the site."""
+    """Describes the model at the site. Raises PermissionDenied for who does not manage the site."""
     require(user, site, Right.MANAGE)
     in_force = point_in_force(site_id=site.pk, model=model)
     evidence = evidence_of(user, site=site, model=model)
@@ -108,7 +108,7 @@ def _stage(
 
 @dataclass(frozen=True)
 class DecisionOnRecord:
-    """A past decision, with the figures as far as this user may know of the scans behind them."""
+    """Holds a past decision, with the figures as far as this user may know of the scans behind them."""
 
     row: SiteAcceptance
     before: PointFigures | None
@@ -117,7 +117,7 @@ class DecisionOnRecord:
 
 
 def history(user: User, *, site: Site, model: ModelVersion) -> Sequence[DecisionOnRecord]:
-    """The newest first."""
+    """Lists the decisions on the model at the site, the newest first."""
     rows = SiteAcceptance.objects.filter(site=site, model_version=model).select_related("decided_by", "restores")
     hidden = set(hidden_scans(user).filter(case__patient__site=site).values_list("pk", flat=True))
     return [_on_record(row, hidden) for row in rows.order_by("-number")]
@@ -136,7 +136,7 @@ def _on_record(row: SiteAcceptance, hidden: set[int]) -> DecisionOnRecord:
 
 @dataclass(frozen=True)
 class SiteNote:
-    """What stands beside a model's answers at a site."""
+    """Holds the note that is shown beside a model's answers at a site."""
 
     is_validated: bool
     words: str
@@ -146,7 +146,7 @@ class SiteNote:
 
 
 def site_note(user: User, *, site: Site, model: ModelVersion) -> SiteNote:
-    """“Not yet validated at this site: 20 of 60 decided scans.”, or since when it is."""
+    """Says “Not yet validated at this site: 20 of 60 decided scans.”, or since when it is."""
     in_force = point_in_force(site_id=site.pk, model=model)
     if in_force is not None:
         words = _("Validated at this site on %(day)s.") % {"day": date_format(in_force.decided_at, "j M Y")}
@@ -165,7 +165,7 @@ def site_note(user: User, *, site: Site, model: ModelVersion) -> SiteNote:
 
 
 class SiteNotes:
-    """Notes of several answers, each site and model asked once."""
+    """Keeps the notes of several answers, so that each site and model is asked once."""
 
     def __init__(self, user: User) -> None:
         self.user = user

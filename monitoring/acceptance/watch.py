@@ -1,4 +1,4 @@
-"""Whether an operating point that a site accepted still does what it was accepted for.
+"""Watches whether an operating point that a site accepted still does what it was accepted for.
 
 All decided scans since then count, those decided with the answer on screen too: such decisions follow the answer, so a
 fall that shows among them is no smaller in truth.
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts.formatting import decimal, whole_share
 from accounts.models import Site
 from inference.models import ModelVersion, PredictionQuerySet, SiteAcceptance
 from inference.operating_point import is_positive
@@ -19,7 +20,6 @@ from inference.service import active_model
 from inference.site_points import point_in_force
 from ml.evaluation.intervals import clopper_pearson
 from monitoring.acceptance.evidence import MOST_SCANS, decided_answers
-from monitoring.acceptance.proposal import as_percent
 from monitoring.drift import shift_of
 from monitoring.results import Alarm, AlarmLevel, Shift, ShiftState
 from monitoring.scope import Population
@@ -27,7 +27,7 @@ from monitoring.scope import Population
 
 @dataclass(frozen=True)
 class SinceAcceptance:
-    """What became of the answers that were judged by an accepted point."""
+    """Holds what became of the answers that were judged by an accepted point."""
 
     found: int
     infected: int
@@ -42,7 +42,7 @@ class SinceAcceptance:
 
     @property
     def has_fallen(self) -> bool:
-        """Beyond chance: even the upper end of the exact interval is below what was promised."""
+        """Says whether it fell beyond chance: even the upper end of the exact interval is below what was promised."""
         return self._can_tell and self.high < self.target
 
     @property
@@ -55,7 +55,7 @@ class SinceAcceptance:
 
 
 def watch_accepted_points(population: Population) -> Iterator[Alarm]:
-    """Of the model in service, at each site that is looked at."""
+    """Raises alarms about the model in service at each site that is looked at."""
     model = active_model()
     if model is None:
         return
@@ -72,7 +72,7 @@ def watch_accepted_points(population: Population) -> Iterator[Alarm]:
 
 
 def since_acceptance(point: SiteAcceptance, rows: PredictionQuerySet, answers: PredictionQuerySet) -> SinceAcceptance:
-    """`rows`: decided answers judged by the point; `answers`: all that it judged."""
+    """Counts `rows`, the decided answers that the point judged, and the scores of `answers`, all that it judged."""
     infected = [
         is_positive(decision=None, probability=probability, point=point.operating_point)
         for probability, label in rows.values_list("probability", "scan__final_label")[:MOST_SCANS]
@@ -106,9 +106,9 @@ def _fallen(level: AlarmLevel, site: Site, model: ModelVersion, point: SiteAccep
         "day": date_format(point.decided_at, "j M Y"),
         "found": since.found,
         "infected": since.infected,
-        "low": as_percent(since.low),
-        "high": as_percent(since.high),
-        "target": as_percent(since.target),
+        "low": whole_share(since.low),
+        "high": whole_share(since.high),
+        "target": whole_share(since.target),
     }
     threshold = _("A notice below what was accepted, an alarm beyond chance; once %(least)d infected are counted.")
     return Alarm(
@@ -126,7 +126,7 @@ def _drifted(site: Site, model: ModelVersion, point: SiteAcceptance, drift: Shif
     words = _(
         "At %(site)s the model's scores differ from those with which its operating point was accepted on %(day)s: "
         "drift index (PSI) %(psi)s, %(n)d scans."
-    ) % {"site": site, "day": date_format(point.decided_at, "j M Y"), "psi": f"{drift.psi:.2f}", "n": drift.n}
+    ) % {"site": site, "day": date_format(point.decided_at, "j M Y"), "psi": decimal(drift.psi), "n": drift.n}
     bound = settings.MONITOR_PSI_ALARM if far else settings.MONITOR_PSI_NOTICE
     threshold = _("Raised from %(bound)s, with %(least)d scans or more and a statistically significant shift.")
     return Alarm(

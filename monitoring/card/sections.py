@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts.formatting import decimal
 from inference import claim
 from inference.models import ModelVersion
 from learning.models import BaseSet, TrainingRun
@@ -41,7 +42,7 @@ class CardTable:
 
 @dataclass(frozen=True)
 class CardSection:
-    """Shown in this order: paragraphs, facts (name and text), tables."""
+    """Holds, in the order in which they are shown, paragraphs, facts (name and text) and tables."""
 
     name: str  # stable, for anchors and the API
     title: str
@@ -171,12 +172,12 @@ def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     for kind, title in (("scan", "A series"), ("slice", "A single slice")):
         rule = model.thresholds.get(kind)
         if isinstance(rule, Mapping) and {"low", "high"} <= rule.keys():
-            words = f"“unlikely” below {_number(rule['low'])}, “likely” from {_number(rule['high'])}, uncertain between"
+            words = f"“unlikely” below {decimal(rule['low'])}, “likely” from {decimal(rule['high'])}, uncertain between"
             facts.append((title, words))
     if model.thresholds.get("suitable") is not None:
-        facts.append(("A slice is judged from a suitability of", _number(model.thresholds["suitable"])))
+        facts.append(("A slice is judged from a suitability of", decimal(model.thresholds["suitable"])))
     if model.thresholds.get("familiar") is not None:
-        words = _number(model.thresholds["familiar"])
+        words = decimal(model.thresholds["familiar"])
         facts.append((_("A scan counts as like the training data from a suitability of"), words))
     return CardSection("thresholds", "From a probability to an answer", facts=facts)
 
@@ -191,7 +192,7 @@ def sites_section(model: ModelVersion, tracer: Tracer) -> CardSection:
         )
     ]
     cells = [
-        (row.site, f"{row.number}: {row.choice_words}", _number(row.operating_point), day(row.decided_at), row.reason)
+        (row.site, f"{row.number}: {row.choice_words}", decimal(row.operating_point), day(row.decided_at), row.reason)
         for row in rows
     ]
     header = (_("Site"), _("Decision"), _("Operating point"), _("When"), _("Reason"))
@@ -220,9 +221,3 @@ def card_of(model: ModelVersion) -> dict[str, Any]:
 
 def day(moment: datetime | None) -> str:
     return date_format(timezone.localtime(moment), "j M Y") if moment is not None else "–"
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if isinstance(value, int | float) else str(value)

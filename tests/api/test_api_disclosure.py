@@ -105,7 +105,7 @@ def test_a_page_of_reviews_and_of_labels_is_one_too(api, rita, max, answered, re
 
 
 def test_the_record_of_a_search_has_its_filters_and_no_word_of_it(api, rita, case):
-    api(rita).post(f"{ROOT}cases/search/?status=active&Anna+Sample=1", {"search": "Anna Sample"})
+    api(rita).post(f"{ROOT}cases/search/?status=active", {"search": "Anna Sample"})
 
     (event,) = looks(rita)
     assert event.details["filters"] == ["search", "status"]

@@ -14,7 +14,7 @@ DISARMED = 1000  # milliseconds; for a little less, a fresh page does not listen
 
 @pytest.fixture
 def series(case, cara, model, media):
-    """Five slices with an answer."""
+    """Provides five slices with an answer."""
     scan = make_scan(case, cara, slices=5)
     answer(scan, model)
     return scan

@@ -13,7 +13,7 @@ class ToldReview:
 
     @property
     def agreement(self) -> str:
-        """How the reader's label stands to the model's answer of that moment."""
+        """Says whether the reader's label agreed with the model's answer of that moment."""
         if self.review.model_decision is None:
             return "The model had not answered"
         if self.review.agrees is None:
@@ -23,7 +23,7 @@ class ToldReview:
 
 
 def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ToldReview]]:
-    """Oldest first."""
+    """Returns the reviews of each scan, the oldest first."""
     told: dict[int, list[ToldReview]] = {scan.pk: [] for scan in scans}
     rows = list(Review.objects.filter(scan__in=told).select_related("reader").order_by("created_at", "pk"))
     superseded = {row.supersedes_id for row in rows}

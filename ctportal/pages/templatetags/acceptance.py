@@ -1,32 +1,31 @@
-"""Figures of site acceptance: shares with exact intervals, two columns beside each other."""
+"""Writes the figures of site acceptance: shares with exact intervals, two columns beside each other."""
 
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
 
-from ctportal.pages.templatetags.figures import UNKNOWN
+from accounts.formatting import UNKNOWN, decimal, part_of, whole_share
 from ml.evaluation.site_point import Share
-from monitoring.acceptance.proposal import as_percent
 
 register = template.Library()
 
 
 @register.filter
 def interval(share: Share) -> str:
-    """“24 of 25 (96 %; 80 % to 100 %)”; of a single scan no percentage."""
+    """Writes “24 of 25 (96 %; 80 % to 100 %)”, and of a single scan no percentage."""
     if not share.whole:
         return UNKNOWN
-    counts = _("%(part)d of %(whole)d") % {"part": share.part, "whole": share.whole}
+    counts = part_of(share.part, share.whole)
     if share.whole == 1:
         return counts
-    values = {"value": as_percent(share.value or 0.0), "low": as_percent(share.low), "high": as_percent(share.high)}
+    values = {"value": whole_share(share.value or 0.0), "low": whole_share(share.low), "high": whole_share(share.high)}
     return f"{counts} ({_('%(value)s; %(low)s to %(high)s') % values})"
 
 
 @register.filter
 def beside(line: Any, columns: list[str]) -> list[tuple[str, str]]:
-    """Each cell in words, with its column's name, which stands beside it where the table is stacked."""
+    """Pairs each cell in words with the name of its column, which is shown beside it where the table is stacked."""
     return [(title, _cell(cell, line.kind)) for title, cell in zip(columns, line.cells, strict=True)]
 
 
@@ -35,7 +34,7 @@ def _cell(cell: Any, kind: str) -> str:
         return UNKNOWN
     if kind == "share":
         return interval(cell)
-    return f"{cell:.2f}" if kind == "error" else f"{cell}"
+    return decimal(cell) if kind == "error" else f"{cell}"
 
 
 @register.simple_tag

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
 from PIL import Image
 
 from cases.intake import Intake, Limits, SentFile, read_upload
-from cases.intake.channel import ForeignObject, receive, send
+from cases.intake.channel import ForeignObject, Reply, receive, send
 from cases.intake.decoders import Decoders
 from cases.upload_errors import DiskTrouble, ReadersBusy
 from tests.cases.intake.costly_files import dicom_of_sixty_large_frames
@@ -94,21 +96,19 @@ def test_a_file_that_takes_too_long_is_refused_alone(decoders):
     assert [scan.files for scan in intake.scans] == [("a.png",), ("b.png",)]
 
 
-def test_a_decoder_that_the_kernel_kills_costs_one_file(decoders):
-    def kill() -> None:
-        while not any(each.cpu_times().user > 2 for each in children()):
-            time.sleep(0.02)
-        for each in children():
-            each.kill()
+def test_a_decoder_that_the_kernel_kills_costs_one_file(decoders, monkeypatch):
+    def receive_and_kill(channel: socket.socket, **extra: Any) -> Reply:
+        reply = receive(channel, **extra)
+        if not killed:
+            killed.extend(each.pid for each in children())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+        return reply
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    intake = upload(
-        decoders,
-        {"a.png": png(1), "large": dicom_of_sixty_large_frames(), "b.png": png(2)},
-        Limits(max_pixels=20_000_000),
-    )
-    killer.join()
+    killed: list[int] = []
+    monkeypatch.setattr("cases.intake.decoders.receive", receive_and_kill)
+    files = {"a.png": png(1), "large": dicom_of_sixty_large_frames(), "b.png": png(2)}
+    intake = upload(decoders, files, Limits(max_pixels=20_000_000))
 
     assert codes(intake) == {"large": "too-much-memory"}
     assert [scan.files for scan in intake.scans] == [("a.png",), ("b.png",)]

@@ -105,9 +105,9 @@ def _page(request: PersonRequest, site: Site, form: MemberForm, status: int = 20
     context = {
         "site": site,
         "sites": sites_with(request.user, Right.MANAGE),
-        "memberships": site.memberships.select_related("user").annotate(
-            tokens=Count("user__api_tokens", filter=SERVES)
-        ),
+        "memberships": site.memberships.select_related("user")
+        .annotate(tokens=Count("user__api_tokens", filter=SERVES))
+        .order_by("user__username", "role"),
         "form": form,
     }
     return render(request, "accounts/members.html", context, status=status)

@@ -41,7 +41,11 @@ def list_datasets(request: PersonRequest) -> HttpResponse:
     )
     counts = counts_shown_to(request.user, page.object_list)
     entries = [{"dataset": dataset, "counts": read_counts(counts[dataset.pk])} for dataset in page.object_list]
-    context = {"page": page, "entries": entries, "base_sets": BaseSet.objects.annotate(image_count=Count("images"))}
+    context = {
+        "page": page,
+        "entries": entries,
+        "base_sets": BaseSet.objects.annotate(image_count=Count("images")).order_by("name"),
+    }
     return render(request, "learning/datasets.html", context)
 
 

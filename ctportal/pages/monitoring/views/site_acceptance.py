@@ -1,4 +1,4 @@
-"""A model at a site: how it does there, the operating point proposed for it, and what the managers decided."""
+"""Shows how a model does at a site and the operating point proposed for it, and takes the managers' decisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from monitoring.acceptance.state import SiteModel, fetch_served_model, history, 
 
 @dataclass(frozen=True)
 class Line:
-    """One figure in each column; `is_share` where it comes with its interval."""
+    """Holds one figure for each column."""
 
     words: str
     cells: Sequence[Share | int | float | None]
@@ -33,7 +33,7 @@ class Line:
 @managers_only
 @require_GET
 def list_sites(request: PersonRequest) -> HttpResponse:
-    """The model in service at each site that the manager manages."""
+    """Lists the sites that the manager manages, with the model in service."""
     model = active_model()
     sites = sites_with(request.user, Right.MANAGE)
     found = [site_model(request.user, site=site, model=model) for site in sites] if model is not None else []
@@ -101,7 +101,7 @@ def _back(request: PersonRequest, row: SiteAcceptance, words: str) -> HttpRespon
 
 
 def _lines(found: SiteModel) -> list[Line]:
-    """Now and, where there is a proposal, proposed beside it."""
+    """Returns the figures now and, where there is a proposal, those proposed beside them."""
     if not found.evidence.n:
         return []
     proposal = found.assessment.proposal
