@@ -30,8 +30,8 @@ def answered(scan: Scan, **facts: object) -> Prediction:
 @pytest.mark.parametrize(
     ("decision", "probability", "headline", "explanation"),
     [
-        (Decision.COVID, 0.87, "COVID-19 likely", "at 87 %; from 60 % it answers “likely”."),
-        (Decision.NON_COVID, 0.04, "COVID-19 unlikely", "at 4 %; below 30 % it answers “unlikely”."),
+        (Decision.COVID, 0.87, "Opacities as in COVID-19 likely", "at 87 %; from 60 % it answers “likely”."),
+        (Decision.NON_COVID, 0.04, "Opacities as in COVID-19 unlikely", "at 4 %; below 30 % it answers “unlikely”."),
         (Decision.UNCERTAIN, 0.45, "Uncertain, please read", "between 30 % and 60 % it leaves the decision"),
         (Decision.UNSUITABLE, 0.91, "Not suitable for the model", "gives no answer for this scan"),
     ],

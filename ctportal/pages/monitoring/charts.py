@@ -68,10 +68,10 @@ def words_for_bin(bin_: Bin) -> str:
 
 def _answers(monitoring: Monitoring) -> Chart:
     columns = [
-        Column("COVID-19 likely", "alarm"),
+        Column("Opacities as in COVID-19 likely", "alarm"),
         Column("Uncertain", "warn"),
         Column("Not suitable", "odd"),
-        Column("COVID-19 unlikely", "calm"),
+        Column("Opacities as in COVID-19 unlikely", "calm"),
         Column("No answer", "quiet"),
     ]
     readings: list[Reading] = [
