@@ -28,7 +28,7 @@ class PointFiguresSerializer(DataclassSerializer):
 
 
 class PointSerializer(serializers.Serializer):
-    """The probability of the site is sigmoid(slope · log-odds of the model's probability + offset)."""
+    """The site's probability is 0.01 + 0.98 · sigmoid(slope · log-odds of the model's probability + offset)."""
 
     slope = serializers.FloatField()
     offset = serializers.FloatField()

@@ -45,7 +45,7 @@ class SiteAcceptance(models.Model):
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="acceptances")
     number = models.PositiveIntegerField(help_text="Counts the decisions on this model at this site from 1.")
     choice = models.CharField(max_length=12, choices=AcceptanceChoice)
-    # The site's probability is sigmoid(slope · log-odds of the model's probability + offset).
+    # `ml.evaluation.site_point.calibrated` makes the site's probability of them and of the model's.
     slope = models.FloatField(null=True)
     offset = models.FloatField(null=True)
     operating_point = models.FloatField(null=True)

@@ -20,6 +20,7 @@ from ml.model.decision import Calibration, Decision
 FOLDS = 20
 ABSTAIN = 0.1
 _CLIP = 1e-6
+_LEAST_DOUBT = 0.01
 _LEAST_IN_A_BIN = 12
 
 Rule = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, Sequence[Decision]]]
@@ -85,8 +86,11 @@ def least_infected(sensitivity: float) -> int:
 
 
 def calibrated(point: Calibration, probabilities: np.ndarray | float) -> np.ndarray:
-    """Turns the model's own probability into the hospital's, 0–1."""
-    return point.probability(log_odds(probabilities))
+    """Turns the model's own probability into the hospital's: 0.01 + 0.98 · sigmoid(slope · log-odds + offset).
+
+    Some dozens of scans say nothing of what happens once in a hundred times, so no answer is surer than that.
+    """
+    return _LEAST_DOUBT + (1 - 2 * _LEAST_DOUBT) * point.probability(log_odds(probabilities))
 
 
 def log_odds(probabilities: np.ndarray | float) -> np.ndarray:

@@ -56,7 +56,7 @@ def test_an_accepted_point_calibrates_and_judges_new_answers(site, model, make_s
 
     assert prediction.site_point == row
     assert prediction.raw_probability == 0.3
-    assert prediction.probability == pytest.approx(0.76, abs=0.01)
+    assert prediction.probability == pytest.approx(0.755, abs=0.01)
     assert prediction.decision == scan.decision == Decision.COVID
     assert scan.probability == prediction.probability
     assert "accepted on" in describe(prediction).judged_by
@@ -233,3 +233,17 @@ def test_the_twin_in_sql_names_the_same_sites(waiting, model, make_model):
     assert_twins()
     accepted(elsewhere, second)
     assert_twins()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ACCEPTANCE_SENSITIVITY", 1.0), ("ACCEPTANCE_WIDEST_INTERVAL", 0.0), ("ACCEPTANCE_LEAST_SCANS", 0)],
+)
+def test_settings_that_make_no_sense_are_found_when_the_portal_starts(settings, name, value):
+    from inference.checks import acceptance_settings_make_sense
+
+    assert acceptance_settings_make_sense(None) == []
+    setattr(settings, name, value)
+
+    (error,) = acceptance_settings_make_sense(None)
+    assert name in error.msg

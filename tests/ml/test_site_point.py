@@ -144,3 +144,12 @@ def test_one_label_alone_gives_no_point():
 
 def test_certainty_of_the_model_stays_finite():
     assert np.isfinite(log_odds(np.array([0.0, 1.0]))).all()
+
+
+def test_no_answer_by_a_hospitals_calibration_is_surer_than_its_scans_allow():
+    """Scans that are told apart without an error give a slope without bound."""
+    scans = hospital(distance=9.0, spread=0.1)
+    point = fit_point(scans, sensitivity=0.95)
+
+    assert 0.98 < calibrated(point, 0.9999) <= 0.99
+    assert 0.01 <= calibrated(point, 0.0001) < 0.02

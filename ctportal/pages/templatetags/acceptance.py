@@ -7,17 +7,18 @@ from django.utils.translation import gettext as _
 
 from accounts.formatting import UNKNOWN, decimal, part_of, whole_share
 from ml.evaluation.site_point import Share
+from monitoring.card.figures import LEAST_FOR_A_SHARE
 
 register = template.Library()
 
 
 @register.filter
 def interval(share: Share) -> str:
-    """Writes “24 of 25 (96 %; 80 % to 100 %)”, and of a single scan no percentage."""
+    """Writes “24 of 25 (96 %; 80 % to 100 %)”, and of few scans no percentage."""
     if not share.whole:
         return UNKNOWN
     counts = part_of(share.part, share.whole)
-    if share.whole == 1:
+    if share.whole < LEAST_FOR_A_SHARE:
         return counts
     values = {"value": whole_share(share.value or 0.0), "low": whole_share(share.low), "high": whole_share(share.high)}
     return f"{counts} ({_('%(value)s; %(low)s to %(high)s') % values})"
