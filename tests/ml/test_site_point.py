@@ -60,17 +60,20 @@ def test_the_wanted_sensitivity_holds_on_average_for_further_scans_of_the_hospit
 def test_a_higher_sensitivity_costs_specificity():
     scans = hospital(infected=200, others=200, distance=2.0)
     specificity = [
-        measure(scans, lambda p, point=fit_point(scans, sensitivity=s): _of(point, p)).specificity.part
-        for s in (0.8, 0.9, 0.95)
+        measure(scans, judged_by(fit_point(scans, sensitivity=sensitivity))).specificity.part
+        for sensitivity in (0.8, 0.9, 0.95)
     ]
 
     assert specificity == sorted(specificity, reverse=True)
     assert specificity[0] > specificity[-1]
 
 
-def _of(point, probabilities):
-    found = calibrated(point, probabilities)
-    return found, found >= point.operating_point, [point.decide(float(p)) for p in found]
+def judged_by(point):
+    def rule(probabilities):
+        found = calibrated(point, probabilities)
+        return found, found >= point.operating_point, [point.decide(float(p)) for p in found]
+
+    return rule
 
 
 def test_sixty_decided_scans_bring_the_calibration_error_down():
@@ -79,7 +82,7 @@ def test_sixty_decided_scans_bring_the_calibration_error_down():
     for seed in range(20):
         point, later = fit_point(hospital(seed), sensitivity=0.95), hospital(500 + seed, infected=400, others=800)
         before.append(measure(later, rule_of(0.5)).calibration_error)
-        after.append(measure(later, lambda p, point=point: _of(point, p)).calibration_error)
+        after.append(measure(later, judged_by(point)).calibration_error)
 
     assert np.mean(after) < 0.1 < np.mean(before)
 
