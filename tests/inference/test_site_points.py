@@ -22,7 +22,7 @@ POINT = {"slope": 1.0, "offset": 2.0, "operating_point": 0.4, "low": 0.3, "high"
 
 def accepted(site, model, *, number=1, choice="accepted", restores=None, **point):
     manager = site.memberships.filter(role="manager").first()
-    user = manager.user if manager else member(site, "manager", "mona")
+    user = manager.user if manager else member(site, "manager", f"manager-{site.slug}")
     point = {**POINT, **point} if choice == "accepted" else {}
     return SiteAcceptance.objects.create(
         site=site, model_version=model, number=number, choice=choice, restores=restores, reason="Measured.",

@@ -189,7 +189,7 @@ def test_lineage_and_card_name_the_decision_of_the_site(login, max, hospital):
     card = text(client.get(reverse("model-detail", args=[hospital.model.pk])))
 
     assert "Judged by the operating point that Radiology North accepted on" in lineage
-    assert "The model&#x27;s own probability was 70 %" in lineage or "The model's own probability was 70 %" in lineage
+    assert "The model's own probability was 70.0 %" in lineage
     assert "1: Accepted" in card
     assert "Decided at sites" in card
 
