@@ -73,7 +73,7 @@ def fetch_served_model(pk: int) -> ModelVersion:
 
 
 def site_model(user: User, *, site: Site, model: ModelVersion) -> SiteModel:
-    """Describes the model at the site. Raises PermissionDenied for who does not manage the site."""
+    """Describes the model at the site. Raises PermissionDenied where the user does not manage the site."""
     require(user, site, Right.MANAGE)
     in_force = point_in_force(site_id=site.pk, model=model)
     evidence = evidence_of(user, site=site, model=model)

@@ -86,7 +86,7 @@ class ComparisonTrace:
 
 @dataclass(frozen=True)
 class AcceptanceTrace:
-    """What a site decided on the model's operating point; for who manages the site."""
+    """Holds what a site decided on the model's operating point; only its managers see it."""
 
     site: str
     site_slug: str

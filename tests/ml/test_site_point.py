@@ -150,7 +150,7 @@ def test_certainty_of_the_model_stays_finite():
 
 
 def test_no_answer_by_a_hospitals_calibration_is_surer_than_its_scans_allow():
-    """Scans that are told apart without an error give a slope without bound."""
+    """Scans that are separated without an error would give a slope without bound."""
     scans = hospital(distance=9.0, spread=0.1)
     point = fit_point(scans, sensitivity=0.95)
 

@@ -28,7 +28,7 @@ class Hospital:
         self.reader = make_person(f"reader{next(_names)}", (site, "reader"))
 
     def scan(self, probability: float, *, patient: Any = None, state: str = "suitable", **facts: Any) -> Scan:
-        """Answered by the model, by its own operating point, and not decided yet."""
+        """Makes a scan that the model has answered by its own operating point, and nobody has decided."""
         scan = row_scan(patient or make_patient(self.site), self.clinician, at=self.when, **facts)
         decision = "covid" if probability >= 0.6 else "non_covid" if probability < 0.4 else "uncertain"
         decision = {"unlike_training": "uncertain", "unsuitable": "unsuitable"}.get(state, decision)

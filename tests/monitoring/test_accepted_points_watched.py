@@ -24,7 +24,7 @@ def row(hospital, max):
 
 
 def judged(hospital, row, raw, label="covid", **facts):
-    """A scan that came after the acceptance, and what readers then decided with the answer on screen."""
+    """Adds a scan that came after the acceptance, decided with the answer on screen."""
     from inference.site_points import judge_answer
 
     said = judge_answer(decision="non_covid", probability=raw, state="suitable", point=row)

@@ -1,4 +1,4 @@
-"""A model at a new site: from the first decided scan to an accepted operating point, and back."""
+"""Follows a model at a new site from the first decided scan to an accepted operating point, and back."""
 
 import pytest
 from django.core.exceptions import PermissionDenied

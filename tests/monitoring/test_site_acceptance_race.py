@@ -1,4 +1,4 @@
-"""Two managers decide at the same moment: one decision counts, the other is told to look again."""
+"""Two managers decide at the same moment: one decision counts, the other manager has to look again."""
 
 import pytest
 

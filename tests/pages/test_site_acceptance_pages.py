@@ -1,4 +1,4 @@
-"""The pages of site acceptance, and what stands beside each answer."""
+"""Tests the pages of site acceptance, and what is shown beside each answer."""
 
 import pytest
 from django.urls import reverse
