@@ -6,7 +6,7 @@ model's own applies. An answer keeps the point that judged it.
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Site
 from cases.models import Decision
@@ -68,8 +68,7 @@ def sites_without_point(sites: QuerySet[Site]) -> list[Site]:
 
 
 def _without_point(sites: QuerySet[Site], model: ModelVersion) -> QuerySet[Site]:
-    deciding = SiteAcceptance.objects.deciding().filter(site=OuterRef("pk"), model_version=model)
-    newest = deciding.order_by("-number").values("pk")[:1]
-    accepted = deciding.filter(pk=newest, choice=AcceptanceChoice.ACCEPTED)
-    restored = deciding.filter(pk=newest, restores__isnull=False)
-    return sites.exclude(Exists(accepted)).exclude(Exists(restored))
+    decisions = SiteAcceptance.objects.deciding().filter(model_version=model)
+    later = decisions.filter(site=OuterRef("site"), number__gt=OuterRef("number"))
+    in_force = Q(choice=AcceptanceChoice.ACCEPTED) | Q(restores__isnull=False)
+    return sites.exclude(Exists(decisions.filter(in_force, ~Exists(later), site=OuterRef("pk"))))

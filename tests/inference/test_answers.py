@@ -70,7 +70,8 @@ def test_the_time_is_that_of_the_reader(model: ModelVersion, make_scan: MakeScan
 
 def test_a_model_without_thresholds_still_explains_itself(model: ModelVersion, make_scan: MakeScan) -> None:
     ModelVersion.objects.update(thresholds={})
-    assert describe(answered(make_scan())).explanation == "The model puts the probability of COVID-19 at 87 %."
+    words = "The model puts the probability of opacities as in COVID-19 pneumonia at 87 %."
+    assert describe(answered(make_scan())).explanation == words
 
 
 def test_a_model_that_never_abstains_names_one_border(model: ModelVersion, make_scan: MakeScan) -> None:
