@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Case as Choose
 from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -23,13 +24,13 @@ from cases.reviews import hidden_scans
 class Standing(models.TextChoices):
     """Whether a scan is in the set, or the first reason why it is not."""
 
-    INCLUDED = "included", "In the set"
-    UNREVIEWED = "unreviewed", "No reader has decided yet"
-    DISAGREEMENT = "disagreement", "The readers disagree"
-    CANNOT_TELL = "cannot_tell", "The readers cannot tell"
-    SYNTHETIC = "synthetic", "Synthetic, drawn for demonstration"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    HIDDEN = "hidden", "Hidden until you decide"
+    INCLUDED = "included", _("In the set")
+    UNREVIEWED = "unreviewed", _("No reader has decided yet")
+    DISAGREEMENT = "disagreement", _("The readers disagree")
+    CANNOT_TELL = "cannot_tell", _("The readers cannot tell")
+    SYNTHETIC = "synthetic", _("Synthetic, drawn for demonstration")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    HIDDEN = "hidden", _("Hidden until you decide")
 
 
 @dataclass(frozen=True)

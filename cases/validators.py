@@ -6,6 +6,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
 _JOINERS: Final = frozenset({"\u200c", "\u200d"})
@@ -16,15 +17,15 @@ _BLANKS: Final = frozenset({"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"})
 
 def validate_not_in_future(day: date) -> None:
     if day > timezone.localdate():
-        raise ValidationError("The date of birth lies in the future; check the year.")
+        raise ValidationError(_("The date of birth is in the future; check the year."))
 
 
 def validate_one_line(text: str) -> None:
     """Refuse what a reader cannot see or what would show the text in another order than it is stored."""
     if any(_is_hidden(text, at) for at in range(len(text))):
-        raise ValidationError("Remove the control and invisible characters; use letters, digits and spaces.")
+        raise ValidationError(_("Remove the control and invisible characters; use letters, digits and spaces."))
     if text and not any(_is_visible(character) for character in text):
-        raise ValidationError("Write at least one letter or digit; nothing of this can be seen.")
+        raise ValidationError(_("Write at least one letter or digit; nothing of this can be seen."))
 
 
 def normal_text(text: str) -> str:

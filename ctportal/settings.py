@@ -1,6 +1,6 @@
 """One settings file; everything that differs between installations comes from the environment.
 
-The table of variables stands in docs/operations.md.
+The table of variables is in docs/operations.md.
 """
 
 import os
@@ -63,10 +63,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
-    "accounts.refused.RefusedAccessMiddleware",
+    "accounts.refused_access.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
@@ -117,7 +118,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "VERSION": 2,  # of what is stored there; an earlier release wrote it otherwise
         "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
     }
 }
@@ -420,7 +421,11 @@ SPECTACULAR_SETTINGS = {
 
 # --- Language, time, static files, logs --------------------------------------------------------
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the texts in the code, of what is stored, and of logs
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "ctportal" / "locale"]
+FORMAT_MODULE_PATH = ["ctportal.formats"]
+USE_I18N = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "static/"

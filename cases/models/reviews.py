@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
@@ -65,8 +66,8 @@ class Review(models.Model):
 
 
 class ShownKind(models.TextChoices):
-    ANSWER = "answer", "The model's answer"
-    LABEL = "label", "A colleague's decision"
+    ANSWER = "answer", _("The model's answer")
+    LABEL = "label", _("A colleague's decision")
 
 
 class ShownAnswer(models.Model):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -32,7 +33,7 @@ from inference.suitability import with_suitability
 from monitoring.acceptance.state import SiteNote, SiteNotes
 from monitoring.lineage.queries import lineage_of_prediction
 
-HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
+HIDDEN = _("Decide first; this site's readers see the model's answer after their own decision.")
 
 
 class HiddenAnswers:
@@ -161,7 +162,7 @@ class PredictionSerializer(serializers.ModelSerializer):
         return ValidationSerializer(sight.notes.of(prediction.site, prediction.model_version)).data
 
     def get_disclaimer(self, prediction: Prediction) -> str:
-        return DISCLAIMER
+        return str(DISCLAIMER)
 
     def get_answer_hidden(self, prediction: Prediction) -> bool:
         return self._is_hidden(prediction)
@@ -262,14 +263,14 @@ class PredictionViews(Resource):
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._retry, answer=self._retried)
+        return once(request, work=self._retry, answer=self._retry_response)
 
     def _retry(self) -> Receipt:
         prediction = self.fetch()
         retry(prediction=prediction, user=caller(self.request))
         return {}
 
-    def _retried(self, receipt: Receipt) -> Response:
+    def _retry_response(self, receipt: Receipt) -> Response:
         return Response(self._shown([self.fetch()], PredictionDetailSerializer), status=200)
 
     def _shown(self, rows: Sequence[Prediction], serializer: type[PredictionSerializer], *, many: bool = False) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -97,13 +98,15 @@ class NewTrainingRun(StrictSerializer):
     def validate_dataset(self, pk: int) -> Dataset:
         dataset = Dataset.objects.visible_to(self.context["request"].user).filter(pk=pk).first()
         if dataset is None:
-            raise serializers.ValidationError("There is no such data set that is yours to see.", code="does_not_exist")
+            raise serializers.ValidationError(
+                _("There is no such data set that is yours to see."), code="does_not_exist"
+            )
         return dataset
 
     def validate_parent(self, pk: int) -> ModelVersion:
         model = ModelVersion.objects.filter(pk=pk).first()
         if model is None:
-            raise serializers.ValidationError("There is no such model.", code="does_not_exist")
+            raise serializers.ValidationError(_("There is no such model."), code="does_not_exist")
         return model
 
 
@@ -167,7 +170,7 @@ class TrainingRunViews(ManagedResource):
         examples=[EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._start, answer=self._started)
+        return once(request, work=self._start, answer=self._start_response)
 
     @extend_schema(
         summary="Ask what a training run would use and how long it would take",
@@ -183,7 +186,7 @@ class TrainingRunViews(ManagedResource):
     @extend_schema(summary="Cancel a training run", request=None, responses=TrainingRunSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._cancel, answer=self._cancelled)
+        return once(request, work=self._cancel, answer=self._cancel_response)
 
     def _facts(self) -> dict[str, Any]:
         require_somewhere(caller(self.request), Right.MANAGE)
@@ -197,7 +200,7 @@ class TrainingRunViews(ManagedResource):
     def _start(self) -> Receipt:
         return {"run": request_training(user=caller(self.request), **self._facts()).pk}
 
-    def _started(self, receipt: Receipt) -> Response:
+    def _start_response(self, receipt: Receipt) -> Response:
         run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
         return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
@@ -206,5 +209,5 @@ class TrainingRunViews(ManagedResource):
         cancel_training(run=self.fetch(), user=caller(self.request))
         return {}
 
-    def _cancelled(self, receipt: Receipt) -> Response:
+    def _cancel_response(self, receipt: Receipt) -> Response:
         return Response(TrainingRunSerializer(self.fetch()).data)

@@ -9,106 +9,253 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0008_site_acceptance'),
-        ('cases', '0011_normal_record_numbers'),
-        ('inference', '0008_lease_times'),
+        ("accounts", "0010_site_acceptance"),
+        ("cases", "0011_normal_record_numbers"),
+        ("inference", "0008_lease_times"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='prediction',
-            name='raw_probability',
+            model_name="prediction",
+            name="raw_probability",
             field=models.FloatField(null=True),
         ),
         migrations.AddField(
-            model_name='prediction',
-            name='suitability_state',
-            field=models.CharField(blank=True, choices=[('suitable', 'Like the training data'), ('unlike_training', 'Unlike the training data'), ('unsuitable', 'Not suitable')], help_text='Empty in older answers, which had two states.', max_length=16),
+            model_name="prediction",
+            name="suitability_state",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("suitable", "Like the training data"),
+                    ("unlike_training", "Unlike the training data"),
+                    ("unsuitable", "Not suitable"),
+                ],
+                help_text="Empty in older answers, which had two states.",
+                max_length=16,
+            ),
         ),
         migrations.AlterField(
-            model_name='prediction',
-            name='decision',
-            field=models.CharField(choices=[('covid', 'Opacities as in COVID-19 likely'), ('uncertain', 'Uncertain, please read'), ('unsuitable', 'Not suitable for the model'), ('non_covid', 'Opacities as in COVID-19 unlikely')], max_length=12, null=True),
+            model_name="prediction",
+            name="decision",
+            field=models.CharField(
+                choices=[
+                    ("covid", "Opacities as in COVID-19 likely"),
+                    ("uncertain", "Uncertain, please read"),
+                    ("unsuitable", "Not suitable for the model"),
+                    ("non_covid", "Opacities as in COVID-19 unlikely"),
+                ],
+                max_length=12,
+                null=True,
+            ),
         ),
         migrations.CreateModel(
-            name='SiteAcceptance',
+            name="SiteAcceptance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='Counts the decisions on this model at this site from 1.')),
-                ('choice', models.CharField(choices=[('accepted', 'Accepted'), ('declined', 'Declined'), ('reverted', 'Taken back')], max_length=12)),
-                ('slope', models.FloatField(null=True)),
-                ('offset', models.FloatField(null=True)),
-                ('operating_point', models.FloatField(null=True)),
-                ('low', models.FloatField(null=True)),
-                ('high', models.FloatField(null=True)),
-                ('figures', models.JSONField(default=dict, help_text='What was measured and proposed when it was decided.')),
-                ('evidence', models.JSONField(default=list, help_text='The decided scans: number of scan and prediction, label.')),
-                ('evidence_key', models.CharField(blank=True, editable=False, max_length=64)),
-                ('reason', models.CharField(max_length=500)),
-                ('decided_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('decided_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acceptances', to='inference.modelversion')),
-                ('restores', models.ForeignKey(help_text="Of a decision taken back: the one in force again; empty where that is the model's own.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inference.siteacceptance')),
-                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acceptances', to='accounts.site')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "number",
+                    models.PositiveIntegerField(help_text="Counts the decisions on this model at this site from 1."),
+                ),
+                (
+                    "choice",
+                    models.CharField(
+                        choices=[("accepted", "Accepted"), ("declined", "Declined"), ("reverted", "Taken back")],
+                        max_length=12,
+                    ),
+                ),
+                ("slope", models.FloatField(null=True)),
+                ("offset", models.FloatField(null=True)),
+                ("operating_point", models.FloatField(null=True)),
+                ("low", models.FloatField(null=True)),
+                ("high", models.FloatField(null=True)),
+                (
+                    "figures",
+                    models.JSONField(default=dict, help_text="What was measured and proposed when it was decided."),
+                ),
+                (
+                    "evidence",
+                    models.JSONField(
+                        default=list, help_text="The decided scans: number of scan and prediction, label."
+                    ),
+                ),
+                ("evidence_key", models.CharField(blank=True, editable=False, max_length=64)),
+                ("reason", models.CharField(max_length=500)),
+                ("decided_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="acceptances",
+                        to="inference.modelversion",
+                    ),
+                ),
+                (
+                    "restores",
+                    models.ForeignKey(
+                        help_text="Of a decision taken back: the one in force again; empty where that is the model's own.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inference.siteacceptance",
+                    ),
+                ),
+                (
+                    "site",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="acceptances", to="accounts.site"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.AddField(
-            model_name='prediction',
-            name='site_point',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='inference.siteacceptance'),
+            model_name="prediction",
+            name="site_point",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="predictions",
+                to="inference.siteacceptance",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('raw_probability', None), models.Q(('raw_probability__gte', 0), ('raw_probability__lte', 1)), _connector='OR'), name='prediction_raw_probability_in_range'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("raw_probability", None),
+                    models.Q(("raw_probability__gte", 0), ("raw_probability__lte", 1)),
+                    _connector="OR",
+                ),
+                name="prediction_raw_probability_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('suitability_state__in', ['', 'suitable', 'unlike_training', 'unsuitable'])), name='prediction_suitability_known'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("suitability_state__in", ["", "suitable", "unlike_training", "unsuitable"])),
+                name="prediction_suitability_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('suitability_state', 'unlike_training'), _negated=True), ('decision', 'uncertain'), _connector='OR'), name='prediction_unlike_is_uncertain'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("suitability_state", "unlike_training"), _negated=True),
+                    ("decision", "uncertain"),
+                    _connector="OR",
+                ),
+                name="prediction_unlike_is_uncertain",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.UniqueConstraint(fields=('site', 'model_version', 'number'), name='acceptance_number_unique'),
+            model_name="siteacceptance",
+            constraint=models.UniqueConstraint(
+                fields=("site", "model_version", "number"), name="acceptance_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(('choice__in', ['accepted', 'declined', 'reverted'])), name='acceptance_choice_known'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("choice__in", ["accepted", "declined", "reverted"])), name="acceptance_choice_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='acceptance_has_reason'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason", ""), _negated=True), name="acceptance_has_reason"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('choice', 'accepted'), ('high__isnull', False), ('low__isnull', False), ('offset__isnull', False), ('operating_point__isnull', False), ('slope__isnull', False)), models.Q(models.Q(('choice', 'accepted'), _negated=True), ('high__isnull', True), ('low__isnull', True), ('offset__isnull', True), ('operating_point__isnull', True), ('slope__isnull', True)), _connector='OR'), name='acceptance_accepted_has_point'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("choice", "accepted"),
+                        ("high__isnull", False),
+                        ("low__isnull", False),
+                        ("offset__isnull", False),
+                        ("operating_point__isnull", False),
+                        ("slope__isnull", False),
+                    ),
+                    models.Q(
+                        models.Q(("choice", "accepted"), _negated=True),
+                        ("high__isnull", True),
+                        ("low__isnull", True),
+                        ("offset__isnull", True),
+                        ("operating_point__isnull", True),
+                        ("slope__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="acceptance_accepted_has_point",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(('operating_point', None), models.Q(('high__gte', models.F('operating_point')), ('high__lte', 1), ('low__gte', 0), ('low__lte', models.F('operating_point'))), _connector='OR'), name='acceptance_band_around_point'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("operating_point", None),
+                    models.Q(
+                        ("high__gte", models.F("operating_point")),
+                        ("high__lte", 1),
+                        ("low__gte", 0),
+                        ("low__lte", models.F("operating_point")),
+                    ),
+                    _connector="OR",
+                ),
+                name="acceptance_band_around_point",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(('slope', None), ('slope__gt', 0), _connector='OR'), name='acceptance_slope_rises'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("slope", None), ("slope__gt", 0), _connector="OR"), name="acceptance_slope_rises"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='siteacceptance',
-            constraint=models.CheckConstraint(condition=models.Q(('restores', None), ('choice', 'reverted'), _connector='OR'), name='acceptance_only_reverted_restores'),
+            model_name="siteacceptance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("restores", None), ("choice", "reverted"), _connector="OR"),
+                name="acceptance_only_reverted_restores",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='siteacceptance',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='cf6fe9a52d6f8d98530aa64534637e4570746989', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_bcd36', table='inference_siteacceptance', when='BEFORE')),
+            model_name="siteacceptance",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="cf6fe9a52d6f8d98530aa64534637e4570746989",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_bcd36",
+                    table="inference_siteacceptance",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='siteacceptance',
-            trigger=pgtrigger.compiler.Trigger(name='never_emptied', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;", hash='a4ce7e4e9572ffcba0bc4423e86d91afce67f075', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_emptied_12ef4', table='inference_siteacceptance', when='BEFORE')),
+            model_name="siteacceptance",
+            trigger=pgtrigger.compiler.Trigger(
+                name="never_emptied",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;",
+                    hash="a4ce7e4e9572ffcba0bc4423e86d91afce67f075",
+                    level="STATEMENT",
+                    operation="TRUNCATE",
+                    pgid="pgtrigger_never_emptied_12ef4",
+                    table="inference_siteacceptance",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -149,7 +150,9 @@ def site_note(user: User, *, site: Site, model: ModelVersion) -> SiteNote:
     """Says “Not yet validated at this site: 20 of 60 decided scans.”, or since when it is."""
     in_force = point_in_force(site_id=site.pk, model=model)
     if in_force is not None:
-        words = _("Validated at this site on %(day)s.") % {"day": date_format(in_force.decided_at, "j M Y")}
+        words = _("Validated at this site on %(day)s.") % {
+            "day": date_format(timezone.localtime(in_force.decided_at), "DATE_FORMAT")
+        }
         return SiteNote(True, words)
     needed = AcceptanceLimits.of_installation().scans
     rows = shown_to(user, site, decided_answers(site=site, model=model).filter(independent=True))

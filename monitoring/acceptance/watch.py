@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -103,7 +104,7 @@ def _fallen(level: AlarmLevel, site: Site, model: ModelVersion, point: SiteAccep
         "(95 %% interval %(low)s to %(high)s); it was accepted for %(target)s."
     ) % {
         "site": site,
-        "day": date_format(point.decided_at, "j M Y"),
+        "day": date_format(timezone.localtime(point.decided_at), "DATE_FORMAT"),
         "found": since.found,
         "infected": since.infected,
         "low": whole_share(since.low),
@@ -126,7 +127,12 @@ def _drifted(site: Site, model: ModelVersion, point: SiteAcceptance, drift: Shif
     words = _(
         "At %(site)s the model's scores differ from those with which its operating point was accepted on %(day)s: "
         "drift index (PSI) %(psi)s, %(n)d scans."
-    ) % {"site": site, "day": date_format(point.decided_at, "j M Y"), "psi": decimal(drift.psi), "n": drift.n}
+    ) % {
+        "site": site,
+        "day": date_format(timezone.localtime(point.decided_at), "DATE_FORMAT"),
+        "psi": decimal(drift.psi),
+        "n": drift.n,
+    }
     bound = settings.MONITOR_PSI_ALARM if far else settings.MONITOR_PSI_NOTICE
     threshold = _("Raised from %(bound)s, with %(least)d scans or more and a statistically significant shift.")
     return Alarm(

@@ -69,7 +69,7 @@ def test_maps_that_are_held_back_come_only_to_who_asks_for_them(enter, page, fau
     assert faults == []
 
 
-def test_the_map_lies_exactly_over_the_slice(enter, page, faults, rita, series):
+def test_the_map_covers_exactly_the_slice(enter, page, faults, rita, series):
     open_scan(enter, rita, series)
     expect(page.locator("#map")).to_be_hidden()
     press(page, "m")
@@ -288,7 +288,7 @@ def test_caps_lock_does_not_stop_the_reader(enter, page, rita, series):
     assert Review.objects.exists()
 
 
-def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, rita, model, scan):
+def test_the_answer_arrives_without_reloading_and_can_be_confirmed(enter, page, faults, rita, model, scan):
     open_scan(enter, rita, scan)
     expect(page.get_by_text("Waiting for the model")).to_be_visible()
     press(page, "2")

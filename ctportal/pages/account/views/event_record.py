@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from accounts.logins import login_digest
@@ -26,12 +27,12 @@ ROWS = 50
 class EventFilter(forms.Form):
     marks_optional = False
 
-    action = forms.ChoiceField(label="What", choices=[("", "Anything"), *Action.choices], required=False)
-    person = forms.CharField(label="Who", max_length=150, required=False)
+    action = forms.ChoiceField(label=_("What"), choices=[("", _("Anything")), *Action.choices], required=False)
+    person = forms.CharField(label=_("Who"), max_length=150, required=False)
     case = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
-    since = forms.DateField(label="From", required=False, widget=DayInput)
-    until = forms.DateField(label="Until", required=False, widget=DayInput)
-    source = forms.CharField(label="From address", max_length=64, required=False)
+    since = forms.DateField(label=_("From"), required=False, widget=DayInput)
+    until = forms.DateField(label=_("Until"), required=False, widget=DayInput)
+    source = forms.CharField(label=_("From address"), max_length=64, required=False)
 
     def choose(self, events: EventQuerySet) -> EventQuerySet:
         """Days are the user's own, from the first to the last moment of each."""

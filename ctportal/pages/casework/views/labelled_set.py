@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Site, User
@@ -22,17 +23,17 @@ from ctportal.downloads import zip_download
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
-ANY = [("", "Any")]
+ANY = [("", _("Any"))]
 
 
 class LabelledSetFilter(forms.Form):
     marks_optional = False
 
-    site = forms.ModelChoiceField(Site.objects.none(), required=False, empty_label="All sites", to_field_name="slug")
-    standing = forms.ChoiceField(label="In the set", choices=ANY + Standing.choices, required=False)
-    label = forms.ChoiceField(label="Final label", choices=ANY + Label.choices, required=False)
+    site = forms.ModelChoiceField(Site.objects.none(), required=False, empty_label=_("All sites"), to_field_name="slug")
+    standing = forms.ChoiceField(label=_("In the set"), choices=ANY + Standing.choices, required=False)
+    label = forms.ChoiceField(label=_("Final label"), choices=ANY + Label.choices, required=False)
     agreement = forms.ChoiceField(choices=ANY + [(a.value, a.value.capitalize()) for a in Agreement], required=False)
-    synthetic = forms.BooleanField(label="Count synthetic scans in", required=False)
+    synthetic = forms.BooleanField(label=_("Count synthetic scans in"), required=False)
 
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data)

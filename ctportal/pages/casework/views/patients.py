@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Max
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.rights import Right, fetch, require_somewhere, rights_at
@@ -68,7 +69,7 @@ def register(request: PersonRequest, form: NewPatientForm) -> Patient | None:
     except DuplicateRecordNumber as error:
         refuse_duplicate(form, error)
         return None
-    messages.success(request, f"{patient.name} is registered.")
+    messages.success(request, _("%(patient)s is registered.") % {"patient": patient.name})
     return patient
 
 
@@ -90,6 +91,6 @@ def edit_patient(request: PersonRequest, pk: int) -> HttpResponse:
             patient.refresh_from_db()
             refuse_duplicate(form, error)
         else:
-            messages.success(request, "The patient's data are saved.")
+            messages.success(request, _("The patient's data are saved."))
             return redirect("patient-detail", pk=patient.pk)
     return render(request, "patients/edit.html", {"form": form, "patient": patient})

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_idempotency_to_api"),
+        ("accounts", "0008_language_and_zone"),
     ]
 
     operations = [
