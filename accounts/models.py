@@ -302,6 +302,8 @@ class Event(models.Model):
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
+            models.Index(fields=["-at", "-id"], name="event_by_time"),
+            models.Index(fields=["action", "-at"], name="event_by_action"),
             models.Index(fields=["site", "-at"]),
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),

@@ -380,7 +380,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "ctportal.api.schema.tell_problems",
+        "ctportal.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.CaseStatus",

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_language_and_zone"),
+        ("accounts", "0009_long_lists"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cases", "0011_normal_record_numbers"),
+        ("cases", "0012_long_lists"),
     ]
 
     operations = [

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cases.casework import close_case
-from cases.worklist import MOST_WORDS, WorklistFilter, worklist
+from cases.search import MOST_WORDS
+from cases.worklist import WorklistFilter, worklist
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 pytestmark = pytest.mark.django_db

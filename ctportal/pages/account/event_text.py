@@ -24,17 +24,17 @@ FIELD_WORDS = {
 
 
 @dataclass(frozen=True)
-class ToldEvent:
+class ShownEvent:
     event: Event
     words: str
     details: str
 
 
-def tell_event(event: Event) -> ToldEvent:
-    return ToldEvent(event, event.get_action_display(), tell_details(event))
+def event_in_words(event: Event) -> ShownEvent:
+    return ShownEvent(event, event.get_action_display(), details_in_words(event))
 
 
-def tell_details(event: Event) -> str:
+def details_in_words(event: Event) -> str:
     """Says in one short phrase what the details add to the action; nothing where they add nothing."""
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""

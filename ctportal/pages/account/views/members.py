@@ -26,12 +26,13 @@ from accounts.rights import REFUSALS, Right, fetch, sites_with
 from accounts.tokens import revoke_tokens_of_member
 from accounts.wording import in_sentence
 from ctportal.pages.account.forms import SiteForm
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())
 
 
-class MemberForm(forms.Form):
+class MemberForm(PlainText, forms.Form):
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
     role = forms.ChoiceField(choices=Role, initial=Role.READER)
 

@@ -9,6 +9,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
+from ctportal.pages.shared.plain_text import PlainText
 
 ANY = "any"
 STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_lazy("Any"))]
@@ -23,7 +24,7 @@ def _day(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-class WorklistForm(forms.Form):
+class WorklistForm(PlainText, forms.Form):
     """Holds the filters above the worklist. A filter that makes no sense is left out, and says so."""
 
     marks_optional = False
