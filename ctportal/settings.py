@@ -13,7 +13,9 @@ from csp.constants import NONE, SELF
 
 from ctportal.public_url import public_url
 from ctportal.standalone import embedded
+from ctportal.standalone.secret_files import read_secret_files
 
+read_secret_files(os.environ)
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 CTPORTAL_HOME = Path(env.str("CTPORTAL_HOME", default=str(BASE_DIR / "var"))).resolve()
@@ -136,6 +138,8 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that refuses to write, as when its disk is full, is waited for
+CELERY_WORKER_CONSUMER = "ctportal.broker:SteadyConsumer"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "socket_timeout": 5,
@@ -176,6 +180,7 @@ PREDICTION_LEASE_SECONDS = env.int("PREDICTION_LEASE_SECONDS", default=120)
 PREDICTION_RUN_SECONDS = env.int("PREDICTION_RUN_SECONDS", default=60)
 PREDICTION_LONGEST_SECONDS = env.int("PREDICTION_LONGEST_SECONDS", default=1800)
 PREDICTION_MAX_ATTEMPTS = env.int("PREDICTION_MAX_ATTEMPTS", default=3)
+INFERENCE_RECYCLE_BYTES = env.int("INFERENCE_RECYCLE_BYTES", default=1024**3)
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 
 # --- Training and promotion ----------------------------------------------------------------------

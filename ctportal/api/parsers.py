@@ -43,8 +43,7 @@ def _check(parsed: Any) -> None:
         for place, part in level:
             if isinstance(part, str) and UNFIT.search(part):
                 raise ParseError(
-                    _("%(place)s holds a control character or half a character (a lone surrogate).")
-                    % {"place": place}
+                    _("%(place)s holds a control character or half a character (a lone surrogate).") % {"place": place}
                 )
             if isinstance(part, dict):
                 below += [(f"A name in {place}", name) for name in part]

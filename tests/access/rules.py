@@ -20,6 +20,7 @@ RIGHTS = {
     "rita": {VIEW, REVIEW, CLOSE},
     "max": {VIEW, CLOSE, MANAGE},
     "sue": {VIEW, MANAGE},
+    "bea": {VIEW, REVIEW, CLOSE, MANAGE},
     "otto": set(Right),
 }
 OUTSIDER = "otto"

@@ -1,7 +1,5 @@
 """The record of events, for managers: who did or saw what, when."""
 
-from typing import Any
-
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
@@ -12,11 +10,10 @@ from django.views.decorators.http import require_GET
 
 from accounts.days import within_days
 from accounts.logins import login_digest
-from accounts.models import Action, Event, EventQuerySet, User
+from accounts.models import Action, Event, EventQuerySet
 from accounts.origin import kept_address
 from accounts.rights import Right, require_somewhere
-from cases.disclosure import note_shown
-from cases.reviews import hidden_scans, reviews_of
+from cases.disclosure import note_told, without_hidden_reviews
 from ctportal.pages.account.event_text import event_in_words
 from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.paging import BoundedPaginator
@@ -58,14 +55,8 @@ def list_events(request: PersonRequest) -> HttpResponse:
     require_somewhere(request.user, Right.MANAGE)
     form = EventFilter(request.GET)
     events = form.choose(Event.objects.visible_to(request.user).select_related("actor", "site"))
-    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(request.user)))
+    events = without_hidden_reviews(events, request.user)
     page = BoundedPaginator(events, ROWS).get_page(request.GET.get("page"))
-    _note_labels(request.user, page.object_list)
+    note_told(page.object_list, request.user)
     told = [event_in_words(event) for event in page.object_list]
     return render(request, "events/events.html", {"form": form, "page": page, "told": told})
-
-
-def _note_labels(user: User, events: Any) -> None:
-    """The words of a review name its label, which the user has then seen."""
-    scans = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
-    note_shown(user, scans - {None})
