@@ -107,6 +107,7 @@ SITE_WORDS = {
     "name": gettext_lazy("name"),
     "slug": gettext_lazy("short name"),
     "blinded_reads": gettext_lazy("blinded reads"),
+    "awaits_validation": gettext_lazy("answers hidden until accepted"),
     "language": gettext_lazy("language"),
     "time_zone": gettext_lazy("time zone"),
 }
@@ -155,6 +156,15 @@ def _override(event: Event, details: dict[str, Any]) -> str:
         _("Comparison %(comparison)s: %(words)s")
         % {"comparison": details.get("comparison"), "words": ". ".join(filter(None, words))}
     ).strip(": ")
+
+
+def _acceptance(event: Event, details: dict[str, Any]) -> str:
+    words = {
+        "accepted": _("%(model)s, decision %(number)s, accepted: %(reason)s"),
+        "declined": _("%(model)s, decision %(number)s, declined: %(reason)s"),
+        "reverted": _("%(model)s, decision %(number)s, taken back: %(reason)s"),
+    }.get(details.get("choice", ""), "%(model)s: %(reason)s")
+    return words % {name: details.get(name, "") for name in ("model", "number", "reason")}
 
 
 _SAYINGS = {
@@ -213,6 +223,7 @@ _SAYINGS = {
     Action.MODEL_ROLLED_BACK: _model,
     Action.SHADOW_STARTED: _model,
     Action.SHADOW_STOPPED: _model,
+    Action.ACCEPTANCE_DECIDED: _acceptance,
     Action.OVERRIDE_REQUESTED: _override,
     Action.OVERRIDE_DECIDED: _override,
     Action.REREAD_REQUESTED: lambda event, details: _scans(details.get("scans", 0)),

@@ -51,6 +51,7 @@ class WorklistForm(PlainText, forms.Form):
     opened_to = _day(gettext_lazy("Opened to"))
     needs_review = forms.BooleanField(label=gettext_lazy("Needs review"), required=False)
     readers_disagree = forms.BooleanField(label=gettext_lazy("Readers disagree"), required=False)
+    unlike_training = forms.BooleanField(label=gettext_lazy("Unlike the training data"), required=False)
     mine = forms.BooleanField(label=gettext_lazy("Assigned to me"), required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
@@ -116,7 +117,7 @@ class WorklistForm(PlainText, forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "unlike_training", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 
