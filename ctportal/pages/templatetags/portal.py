@@ -16,10 +16,13 @@ from accounts.rights import Right, rights_at
 from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
+from ctportal.pages.casework.agreements import words_for_agreement
 from ctportal.pages.casework.forms.case import AssignForm
 from inference.models import ModelStatus
 
 register = template.Library()
+
+register.filter("agreement_words", words_for_agreement)
 
 # tone, icon: the tones are the classes badge-… of components.css
 DECISION_LOOKS = {

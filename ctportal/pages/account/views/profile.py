@@ -31,6 +31,7 @@ class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["first_name", "last_name", "language", "timezone", "theme"]
+        labels = {"theme": gettext_lazy("Theme")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,8 +40,10 @@ class ProfileForm(forms.ModelForm):
 
 
 class TokenForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”."))
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”.")
+    )
+    scopes = forms.MultipleChoiceField(label=gettext_lazy("Scopes"), widget=forms.CheckboxSelectMultiple)
     days = forms.IntegerField(label=gettext_lazy("Lasts (days)"))
 
     def __init__(self, data: Any = None, *, user: User) -> None:

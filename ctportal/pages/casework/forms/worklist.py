@@ -41,11 +41,13 @@ class WorklistForm(forms.Form):
             }
         ),
     )
-    status = forms.ChoiceField(choices=STATUSES, required=False)
+    status = forms.ChoiceField(label=gettext_lazy("Status"), choices=STATUSES, required=False)
     priority = _choice(gettext_lazy("Priority"), Priority.choices)
     decision = _choice(gettext_lazy("Model's answer"), Decision.choices)
     label = _choice(gettext_lazy("Readers' label"), Label.choices)
-    site = forms.ModelChoiceField(queryset=Site.objects.none(), required=False, empty_label=gettext_lazy("All"))
+    site = forms.ModelChoiceField(
+        label=gettext_lazy("Site"), queryset=Site.objects.none(), required=False, empty_label=gettext_lazy("All")
+    )
     opened_from = _day(gettext_lazy("Opened from"))
     opened_to = _day(gettext_lazy("Opened to"))
     needs_review = forms.BooleanField(label=gettext_lazy("Needs review"), required=False)
