@@ -4,7 +4,7 @@ from accounts.admin import ReadOnlyAdmin
 from cases.models import Case, Patient, Review, Scan, Slice
 
 # The rules live in cases.casework, cases.uploads and cases.reviews, and each act is an event: so the administration
-# looks, and changes nothing. It searches for nobody: its searches would stand in addresses.
+# looks, and changes nothing. It searches for nobody: its searches would be written into addresses.
 
 
 @admin.register(Patient)

@@ -42,7 +42,7 @@ class PartsReader:
         is_whole = False
         parts = InterBoundaryIter(LazyStream(ChunkIter(self._input, self._chunk_size)), self._separator)
         for number, part in enumerate(parts):
-            if number == 0:  # what stands before the first boundary
+            if number == 0:  # what comes before the first boundary
                 _pass_over(part)
             elif self._is_end(part):
                 is_whole = True

@@ -32,7 +32,7 @@ SOME_KEYS = 2000
 
 
 @dataclass(frozen=True, repr=False)
-class Difference:
+class IdentityDifference:
     field: str
     in_case: str
     in_file: str
@@ -50,7 +50,7 @@ class Concern:
     very file learns no more than that, and a picture under two patients is too dangerous to pass over.
     """
 
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[IdentityDifference, ...] = ()
     elsewhere: tuple[int, ...] = ()
     is_elsewhere: bool = False
 
@@ -77,7 +77,7 @@ class PatientMismatch(Exception):
         self.concerns = concerns
 
     @property
-    def differences(self) -> list[Difference]:
+    def differences(self) -> list[IdentityDifference]:
         found = (each for concern in self.concerns for each in concern.differences)
         return list({(each.field, each.in_file): each for each in found}.values())
 
@@ -105,16 +105,16 @@ def confirmed_note(concern: Concern, *, user: User, reason: str) -> str:
     return f"{concern.note} {said % {'person': user.display_name, 'reason': reason}}"[:LONGEST_NOTE]
 
 
-def _differences(patient: Patient, identity: FileIdentity) -> Iterable[Difference]:
+def _differences(patient: Patient, identity: FileIdentity) -> Iterable[IdentityDifference]:
     if identity.record_number and not same_record_number(identity.record_number, patient.record_number):
         issuer = f" ({identity.issuer})" if identity.issuer else ""
-        yield Difference("record_number", patient.record_number, identity.record_number + issuer)
+        yield IdentityDifference("record_number", patient.record_number, identity.record_number + issuer)
     if identity.name and not same_name(identity.name, patient.name):
-        yield Difference("name", patient.name, identity.name)
+        yield IdentityDifference("name", patient.name, identity.name)
     if identity.birth_date and patient.birth_date and identity.birth_date != patient.birth_date:
-        yield Difference("birth_date", f"{patient.birth_date}", f"{identity.birth_date}")
+        yield IdentityDifference("birth_date", f"{patient.birth_date}", f"{identity.birth_date}")
     if identity.sex and patient.sex != Sex.UNKNOWN and identity.sex != patient.sex:
-        yield Difference("sex", patient.get_sex_display(), Sex(identity.sex).label)
+        yield IdentityDifference("sex", patient.get_sex_display(), Sex(identity.sex).label)
 
 
 def _other_patients_cases(incoming: IncomingScan, case: Case) -> set[int]:

@@ -17,7 +17,7 @@ _BLANKS: Final = frozenset({"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"})
 
 def validate_not_in_future(day: date) -> None:
     if day > timezone.localdate():
-        raise ValidationError(_("The date of birth lies in the future; check the year."))
+        raise ValidationError(_("The date of birth is in the future; check the year."))
 
 
 def validate_one_line(text: str) -> None:

@@ -19,7 +19,7 @@ def failed(request: HttpRequest) -> HttpResponse:
     outage = outage_of(error)
     if outage is None:
         return server_error(request)
-    if not hasattr(request, "outage"):  # what lies around the view may fail once more
+    if not hasattr(request, "outage"):  # what surrounds the view may fail once more
         logger.error("503: %s (%s)", outage.title, type(error).__name__)
         request.outage = outage  # type: ignore[attr-defined]
     response = unavailable(request, outage)

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
 from psycopg2 import Error as DriverError
 
-from ctportal.log_text import printable_lines, without_secrets
+from accounts.log_text import printable_lines, without_secrets
 
 # Their words repeat what somebody entered: "invalid literal for int(): 'Anna Sample'".
 QUOTING = (ValueError, LookupError, TypeError, ValidationError)

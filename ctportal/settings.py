@@ -1,6 +1,6 @@
 """One settings file; everything that differs between installations comes from the environment.
 
-The table of variables stands in docs/operations.md.
+The table of variables is in docs/operations.md.
 """
 
 import os
@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
-    "accounts.refused.RefusedAccessMiddleware",
+    "accounts.refused_access.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
@@ -118,7 +118,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "VERSION": 2,  # of what is stored there; an earlier release wrote it otherwise
         "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
     }
 }

@@ -64,7 +64,7 @@ def _said(prediction: Prediction, slices: Sequence[SliceAnswer] | None) -> tuple
     if prediction.status == PredictionStatus.QUEUED:
         return _("Waiting for the model"), _waiting(prediction), ""
     if prediction.status == PredictionStatus.RUNNING:
-        return _("The model is reading the scan"), _("The answer appears here by itself."), ""
+        return _("The model is reading the scan"), _("The answer appears here without reloading."), ""
     if prediction.status == PredictionStatus.FAILED:
         return _("The model could not answer"), said_again(prediction.error), ""
     return prediction.get_decision_display(), _explanation(prediction), _suitability(prediction, slices)
@@ -116,10 +116,10 @@ def words_for_slices(answers: Sequence[SliceAnswer]) -> str:
 
 def _waiting(prediction: Prediction) -> str:
     if prediction.error:
-        return _("%(error)s The portal tries again by itself.") % {"error": said_again(prediction.error)}
+        return _("%(error)s The portal tries again.") % {"error": said_again(prediction.error)}
     place = prediction.place_in_queue
     if place is None:  # claimed this very moment
-        return _("The answer appears here by itself.")
+        return _("The answer appears here without reloading.")
     return _("It is next in the queue.") if place == 1 else _("Place %(place)s in the queue.") % {"place": place}
 
 

@@ -1,4 +1,4 @@
-"""How much a reader's label of a scan would teach the next model.
+"""Computes how useful a reader's label of a scan would be for training the next model.
 
 Three things make a label worth more than another: the model is unsure, the picture is unlike those that the model
 has learnt from, or models disagree. The largest of the three counts.

@@ -229,7 +229,7 @@ def hold_waiting(model: ModelVersion, message: str) -> int:
     )
 
 
-def sweep() -> int:
+def sweep_predictions() -> int:
     """Puts abandoned rows back and wakes the workers if anything waits. Returns what it healed."""
     spent = leases.spent(Prediction).update(
         status=PredictionStatus.FAILED, finished_at=timezone.now(), error=WORKER_LOST, lease_until=None

@@ -104,8 +104,8 @@ def _require_key(slice_: Slice, view: np.ndarray) -> None:
 
 
 def describe_views(views: Views) -> dict[str, float] | None:
-    """Describes what monitoring compares with the training set. It is no part of the answer and never stands in its
-    way.
+    """Describes what monitoring compares with the training set. It is no part of the answer and never delays it
+    .
     """
     try:
         return mean_description(describe_view(view) for view in views)

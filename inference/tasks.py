@@ -25,10 +25,10 @@ def run_queued_predictions() -> None:
 
 @worker_task()
 def sweep_predictions() -> None:
+    from inference import queue
     from inference.handover import recall_from_retired
-    from inference.queue import sweep
 
-    sweep()
+    queue.sweep_predictions()
     recall_from_retired()
     note_sweep()
 

@@ -25,7 +25,7 @@ from learning.models import (
 from learning.service.history import previous_model
 from learning.service.promotion import PromotionCheck, check_promotion, may_promote
 from learning.service.rereading import RereadOffer, offer_rereading
-from learning.training.sample_sizes import Requirement, missing_for_training, requirements_of, sides_of
+from learning.training.sample_sizes import Requirement, missing_for_training, requirements_of, split_sizes
 
 CANDIDATES_LOOKED_AT = 5
 
@@ -87,7 +87,7 @@ def loop_of(user: User) -> Loop:
 
 def suffices(dataset: Dataset) -> bool:
     """Whether a training on this data set may start, as far as its patients go."""
-    return not missing_for_training(requirements_of(sides_of(dataset, replay=True)))
+    return not missing_for_training(requirements_of(split_sizes(dataset, replay=True)))
 
 
 def _labels(user: User) -> dict[str, Any]:

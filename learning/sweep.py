@@ -18,7 +18,7 @@ WORKER_LOST = _(
 )
 
 
-def sweep() -> int:
+def sweep_learning_rows() -> int:
     """Returns what it healed."""
     spent = sum(end_in_failure(run, WORKER_LOST, abandoned=True) for run in leases.spent(TrainingRun))
     spent += sum(end_request(request, WORKER_LOST, abandoned=True) for request in leases.spent(ComparisonRequest))

@@ -1,8 +1,8 @@
 """How far the scores and the pictures have moved from what a model was made with: population stability index.
 
 A model brings its reference in its artefact (`ml.model.drift_reference`); where one is missing, nothing is invented.
-The index has a bias: with few scans it is above nothing by chance alone. So a shift is told only where it is also above
-what chance exceeds once in a hundred times, `(1/n + 1/m) · chi²` (Yurdakul 2018).
+The index has a bias: with few scans it is above nothing by chance alone. So a shift is reported only where it is also
+above what chance exceeds once in a hundred times, `(1/n + 1/m) · chi²` (Yurdakul 2018).
 """
 
 import functools

@@ -72,7 +72,7 @@ class Counts:
         return _share(self.failed, self.done + self.failed)
 
 
-class Step(models.TextChoices):
+class SeriesStep(models.TextChoices):
     """How finely a series is drawn."""
 
     DAY = "day", _("Day")
@@ -210,8 +210,8 @@ class Monitoring:
     start: date
     end: date  # counted too
     timezone: str
-    step: Step
-    total: Counts  # of each scan the answer that stands
+    step: SeriesStep
+    total: Counts  # over the current answer of each scan
     series: Sequence[Point]
     models: Sequence[ModelFigures]
     missed: Sequence[MissedScan]  # the newest; `missed_count` is how many there are

@@ -19,7 +19,7 @@ RATES = [
 ]
 COUNT_HEADER = [*COUNTED, *RATES]
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-ALL_MODELS = "all, as they stand"
+ALL_MODELS = "all, current answers"
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Case(models.Model):
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
     readers_disagree = models.BooleanField(default=False, editable=False)
-    # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
+    # How useful a label would be for training, 0 to 1: the highest value of its scans that still need one.
     label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True

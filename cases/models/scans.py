@@ -64,7 +64,7 @@ class Scan(models.Model):
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     readers_disagree = models.BooleanField(default=False, editable=False)
-    # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
+    # How useful a label would be for training, 0 to 1, had the readers given none: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 
     objects = ScanQuerySet.as_manager()

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from accounts.models import Site, User
 from accounts.refusals import LONGEST_REASON
 
-# Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
+# Docstrings of serializers appear in the schema, for its readers; notes for developers are comments.
 
 
 # For what callers send: an unknown field is a mistake that they want to hear of.

@@ -39,8 +39,9 @@ Answer = Callable[[Receipt], Response]
 def once(request: Request, *, work: Callable[[], Receipt], answer: Answer, atomic: bool = True) -> Response:
     """Does the work unless its receipt exists. `atomic` work and its receipt are stored together or not at all.
 
-    `answer` renders the receipt, fresh or old, and asks the rights of the caller again. Whoever works on a key holds
-    its lock, which ends with the database connection: a request whose process died stands in nobody's way.
+    `answer` renders the receipt, fresh or old, and asks the rights of the caller again; views call it `…_response`.
+    Whoever works on a key holds its lock, which ends with the database connection: a request whose process died
+    blocks nobody.
     """
     key = request.headers.get(HEADER)
     if key is None:

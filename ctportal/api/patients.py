@@ -129,7 +129,7 @@ class PatientViews(SearchedInBody, Resource):
         description="A record number that the site has already is answered with 409 and the `existing` patient.",
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._register, answer=self._registered)
+        return once(request, work=self._register, answer=self._register_response)
 
     @extend_schema(summary="Amend a patient", request=PatientFacts, responses=PatientSerializer)
     def partial_update(self, request: Request, pk: int) -> Response:
@@ -149,7 +149,7 @@ class PatientViews(SearchedInBody, Resource):
         site = facts.pop("site", None) or _only_site(caller(self.request))
         return {"patient": register_patient(site=site, user=caller(self.request), **facts).pk}
 
-    def _registered(self, receipt: Receipt) -> Response:
+    def _register_response(self, receipt: Receipt) -> Response:
         patient = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["patient"])
         address = reverse("api:patient-detail", kwargs={"pk": patient.pk}, request=self.request)
         return Response(self.get_serializer(patient).data, status=201, headers={"Location": address})

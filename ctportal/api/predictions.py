@@ -167,14 +167,14 @@ class PredictionViews(Resource):
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._retry, answer=self._retried)
+        return once(request, work=self._retry, answer=self._retry_response)
 
     def _retry(self) -> Receipt:
         prediction = self.fetch()
         retry(prediction=prediction, user=caller(self.request))
         return {}
 
-    def _retried(self, receipt: Receipt) -> Response:
+    def _retry_response(self, receipt: Receipt) -> Response:
         return Response(self._shown([self.fetch()], PredictionDetailSerializer), status=200)
 
     def _shown(self, rows: Sequence[Prediction], serializer: type[PredictionSerializer], *, many: bool = False) -> Any:

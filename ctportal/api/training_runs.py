@@ -170,7 +170,7 @@ class TrainingRunViews(ManagedResource):
         examples=[EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._start, answer=self._started)
+        return once(request, work=self._start, answer=self._start_response)
 
     @extend_schema(
         summary="Ask what a training run would use and how long it would take",
@@ -186,7 +186,7 @@ class TrainingRunViews(ManagedResource):
     @extend_schema(summary="Cancel a training run", request=None, responses=TrainingRunSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._cancel, answer=self._cancelled)
+        return once(request, work=self._cancel, answer=self._cancel_response)
 
     def _facts(self) -> dict[str, Any]:
         require_somewhere(caller(self.request), Right.MANAGE)
@@ -200,7 +200,7 @@ class TrainingRunViews(ManagedResource):
     def _start(self) -> Receipt:
         return {"run": request_training(user=caller(self.request), **self._facts()).pk}
 
-    def _started(self, receipt: Receipt) -> Response:
+    def _start_response(self, receipt: Receipt) -> Response:
         run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
         return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
@@ -209,5 +209,5 @@ class TrainingRunViews(ManagedResource):
         cancel_training(run=self.fetch(), user=caller(self.request))
         return {}
 
-    def _cancelled(self, receipt: Receipt) -> Response:
+    def _cancel_response(self, receipt: Receipt) -> Response:
         return Response(TrainingRunSerializer(self.fetch()).data)

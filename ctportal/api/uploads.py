@@ -112,7 +112,7 @@ class CaseScanViews(Resource):
     def create(self, request: Request, pk: int) -> Response:
         self.fetch(right=Right.UPLOAD)  # before the files are read
         with one_of_few_uploads(caller(request)):
-            return once(request, work=self._receive, answer=self._received, atomic=False)
+            return once(request, work=self._receive, answer=self._receive_response, atomic=False)
 
     def _receive(self) -> Receipt:
         case = self.fetch(right=Right.UPLOAD)
@@ -142,7 +142,7 @@ class CaseScanViews(Resource):
             "refusals": [_kept(refusal, names) for refusal in upload.refusals],
         }
 
-    def _received(self, receipt: Receipt) -> Response:
+    def _receive_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
         scans = list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk"))
         fresh: list[Refusal] | None = getattr(self, "refusals", None)

@@ -20,7 +20,7 @@ from learning.comparison.comparable import ComparablePatients
 from learning.comparison.comparison_figures import read_figures
 from learning.comparison.gate import GateLimits, judge_gate
 from learning.comparison.subgroups import subgroup_figures
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import ComparedScan, Comparison, Dataset, DatasetScan, Split
 from learning.training.folders import DATA, LOG
 from learning.training.subprocesses import Child, run_ml
@@ -38,7 +38,7 @@ def make_comparison(
     """Raises WrongState in words where nothing or too little is left to compare them on."""
     artifacts = require_intact(champion), require_intact(challenger)
     retry_while_database_is_away(
-        lambda: materialise(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
+        lambda: write_folder(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
     )
     seen = training_exposure_of(champion, challenger)
     left_out = known_groups(folder / DATA, seen)

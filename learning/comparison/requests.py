@@ -18,7 +18,7 @@ from learning.comparison.judge import make_comparison
 from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import clear_ended
-from learning.training.heartbeat import Heartbeat
+from learning.training.heartbeat import TrainingHeartbeat
 from learning.training.request import parent_in_service, require_training_right
 from learning.wake import wake_trainers
 
@@ -55,7 +55,7 @@ def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User |
 def compare_models(
     *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None = None
 ) -> Comparison:
-    """Compares here and now. The same two on the same data set give the comparison that stands."""
+    """Compares here and now. The same two on the same data set give the existing comparison."""
     require_training_right(user, dataset)
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
@@ -81,13 +81,13 @@ def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -
 
 
 def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
-    pulse = Heartbeat(request, stop=stop)
+    heartbeat = TrainingHeartbeat(request, stop=stop)
     comparison = make_comparison(
         dataset=request.dataset,
         champion=request.champion,
         challenger=request.challenger,
         folder=request.folder,
-        beat=pulse.beat,
+        beat=heartbeat.beat,
     )
     retry_while_database_is_away(lambda: leases.settle(request, TrainingStatus.DONE, comparison=comparison, error=""))
     logger.info("%s is done: %s", request, "criteria met" if comparison.passed else "criteria not met")

@@ -26,13 +26,13 @@ from learning.datasets.base_manifest import Manifest, Row, RowRefused, Unreadabl
 from learning.models import BaseImage, BaseSet
 from ml.images.decoding import ImageError, decode_raster
 
-__all__ = ["ImportReport", "Refusal", "UnreadableFolder", "import_labels"]
+__all__ = ["BaseImportRefused", "ImportReport", "UnreadableFolder", "import_labels"]
 
 AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Refusal:
+class BaseImportRefused:
     line: int
     file: str
     reason: str
@@ -45,7 +45,7 @@ class ImportReport:
     base_set: BaseSet | None = None
     imported: int = 0
     known: int = 0
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[BaseImportRefused] = field(default_factory=list)
 
 
 def import_labels(
@@ -113,7 +113,7 @@ class _Import:
                 raise row
             self._take(row)
         except RowRefused as refused:
-            self.report.refused.append(Refusal(line, file, str(refused)))
+            self.report.refused.append(BaseImportRefused(line, file, str(refused)))
         if len(self.waiting) >= AT_ONCE:
             self.store()
 

@@ -15,12 +15,12 @@ from accounts.refusals import WrongState
 from cases.models import Label, Review
 from learning.datasets.collect import Candidate
 from learning.datasets.dataset_counts import counts_of
-from learning.datasets.diff import Changes, changes_since_previous
+from learning.datasets.diff import DatasetChanges, changes_since_previous
 from learning.datasets.gathering import gather, require_dataset_right
 from learning.datasets.splits import assign_splits
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, PatientSplit, Split
 
-__all__ = ["Changes", "build_dataset", "changes_since_previous", "require_dataset_right"]
+__all__ = ["DatasetChanges", "build_dataset", "changes_since_previous", "require_dataset_right"]
 
 BATCH = 5000
 

@@ -76,7 +76,7 @@ class ScanDifference:
 
 
 @dataclass(frozen=True)
-class Changes:
+class DatasetChanges:
     """All differences, and the first `SHOWN` scans of each kind."""
 
     previous: Dataset | None
@@ -126,15 +126,15 @@ def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
     }
 
 
-def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
+def changes_since_previous(dataset: Dataset, user: User | None = None) -> DatasetChanges:
     """Leaves out scans that `user` reads blinded and has still to decide on: their changes would reveal labels."""
     previous = dataset.previous
     if previous is None:
-        return Changes(None, ScanDifference(set(), set(), set(), set()), [], [], [])
+        return DatasetChanges(None, ScanDifference(set(), set(), set(), set()), [], [], [])
     hidden = _hidden_ids(user, dataset, previous)
     now, before = _scans_of(dataset, hidden), _scans_of(previous, hidden)
     found = _difference(before, now)
-    return Changes(
+    return DatasetChanges(
         previous=previous,
         difference=found,
         added_scans=[_changed(key, None, now[key]) for key in _first(found.added)],

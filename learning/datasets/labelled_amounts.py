@@ -9,10 +9,10 @@ from cases.labels import Agreement
 from cases.models import Decision
 from learning.datasets.splits import foreseen_splits, key_of_base_group, key_of_patient
 from learning.models import BaseImage, Dataset
-from learning.training.sample_sizes import Side, sides_from
+from learning.training.sample_sizes import SplitSize, sides_from
 
 
-def labelled_sides(user: User, newest: Dataset | None) -> list[Side]:
+def labelled_sides(user: User, newest: Dataset | None) -> list[SplitSize]:
     """Of all sites that the user manages and all base sets, with the choices that the newest data set was built with.
 
     A data set may come out slightly smaller: images that two patients share are only found when it is built.

@@ -1,6 +1,6 @@
 """Writes a frozen data set as a labelled folder that `python -m ml retrain` and `judge` read.
 
-The folder grows by a journal: each line is written after its image lies there whole, so a copy that was killed goes on
+The folder grows by a journal: each line is written after its image is there whole, so a copy that was killed goes on
 behind the last whole line. The journal becomes `manifest.csv` when everything is there.
 """
 
@@ -24,7 +24,7 @@ MANIFEST, JOURNAL, CONTENTS = "manifest.csv", "manifest.csv.part", "dataset.json
 Progress = Callable[[int, int], None]
 
 
-def materialise(
+def write_folder(
     dataset: Dataset,
     folder: Path,
     *,

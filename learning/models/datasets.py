@@ -1,4 +1,4 @@
-"""Stores frozen labelled sets: which scans, with which label, of which patient, in which split."""
+"""Stores frozen labelled sets: scans with their labels, patients and splits."""
 
 from __future__ import annotations
 

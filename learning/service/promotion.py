@@ -37,7 +37,7 @@ class PromotionCheck:
 
     entry: Entry | None
     obstacles: tuple[str, ...] = ()
-    by_gate: bool = False  # nothing but the promotion criteria is in the way
+    by_gate: bool = False  # only the promotion criteria forbid it
     rolled_back: bool = False  # the challenger has left service by a rollback since
 
     @property

@@ -1,4 +1,4 @@
-"""Shadow mode: a candidate answers new scans in silence, to be compared with the answers that people see."""
+"""Shadow mode: a candidate answers new scans that nobody sees, to be compared with the answers that people see."""
 
 from dataclasses import dataclass, field
 

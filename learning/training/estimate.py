@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.formatting import shortest
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from learning.models import Method, TrainingRun, TrainingStatus
-from learning.training.sample_sizes import TRAINING_SPLITS, sides_of
+from learning.training.sample_sizes import TRAINING_SPLITS, split_sizes
 from learning.training.training_exposure import lineage
 
 RUNS_LOOKED_AT = 10
@@ -67,7 +67,7 @@ def _from_runs(method: str, network: tuple[object, ...], work: float) -> Estimat
 
 
 def _seconds_for_an_image(run: TrainingRun) -> float | None:
-    images = sum(side.images for side in sides_of(run.dataset, replay=run.replay) if side.split in TRAINING_SPLITS)
+    images = sum(side.images for side in split_sizes(run.dataset, replay=run.replay) if side.split in TRAINING_SPLITS)
     work = work_of(method=run.method, images=images, epochs=run.epochs_done)
     if run.duration is None or not work:
         return None

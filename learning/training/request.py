@@ -21,7 +21,14 @@ from learning.comparison.comparable import comparable_patients
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
-from learning.training.sample_sizes import TRAINING_SPLITS, Requirement, Side, requirements_of, sides_of, too_little
+from learning.training.sample_sizes import (
+    TRAINING_SPLITS,
+    Requirement,
+    SplitSize,
+    requirements_of,
+    split_sizes,
+    too_little,
+)
 from learning.wake import wake_trainers
 
 
@@ -33,7 +40,7 @@ class TrainingPlan:
     """
 
     settings: dict[str, Any]
-    sides: list[Side]
+    sides: list[SplitSize]
     requirements: list[Requirement]
     patients: int
     scans: int
@@ -46,10 +53,6 @@ class TrainingPlan:
     refusals: list[str]
     warnings: list[str]
     same_as: TrainingRun | None
-
-    @property
-    def is_possible(self) -> bool:
-        return not self.refusals
 
 
 def plan_training(
@@ -64,20 +67,20 @@ def plan_training(
     require_training_right(user, dataset)
     complete, refusals = complete_settings(method=method, parent=parent, settings=settings)
     replay = complete.get("replay", True) is True
-    sides = sides_of(dataset, replay=replay)
+    sides = split_sizes(dataset, replay=replay)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    images = sum(side.images for side in taught)
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    images = sum(side.images for side in used_to_train)
     estimate = _estimate(method, parent, complete, images)
     return TrainingPlan(
         settings=complete,
         sides=sides,
         requirements=requirements_of(sides),
-        patients=sum(side.patients for side in taught),
-        scans=sum(side.scans for side in taught),
+        patients=sum(side.patients for side in used_to_train),
+        scans=sum(side.scans for side in used_to_train),
         images=images,
-        covid=sum(side.covid for side in taught),
-        non_covid=sum(side.non_covid for side in taught),
+        covid=sum(side.covid for side in used_to_train),
+        non_covid=sum(side.non_covid for side in used_to_train),
         test_patients=sum(side.patients for side in sides if side.split == Split.TEST),
         seconds=estimate.seconds,
         based_on=estimate.based_on,
@@ -210,7 +213,7 @@ def _foretold(dataset: Dataset) -> list[str]:
 
 
 def _busy(user: User | None) -> list[str]:
-    """Refuses a second run in the installation. Whose data it uses is told only to those who may see them."""
+    """Refuses a second run in the installation. Whose data it uses is shown only to those who may see them."""
     run = TrainingRun.objects.unfinished().first()
     if run is None:
         return []

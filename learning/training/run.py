@@ -14,11 +14,11 @@ from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
-from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, no_output
+from learning.training.heartbeat import LeaseLost, ReportProgress, TrainingHeartbeat, no_output
 from learning.training.sample_sizes import TRAINING_SPLITS
 from learning.training.subprocesses import Child, read_progress, run_ml, tail
 from ml.model.artifact import Artifact, ArtifactError, load_artifact
@@ -47,16 +47,20 @@ def train_next(
     if run is None:
         return None
     logger.info("%s begins, attempt %d", run, run.attempts)
-    return attempt(run, lambda: _train(run, Heartbeat(run, stop=stop, news=lambda: _news(run), say=say)), fail=_fail)
+
+    def work() -> None:
+        _train(run, TrainingHeartbeat(run, stop=stop, news=lambda: _news(run), say=say))
+
+    return attempt(run, work, fail=_fail)
 
 
-def _train(run: TrainingRun, pulse: Heartbeat) -> None:
-    command = retry_while_database_is_away(lambda: retrain_command(run), stop=pulse.stop)
-    retry_while_database_is_away(lambda: collect_images(run, pulse), stop=pulse.stop)
+def _train(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
+    command = retry_while_database_is_away(lambda: retrain_command(run), stop=heartbeat.stop)
+    retry_while_database_is_away(lambda: collect_images(run, heartbeat), stop=heartbeat.stop)
     with Child(command, log=run.folder / LOG) as child:
-        status = child.wait(pulse.beat)
+        status = child.wait(heartbeat.beat)
         words = child.last_words()
-    pulse.beat(now=True)
+    heartbeat.beat(now=True)
     if status == REFUSED:
         raise PermanentError(_("The training refused: %(words)s") % {"words": words})
     if status != 0:
@@ -71,13 +75,13 @@ def _train(run: TrainingRun, pulse: Heartbeat) -> None:
     logger.info("%s is done", run)
 
 
-def collect_images(run: TrainingRun, pulse: Heartbeat) -> None:
+def collect_images(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
     """Copies what the data set froze, for the subprocess to read; what is there already is kept."""
 
-    def told(done: int, total: int) -> None:
-        pulse.beat(progress={"stage": "collecting", "done": done, "total": total})
+    def report(done: int, total: int) -> None:
+        heartbeat.beat(progress={"stage": "collecting", "done": done, "total": total})
 
-    materialise(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=told)
+    write_folder(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=report)
 
 
 def retrain_command(run: TrainingRun) -> list[str]:

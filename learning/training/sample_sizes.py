@@ -86,7 +86,7 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Side:
+class SplitSize:
     """Counts one split. A patient with scans of both labels counts under both."""
 
     split: Split
@@ -124,7 +124,7 @@ class Side:
         }
 
 
-def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
+def split_sizes(dataset: Dataset, *, replay: bool) -> list[SplitSize]:
     """Without replay, imported base sets are left out of what is learnt from; the test split stays whole."""
     scans = dataset.scans.filter(used(replay=replay))
     images = Sum(Func(F("image_ids"), function="CARDINALITY", output_field=IntegerField()))
@@ -136,10 +136,10 @@ def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
         scans=Count("pk"),
     )
     found: dict[str, dict[str, Any]] = {str(row.pop("patient__split")): row for row in map(dict, rows.order_by())}
-    return [Side(split, **found.get(split, {})) for split in Split]
+    return [SplitSize(split, **found.get(split, {})) for split in Split]
 
 
-def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
+def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[SplitSize]:
     """From split, patient and label of each labelled scan; images are not counted."""
     scans: dict[str, int] = defaultdict(int)
     labels: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -147,7 +147,7 @@ def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
         scans[split] += 1
         labels[split][label].add(patient)
     return [
-        Side(
+        SplitSize(
             split,
             patients=len(set().union(*labels[split].values())),
             covid=len(labels[split][Label.COVID]),
@@ -158,7 +158,7 @@ def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
     ]
 
 
-def requirements_of(sides: Sequence[Side]) -> list[Requirement]:
+def requirements_of(sides: Sequence[SplitSize]) -> list[Requirement]:
     """What a training needs of each split, then what a promotion without override needs of the test split."""
     found = [requirement for side in sides for requirement in side.requirements]
     tested = next((side.covid for side in sides if side.split == Split.TEST), 0)
@@ -174,21 +174,21 @@ def used(*, replay: bool) -> Q:
     return Q() if replay else Q(base_set=None) | Q(patient__split=Split.TEST)
 
 
-def too_little(sides: list[Side], dataset: Dataset, *, replay: bool) -> list[str]:
+def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> list[str]:
     """In sentences, why one cannot train on this; empty where one can."""
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    if not any(side.patients for side in taught):
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    if not any(side.patients for side in used_to_train):
         words = (
             _("%(dataset)s has no patient in the training and validation splits.")
             if replay
             else _("%(dataset)s has no patient in the training and validation splits without the imported sets.")
         )
         return [words % {"dataset": dataset}]
-    if not sum(side.covid for side in taught):
+    if not sum(side.covid for side in used_to_train):
         return [
             _("%(dataset)s is one-sided: no patient with COVID-19 is among those to learn from.") % {"dataset": dataset}
         ]
-    if not sum(side.non_covid for side in taught):
+    if not sum(side.non_covid for side in used_to_train):
         return [
             _("%(dataset)s is one-sided: no patient without COVID-19 is among those to learn from.")
             % {"dataset": dataset}

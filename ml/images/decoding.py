@@ -1,4 +1,4 @@
-"""Image files to grey views: one decoder for upload, training and serving.
+"""Decodes image files to grey views: one decoder for upload, training and serving.
 
 A *view* is what the model and the reader see: a ``uint8`` array of shape ``(H, W)``, 0 black to
 255 white. This module reads PNG, JPEG, TIFF and BMP; :mod:`ml.images.dicom` reads DICOM, and

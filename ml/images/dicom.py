@@ -1,4 +1,4 @@
-"""DICOM to Hounsfield units (HU) and to lung-window views."""
+"""Converts DICOM to Hounsfield units (HU) and to lung-window views."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PI
 
 
 def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
-    """Views of every frame of a DICOM file; see :func:`iter_views`.
+    """Returns views of every frame of a DICOM file; see :func:`iter_views`.
 
     Returns:
         ``uint8`` arrays ``(H, W)``.

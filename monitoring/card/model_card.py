@@ -53,7 +53,7 @@ class ModelCard:
     title: str
     status: str
     made_at: datetime
-    disclaimer: str  # stands above everything, on screen and on paper
+    disclaimer: str  # shown above everything, on screen and on paper
     sections: Sequence[CardSection]
 
 

@@ -23,6 +23,10 @@ NOT_FOR = gettext_lazy(
     "other windows than the lung's, or for telling other diseases apart: whatever is not "
     "COVID-19 is one class."
 )
+FIGURES = gettext_lazy(
+    "Sensitivity is the share of infected scans that it finds, specificity the share of the others that it clears. AUC "
+    "says how well it ranks infected scans above the others: 1 is perfect, 0.5 is guessing."
+)
 LIMITS = (
     gettext_lazy(
         "It misses infections; the figures below say how many were missed where it was measured, and "
@@ -186,7 +190,9 @@ def measured_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     if not rows:
         words = _("It came without figures; compare it with the model in service.")
         return CardSection("measured", _("Figures from its makers"), [words])
-    return CardSection("measured", _("Figures from its makers"), tables=[CardTable(_("Figures"), header, rows)])
+    return CardSection(
+        "measured", _("Figures from its makers"), [str(FIGURES)], tables=[CardTable(_("Figures"), header, rows)]
+    )
 
 
 def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:

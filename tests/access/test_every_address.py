@@ -65,7 +65,8 @@ class Undone(Exception):
 
 @dataclass
 class World:
-    """Objects by the name that addresses give them, in all their states, and what forms send of them.
+    """Holds objects by the name that addresses give them, in all their states, and what forms send
+    of them.
 
     `decided` holds the addresses that show a blinded reader the model's answer, since it is decided upon.
     """

@@ -97,7 +97,7 @@ def test_a_scan_that_waits_for_a_reason_tells_it(model: ModelVersion, make_scan:
     scan = make_scan()
     put_off(claim()[0], "The stored images cannot be read just now.")
     text = describe(only_prediction(scan)).explanation
-    assert text == "The stored images cannot be read just now. The portal tries again by itself."
+    assert text == "The stored images cannot be read just now. The portal tries again."
 
 
 def test_a_running_and_a_failed_scan_say_so(model: ModelVersion, make_scan: MakeScan) -> None:

@@ -9,7 +9,8 @@ import pytest
 from ml.images.decoding import lung_window
 from ml.images.dicom import hounsfield_frames
 from ml.images.lungs import find_lungs
-from ml.images.phantom import phantom_dicom, phantom_series, plant_lesion
+from ml.images.phantom import phantom_dicom, phantom_series
+from tests.ml.conftest import plant_lesion
 
 
 def test_a_series_is_in_hounsfield_units_and_looks_like_a_thorax() -> None:

@@ -84,7 +84,7 @@ def test_the_patient_of_another_site_is_not_there(login, otto, anna):
     assert client.get(f"/patients/{anna.pk}/edit/").status_code == 404
 
 
-def test_amends_a_patient(login, cara, anna):
+def test_a_clinician_amends_a_patient(login, cara, anna):
     response = login(cara).post(f"/patients/{anna.pk}/edit/", NEW)
     anna.refresh_from_db()
     assert response["Location"] == f"/patients/{anna.pk}/"

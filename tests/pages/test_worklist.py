@@ -73,7 +73,7 @@ def test_closed_cases_wait_behind_their_own_view(login, cara, rita, answered, re
         ("opened_from=2020-01-01", True),
     ],
 )
-def test_searches_and_filters(login, rita, answered, query, is_found):
+def test_a_search_or_filter_finds_the_matching_case(login, rita, answered, query, is_found):
     assert shown(login(rita).get(f"/?{query}", follow=True)) == ([answered.case_id] if is_found else [])
 
 

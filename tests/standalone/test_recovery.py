@@ -41,7 +41,7 @@ def test_the_event_loop_goes_on_while_a_service_recovers(server, tmp_path):
     async def body() -> int:
         keeper = asyncio.create_task(keep_service(services, "Slow"))
         turns = 0
-        while turns < 30:  # two seconds, of which one is spent in the recovery
+        while turns < 30:  # two seconds; one of them is spent in the recovery
             await asyncio.sleep(0.05)
             turns += 1
         keeper.cancel()

@@ -47,7 +47,7 @@ KIND_WORDS = {
 
 
 @dataclass(frozen=True)
-class Side:
+class ModelFigureColumn:
     """One model's counts and figures on the compared scans."""
 
     model: ModelVersion
@@ -117,12 +117,12 @@ class Subgroups:
     lines: tuple[SubgroupLine, ...]
 
 
-def sides_of(comparison: Comparison) -> tuple[Side, Side]:
+def figure_columns(comparison: Comparison) -> tuple[ModelFigureColumn, ModelFigureColumn]:
     """The model that was in service, then the candidate."""
     figures = read_figures(comparison.figures)
     return (
-        Side(comparison.champion, _("In service when compared"), figures.champion),
-        Side(comparison.challenger, _("Candidate"), figures.challenger),
+        ModelFigureColumn(comparison.champion, _("In service when compared"), figures.champion),
+        ModelFigureColumn(comparison.challenger, _("Candidate"), figures.challenger),
     )
 
 
@@ -133,7 +133,7 @@ def difference_lines(figures: ComparisonFigures) -> list[DifferenceLine]:
     ]
 
 
-def subgroups_of(figures: ComparisonFigures) -> list[Subgroups]:
+def subgroup_tables(figures: ComparisonFigures) -> list[Subgroups]:
     """One table for each kind, in the order in which they were measured."""
     by_kind: dict[str, list[SubgroupLine]] = {}
     for group in figures.groups:

@@ -61,22 +61,22 @@ class RunProgress:
 
 
 def progress_of(run: TrainingRun) -> RunProgress:
-    told: dict[str, Any] = run.progress or {}
-    stage = str(told.get("stage", ""))
-    epochs = tuple(epoch for epoch in told.get("history") or [] if isinstance(epoch, dict))
+    facts: dict[str, Any] = run.progress or {}
+    stage = str(facts.get("stage", ""))
+    epochs = tuple(epoch for epoch in facts.get("history") or [] if isinstance(epoch, dict))
     return RunProgress(
         stages=_stages(run, stage),
-        words=_words(run, told, stage),
-        share=_share(told) if run.status == TrainingStatus.RUNNING else None,
-        left=_left(run, told),
+        words=_words(run, facts, stage),
+        share=_share(facts) if run.status == TrainingStatus.RUNNING else None,
+        left=_left(run, facts),
         epochs=epochs,
-        fingerprint=_fingerprint(run, told),
+        fingerprint=_fingerprint(run, facts),
     )
 
 
-def _fingerprint(run: TrainingRun, told: dict[str, Any]) -> str:
+def _fingerprint(run: TrainingRun, facts: dict[str, Any]) -> str:
     """Changes when what is shown changes."""
-    shown = (run.attempts, *(told.get(name) for name in ("stage", "done", "epoch")), run.log_tail)
+    shown = (run.attempts, *(facts.get(name) for name in ("stage", "done", "epoch")), run.log_tail)
     return f"{zlib.crc32(repr(shown).encode()):08x}"
 
 
@@ -90,30 +90,30 @@ def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
     return tuple(Stage(str(STAGE_WORDS[name]), state) for name, state in zip(names, states, strict=True))
 
 
-def _words(run: TrainingRun, told: dict[str, Any], stage: str) -> str:
+def _words(run: TrainingRun, facts: dict[str, Any], stage: str) -> str:
     if run.status == TrainingStatus.QUEUED:
         return _("Waiting for a training worker.")
     if stage == "done":
         return _("The model is being stored.")
     words = STAGE_WORDS.get(stage, gettext_lazy("Being prepared"))
-    if stage == "training" and told.get("epoch"):
+    if stage == "training" and facts.get("epoch"):
         return _("%(stage)s: epoch %(epoch)s of at most %(epochs)s.") % {
             "stage": words,
-            "epoch": told["epoch"],
-            "epochs": told.get("epochs") or "?",
+            "epoch": facts["epoch"],
+            "epochs": facts.get("epochs") or "?",
         }
     return f"{words}."
 
 
-def _share(told: dict[str, Any]) -> int | None:
-    done, total = told.get("done"), told.get("total")
+def _share(facts: dict[str, Any]) -> int | None:
+    done, total = facts.get("done"), facts.get("total")
     if not is_number(done) or not is_number(total) or not total:
         return None
     return min(100, max(0, round(100 * float(done) / float(total))))  # type: ignore[arg-type]
 
 
-def _left(run: TrainingRun, told: dict[str, Any]) -> str:
-    left = told.get("seconds_left")
+def _left(run: TrainingRun, facts: dict[str, Any]) -> str:
+    left = facts.get("seconds_left")
     if run.status != TrainingStatus.RUNNING or not is_number(left):
         return ""
     return _("%(time)s left") % {"time": opening(about(float(left)))}  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.formatting import duration, part_of, share, shortest, whole
 from ctportal.pages.shared.charts import Cell, Chart, Column, Row
-from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
+from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, SeriesStep, Shift
 
 Reading = Callable[[Counts], Cell]
 
@@ -142,15 +142,15 @@ def _over_time(
     unit: str = "",
 ) -> Chart:
     """One row for each day or week, and what is read from its counts."""
-    step = Step(monitoring.step)
+    step = SeriesStep(monitoring.step)
     return Chart(
         key=key,
         title=title,
         words=_("%(title)s, by day") % {"title": title}
-        if step == Step.DAY
+        if step == SeriesStep.DAY
         else _("%(title)s, by week") % {"title": title},
         kind=kind,
-        columns=[Column(_("Day") if step == Step.DAY else _("Week from")), *columns],
+        columns=[Column(_("Day") if step == SeriesStep.DAY else _("Week from")), *columns],
         rows=[_row(point, readings) for point in monitoring.series],
         percent=percent,
         unit=unit,

@@ -1,4 +1,4 @@
-"""Monitoring, the models' cards, and where each answer comes from."""
+"""Addresses the pages of monitoring, of the models' cards, and of each answer's lineage: it lists them."""
 
 from django.urls import URLPattern, path
 

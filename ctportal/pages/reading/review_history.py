@@ -9,7 +9,7 @@ from cases.models import Review, Scan
 
 
 @dataclass(frozen=True)
-class ToldReview:
+class ReviewInHistory:
     review: Review
     is_superseded: bool
 
@@ -29,11 +29,11 @@ class ToldReview:
         return _("Agrees with the model") if self.review.agrees else _("Differs from the model")
 
 
-def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ToldReview]]:
+def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ReviewInHistory]]:
     """Returns the reviews of each scan, the oldest first."""
-    told: dict[int, list[ToldReview]] = {scan.pk: [] for scan in scans}
-    rows = list(Review.objects.filter(scan__in=told).select_related("reader").order_by("created_at", "pk"))
+    found: dict[int, list[ReviewInHistory]] = {scan.pk: [] for scan in scans}
+    rows = list(Review.objects.filter(scan__in=found).select_related("reader").order_by("created_at", "pk"))
     superseded = {row.supersedes_id for row in rows}
     for row in rows:
-        told[row.scan_id].append(ToldReview(row, row.pk in superseded))
-    return told
+        found[row.scan_id].append(ReviewInHistory(row, row.pk in superseded))
+    return found

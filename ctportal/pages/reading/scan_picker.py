@@ -11,7 +11,7 @@ from cases.models import Label, Review, Scan
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScanEntry:
     scan: Scan
     is_here: bool
     is_decided: bool
@@ -20,7 +20,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Picker:
-    entries: list[Entry]
+    entries: list[ScanEntry]
     place: int  # of the scan on screen, from 1
     next_undecided: Scan | None
 
@@ -42,7 +42,7 @@ def scan_picker(user: User, here: Scan, scans: Sequence[Scan]) -> Picker | None:
     return Picker(entries, place, others[0] if others else None)
 
 
-def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> Entry:
+def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> ScanEntry:
     """What others decided of a scan that this reader must still read blinded is not said."""
     others = None if is_hidden else scan.final_label
     if own is not None:
@@ -51,4 +51,4 @@ def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> Entry
         state = _("decided: %(others)s") % {"others": Label(others).label}
     else:
         state = _("undecided")
-    return Entry(scan, scan.pk == here.pk, own is not None or others is not None, state)
+    return ScanEntry(scan, scan.pk == here.pk, own is not None or others is not None, state)

@@ -26,7 +26,7 @@ class EarlierAnswer:
 
 
 @dataclass(frozen=True)
-class ShownAnswer:
+class AnswerOnPage:
     """One scan's answer as this user may see it now."""
 
     scan: Scan
@@ -93,13 +93,13 @@ class ShownAnswer:
         return Label(self.decision) if self.decision in (Decision.COVID, Decision.NON_COVID) else None
 
 
-def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
+def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, AnswerOnPage]:
     """Returns what to show of each scan, by its id. A place in the queue costs a question, so only the first few
     waiting scans have one.
     """
     hidden = disclose(user, scans)
     answers = answers_by_scan(scans)
-    shown: dict[int, ShownAnswer] = {}
+    shown: dict[int, AnswerOnPage] = {}
     waiting = 0
     for scan in scans:
         prediction = answers[scan.pk].current
@@ -111,7 +111,7 @@ def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
     return shown
 
 
-def shown_answer(user: User, scan: Scan) -> ShownAnswer:
+def shown_answer(user: User, scan: Scan) -> AnswerOnPage:
     """As `shown_answers`, with what the model says of each slice."""
     shown = shown_answers(user, [scan])[scan.pk]
     if not shown.is_done or shown.prediction is None:
@@ -120,11 +120,11 @@ def shown_answer(user: User, scan: Scan) -> ShownAnswer:
     return replace(shown, slices=slices, text=describe(shown.prediction, slices=slices))
 
 
-def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> ShownAnswer:
+def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> AnswerOnPage:
     if prediction is None or (is_hidden and prediction.is_done):
-        return ShownAnswer(scan=scan, prediction=prediction, is_hidden=is_hidden)
+        return AnswerOnPage(scan=scan, prediction=prediction, is_hidden=is_hidden)
     prediction.scan = scan
-    return ShownAnswer(
+    return AnswerOnPage(
         scan=scan,
         prediction=prediction,
         text=_words(prediction, with_place=with_place),
@@ -133,7 +133,7 @@ def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: boo
     )
 
 
-def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> ShownAnswer:
+def _with_others(user: User, answer: AnswerOnPage, answers: ScanAnswers) -> AnswerOnPage:
     """The answer with what was said before it, and what is awaited after it."""
     for prediction in answers.earlier:
         prediction.scan = answer.scan
@@ -146,5 +146,5 @@ def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> Shown
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
     if prediction.is_waiting and not with_place:
         words = words_for_model(prediction.model_version)
-        return AnswerText(_("Waiting for the model"), _("The answer appears here by itself."), "", words, "")
+        return AnswerText(_("Waiting for the model"), _("The answer appears here without reloading."), "", words, "")
     return describe(prediction)

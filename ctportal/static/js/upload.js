@@ -66,7 +66,7 @@ function remove(unit) {
 const isNew = (item) =>
   !units.some((unit) => unit.items.some(({ path, file }) => path === item.path && file.size === item.file.size));
 
-// All DICOM files at once, so that a series that lies in several folders stays whole; folder by folder only
+// All DICOM files at once, so that a series in several folders stays whole; folder by folder only
 // where they are too many for one request.
 function inRequests(items) {
   if (items.length <= maxFiles) return items.length ? [items] : [];

@@ -78,7 +78,7 @@ def test_several_passes_at_the_same_places_are_a_scan_each(by):
 
 
 @pytest.mark.parametrize("in_turns", [False, True])
-def test_phases_and_kernels_in_one_series_are_all_told_apart(in_turns):
+def test_phases_and_kernels_in_one_series_are_all_distinguished(in_turns):
     by = [
         {"TemporalPositionIdentifier": phase, "ConvolutionKernel": kernel}
         for phase in (1, 2)
@@ -91,7 +91,7 @@ def test_phases_and_kernels_in_one_series_are_all_told_apart(in_turns):
     assert all(scan.notes == () for scan in made)
 
 
-def test_passes_over_overlapping_ranges_are_told_apart_between_each_others_places():
+def test_passes_over_overlapping_ranges_are_distinguished_between_each_others_places():
     assert sizes(twice(by=[{"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}], apart=2.0)) == [5, 5]
 
 
@@ -117,7 +117,7 @@ def test_times_that_differ_within_each_phase_tell_phases_apart_in_their_order():
     assert sizes(slices) == [5, 5]
 
 
-def test_frames_of_an_enhanced_file_are_told_apart_by_their_phase():
+def test_frames_of_an_enhanced_file_are_distinguished_by_their_phase():
     ds = ct_slice(SOPClassUID=EnhancedCTImageStorage, ImagePositionPatient=None)
     ds.PerFrameFunctionalGroupsSequence = []
     frames = []

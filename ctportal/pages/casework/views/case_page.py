@@ -29,8 +29,8 @@ from cases.reviews import reviews_of
 from cases.worklist import status_shown
 from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
 from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
-from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
-from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answers
+from ctportal.pages.reading.review_history import ReviewInHistory, reviews_by_scan
+from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answers
 from ctportal.pages.shared.requests import PersonRequest, number
 
 HISTORY_LENGTH = 60
@@ -160,7 +160,7 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     }
 
 
-def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: ToldUse | None) -> dict[str, Any]:
+def _entry(scan: Scan, answer: AnswerOnPage, reviews: list[ReviewInHistory], use: ToldUse | None) -> dict[str, Any]:
     """What colleagues decided stays hidden with the model's answer, and so does whether any of them has.
 
     So does the scan's use: only what readers agree on is used.

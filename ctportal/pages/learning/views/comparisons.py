@@ -13,7 +13,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from ctportal.pages.learning.changes import changes_of
-from ctportal.pages.learning.figures import difference_lines, findings_of, gain_in_words, sides_of, subgroups_of
+from ctportal.pages.learning.figures import (
+    difference_lines,
+    figure_columns,
+    findings_of,
+    gain_in_words,
+    subgroup_tables,
+)
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
@@ -30,7 +36,7 @@ COMPARISONS = 25
 @require_GET
 def list_comparisons(request: PersonRequest) -> HttpResponse:
     page = Paginator(visible_comparisons(request.user), COMPARISONS).get_page(request.GET.get("page"))
-    entries = [{"comparison": comparison, "sides": sides_of(comparison)} for comparison in page.object_list]
+    entries = [{"comparison": comparison, "sides": figure_columns(comparison)} for comparison in page.object_list]
     waiting = ComparisonRequest.objects.visible_to(request.user).unfinished().select_related("champion", "challenger")
     return render(request, "learning/comparisons.html", {"page": page, "entries": entries, "waiting": waiting})
 
@@ -45,10 +51,10 @@ def show_comparison(request: PersonRequest, pk: int) -> HttpResponse:
         "figures": figures,
         "gain": gain_in_words(comparison),
         "findings": findings_of(comparison),
-        "sides": sides_of(comparison),
+        "sides": figure_columns(comparison),
         "differences": difference_lines(figures),
         "changes": changes_of(comparison, user=request.user),
-        "subgroups": subgroups_of(figures),
+        "subgroups": subgroup_tables(figures),
         "run": TrainingRun.objects.visible_to(request.user).filter(model=comparison.challenger).first(),
     }
     return render(request, "learning/comparison.html", context | _decision(request.user, comparison))

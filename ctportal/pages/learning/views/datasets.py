@@ -23,7 +23,7 @@ from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of, read_counts
-from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
+from learning.datasets.diff import ChangedScan, DatasetChanges, changes_since_previous
 from learning.datasets.export import export_dataset
 from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
@@ -130,7 +130,7 @@ def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
     return {"form": form, "page": page}
 
 
-def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:
+def _changed(user: User, changes: DatasetChanges) -> list[tuple[ChangedScan, int | None]]:
     """The first changes of each kind with their cases."""
     if changes.previous is None:
         return []

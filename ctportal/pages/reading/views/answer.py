@@ -1,4 +1,4 @@
-"""The model's answer on the reading page, as it comes."""
+"""Serves the model's answer on the reading page, as it comes."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from accounts.rights import fetch
 from cases.models import Review, Scan
 from cases.reading import decision_open_to, note_view, own_review
 from ctportal.pages.reading.curve import draw_curve
-from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answer
+from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answer
 from ctportal.pages.shared.requests import PersonRequest, safe_next
 from inference.answer_text import slices_that_mattered, words_for_slices
 from inference.current_answer import answers_by_scan
@@ -52,7 +52,7 @@ def retry_answer(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect(safe_next(request, default=reverse("case-detail", args=[scan.case_id])))
 
 
-def answer_context(user: User, answer: ShownAnswer, *, own: Review | None) -> dict[str, Any]:
+def answer_context(user: User, answer: AnswerOnPage, *, own: Review | None) -> dict[str, Any]:
     telling = sorted(slices_that_mattered(answer.slices), key=lambda row: row.slice.position)
     return {
         "scan": answer.scan,
@@ -68,7 +68,7 @@ def answer_context(user: User, answer: ShownAnswer, *, own: Review | None) -> di
     }
 
 
-def _data_for_viewer(answer: ShownAnswer, telling: list[Any]) -> dict[str, Any]:
+def _data_for_viewer(answer: AnswerOnPage, telling: list[Any]) -> dict[str, Any]:
     label = answer.confirmable
     return {
         "prediction": answer.prediction.pk if answer.is_done and answer.prediction else None,

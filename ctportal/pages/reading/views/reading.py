@@ -119,9 +119,9 @@ def reading_context(
     user: User, scan: Scan, scans: list[Scan], form: DecisionForm, wanted_slice: int = 0
 ) -> dict[str, Any]:
     reviews = reviews_by_scan([scan])[scan.pk]
-    own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
+    own = next((each for each in reviews if each.review.reader_id == user.pk and not each.is_superseded), None)
     answer = shown_answer(user, scan)
-    shown = [told for told in reviews if told.review.reader_id == user.pk or not answer.is_hidden]
+    shown = [each for each in reviews if each.review.reader_id == user.pk or not answer.is_hidden]
     hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
@@ -136,10 +136,10 @@ def reading_context(
         "shown_slice": slices[first_shown - 1],
         "form": form,
         "page_key": page_opened_now(user, scan).key,
-        "seen_review": max((told.review.pk for told in shown), default=0),
+        "seen_review": max((each.review.pk for each in shown), default=0),
         "labels": Label.choices,
         "own_told": own,
-        "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
+        "other_reviews": [] if answer.is_hidden else [each for each in reviews if each != own],
         "how_to_agree": HOW_TO_AGREE,
         "shown_status": status_shown(scan.case, answer_hidden=bool(hidden)),
         "is_reader": Right.REVIEW in rights_at(user, scan.site),

@@ -1,4 +1,4 @@
-// The reader's decision: one button follows the choice, and one guard stands before whatever sends it.
+// The reader's decision: one button follows the choice, and one guard checks whatever sends it.
 import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Choice } from "./choice.js";

@@ -61,7 +61,7 @@ export class Stack extends EventTarget {
     }
   }
 
-  // While one scrolls, pictures on the way are shown too, but none that lies farther off than the one on screen.
+  // While one scrolls, pictures passed are shown too, but none farther off than the one on screen.
   #isNearer(number) {
     if (number === this.number) return false;
     return this.number === 0 || Math.abs(number - this.#wanted) < Math.abs(this.number - this.#wanted);

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 
+from accounts.log_text import path_for_log, printable
 from ctportal import gunicorn_settings
-from ctportal.log_text import path_for_log, printable
 from ctportal.logs import DiscreetFormatter
 from ctportal.web_log import DiscreetLogger
 
