@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.language import activate_language
 from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
@@ -66,6 +67,7 @@ def show_profile(request: PersonRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         form.save()
+        activate_language(request, person)
         messages.success(request, _("Your profile is saved."))
         return redirect("profile")
     return _page(request, form=form, status=422 if form.is_bound else 200)
