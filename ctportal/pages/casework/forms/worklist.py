@@ -15,7 +15,7 @@ STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_laz
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
-def _choice(label: str, choices: list[tuple[Any, Any]], empty: str = "Any") -> forms.ChoiceField:
+def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = gettext_lazy("Any")) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=[("", empty), *choices])
 
 
