@@ -12,10 +12,11 @@ from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
 
 ANY = "any"
 STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_lazy("Any"))]
+NO_CHOICE = gettext_lazy("Any")
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
-def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = gettext_lazy("Any")) -> forms.ChoiceField:
+def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = NO_CHOICE) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=[("", empty), *choices])
 
 
