@@ -167,6 +167,26 @@ def _acceptance(event: Event, details: dict[str, Any]) -> str:
     return words % {name: details.get(name, "") for name in ("model", "number", "reason")}
 
 
+SUBJECT_WORDS = {
+    "case": gettext_lazy("Case"),
+    "comparison": gettext_lazy("Comparison"),
+    "dataset": gettext_lazy("Dataset"),
+    "member": gettext_lazy("Member"),
+    "model": gettext_lazy("Model"),
+    "override": gettext_lazy("Override"),
+    "patient": gettext_lazy("Patient"),
+    "prediction": gettext_lazy("Prediction"),
+    "scan": gettext_lazy("Scan"),
+    "shadow": gettext_lazy("Shadow"),
+    "slice": gettext_lazy("Slice"),
+    "training": gettext_lazy("Training"),
+}
+
+
+def _subject(event: Event) -> str:
+    return str(SUBJECT_WORDS.get(event.subject_type, event.subject_type.capitalize()))
+
+
 _SAYINGS = {
     Action.CASE_AMENDED: _fields,
     Action.PATIENT_AMENDED: _fields,
@@ -209,9 +229,7 @@ _SAYINGS = {
         else details.get("by", "")
     ),
     Action.LIST_VIEWED: _list,
-    Action.ACCESS_REFUSED: lambda event, details: (
-        f"{event.subject_type.capitalize()} {event.subject_id}: {details.get('status')}"
-    ),
+    Action.ACCESS_REFUSED: lambda event, details: f"{_subject(event)} {event.subject_id}: {details.get('status')}",
     Action.BASE_IMPORTED: lambda event, details: _images(details.get("imported", 0)),
     Action.DATASET_BUILT: _dataset,
     Action.DATASET_EXPORTED: _dataset,

@@ -16,11 +16,14 @@ from accounts.rights import Right, rights_at
 from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
+from ctportal.pages.casework.agreements import words_for_agreement
 from ctportal.pages.casework.forms.case import AssignForm
 from inference.models import ModelStatus
 from monitoring.acceptance.state import Stage
 
 register = template.Library()
+
+register.filter("agreement_words", words_for_agreement)
 
 # tone, icon: the tones are the classes tag-… of components.css
 DECISION_BADGES = {

@@ -34,7 +34,7 @@ SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=N
 
 class MemberForm(PlainText, forms.Form):
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
-    role = forms.ChoiceField(choices=Role, initial=Role.READER)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role, initial=Role.READER)
 
 
 @login_required
