@@ -149,7 +149,7 @@ class ScanReviewViews(Resource):
         examples=EXAMPLES,
     )
     def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._record, answer=self._recorded)
+        return once(request, work=self._record, answer=self._record_response)
 
     def _record(self) -> Receipt:
         scan = self.fetch(right=Right.REVIEW)
@@ -168,7 +168,7 @@ class ScanReviewViews(Resource):
         )
         return {"review": decided.review.pk}
 
-    def _recorded(self, receipt: Receipt) -> Response:
+    def _record_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
         review = REVIEWS.get(pk=receipt["review"])
         address = reverse("api:review-detail", kwargs={"pk": review.pk}, request=self.request)

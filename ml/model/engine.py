@@ -23,7 +23,7 @@ _BATCH = {"openvino": 8, "keras": 32}
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """One slice's part.
+    """Holds one slice's part.
 
     Attributes:
         probability: calibrated, of this slice alone, 0–1.
@@ -60,7 +60,7 @@ class ScanFailure:
 
 
 class Network(Protocol):
-    """The bare network behind an engine."""
+    """Types the bare network behind an engine."""
 
     name: str
 
@@ -112,7 +112,7 @@ class Engine:
         ]
 
     def network_map(self, view: np.ndarray) -> np.ndarray:
-        """The signed class-activation map of one view, laid over the whole of it, in logits; for research."""
+        """Returns the signed class-activation map of one view, laid over the whole of it, in logits; for research."""
         prepared = prepare(view, self.preprocessing)
         _, maps, _ = self._run([prepared])
         return register(maps[0], prepared.framing, long_side=MAP_SIDE)
@@ -178,7 +178,7 @@ class _SliceOutput:
 
 
 class OpenVinoNetwork:
-    """The network on a CPU, built from the artefact's weights without Keras."""
+    """Runs the network on a CPU, built from the artefact's weights without Keras."""
 
     def __init__(
         self, topology: Topology, weights: dict[str, np.ndarray], preprocessing: Preprocessing, *, threads: int = 0

@@ -1,4 +1,4 @@
-"""Pooled features of a fixed backbone, extracted once and kept on disk image by image."""
+"""Extracts pooled features of a fixed backbone once and keeps them on disk image by image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH = 16
 
 
 def read_view(image: Image) -> np.ndarray:
-    """The view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
+    """Reads the view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
     return to_views(image.path.read_bytes())[0]
 
 
@@ -76,7 +76,7 @@ class Backbone:
         self.key = network_digest(topology, preprocessing, self.weights, store=3)
 
     def features(self, images: Sequence[Image], *, quiet: bool = False, title: str = "features") -> np.ndarray:
-        """Features of images, float32 `(N, F)`."""
+        """Returns features of images, float32 `(N, F)`."""
         return self.describe(images, quiet=quiet, title=title).features
 
     def describe(
@@ -88,7 +88,7 @@ class Backbone:
         quiet: bool = False,
         title: str = "features",
     ) -> Described:
-        """What the network and the preprocessing say of images.
+        """Returns what the network and the preprocessing say of images.
 
         Args:
             images: to read.
@@ -125,7 +125,7 @@ class Backbone:
         return Described(features, statistics, lungs[:, 0] > 0, held, self.topology.top)
 
     def of_views(self, views: Sequence[np.ndarray]) -> Described:
-        """The same of views, uint8 `(H, W)` each."""
+        """Returns the same of views, uint8 `(H, W)` each."""
         parts, statistics, found = [], [], []
         cells: list[np.ndarray] = []
         for start in range(0, len(views), _BATCH):

@@ -1,4 +1,5 @@
 // What the model says, laid over the images: its map, its curve, the slices that mattered. It may arrive while we look.
+import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Pictures } from "./pictures.js";
 
@@ -11,17 +12,33 @@ export function connectAnswer(stack) {
   const toggle = document.getElementById("map-toggle");
   const opacity = document.getElementById("map-opacity");
   const kept = { on: false, opacity: 60, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
-  const answer = { prediction: null, label: null, maps: {}, telling: [] };
+  const answer = { prediction: null, label: null, maps: {}, mapsHeldBack: false, telling: [] };
   let maps = new Pictures({});
 
   function read() {
     Object.assign(answer, JSON.parse(document.getElementById("answer").dataset.answer));
     maps = new Pictures(answer.maps);
-    tools.hidden = !Object.keys(answer.maps).length;
+    offerMaps();
     showMap();
     showPlace();
     for (const button of document.querySelectorAll("[data-slice]")) markShown(button);
     stack.dispatchEvent(new Event("answered"));
+  }
+
+  // Maps that were not shown to point at disease are offered to who has read why and asks for them, in this session.
+  function offerMaps() {
+    const isHeldBack = answer.mapsHeldBack && !kept.anyway;
+    tools.hidden = isHeldBack || !Object.keys(answer.maps).length;
+    const anyway = document.getElementById("map-anyway");
+    if (anyway) anyway.hidden = !isHeldBack;
+  }
+
+  function offerAnyway() {
+    kept.anyway = true;
+    kept.on = true;
+    offerMaps();
+    showMap();
+    toggle.focus();
   }
 
   async function showMap() {
@@ -32,7 +49,7 @@ export function connectAnswer(stack) {
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
     const { number } = stack;
     map.hidden = legend.hidden = true; // never a map over another slice
-    if (!kept.on || !maps.has(number)) return;
+    if (tools.hidden || !kept.on || !maps.has(number)) return;
     try {
       const address = await maps.get(number);
       if (!kept.on || number !== stack.number) return;
@@ -81,6 +98,7 @@ export function connectAnswer(stack) {
   });
   stack.addEventListener("shown", showMap);
   document.addEventListener("click", (event) => {
+    if (event.target.closest("#map-anyway")) return offerAnyway();
     const plot = event.target.closest("#curve-plot");
     if (!plot) return;
     const box = plot.getBoundingClientRect();
@@ -89,8 +107,8 @@ export function connectAnswer(stack) {
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "answer") read();
   });
-  addShortcut("m", "Map on or off", flip, "Image");
-  if (stack.count > 1) addShortcut("t", "Next slice that mattered", nextTelling, "Image");
+  addShortcut("m", gettext("Map on or off"), flip, gettext("Image"));
+  if (stack.count > 1) addShortcut("t", gettext("Next slice that mattered"), nextTelling, gettext("Image"));
   read();
   return answer;
 }
