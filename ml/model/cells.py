@@ -28,7 +28,7 @@ def covered(lungs: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 
 def in_lungs(cover: np.ndarray) -> np.ndarray:
-    """Which cells count, bool of the shape of `cover` `(N, h, w)`."""
+    """Returns which cells count, bool of the shape of `cover` `(N, h, w)`."""
     inside = cover >= _IN_LUNGS
     few = inside.sum(axis=(1, 2)) < _FEWEST
     return inside | few[:, None, None]
@@ -42,7 +42,7 @@ def smoothed(maps: np.ndarray) -> np.ndarray:
 
 
 def top_means(maps: np.ndarray, inside: np.ndarray, top: float) -> np.ndarray:
-    """Each picture's logit `(N,)`: the mean of its highest cells.
+    """Returns each picture's logit `(N,)`: the mean of its highest cells.
 
     Args:
         maps: float `(N, h, w)`, the cells' logits.
@@ -69,7 +69,7 @@ class Cells:
         return Cells([self._held[int(row)] for row in rows])
 
     def of(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """One picture's cells, float16 `(h, w, C)`, and which of them count, bool `(h, w)`."""
+        """Returns one picture's cells, float16 `(h, w, C)`, and which of them count, bool `(h, w)`."""
         whole = self.whole(number)
         return whole[..., :-1], in_lungs(whole[None, ..., -1].astype(np.float32))[0]
 
@@ -85,17 +85,17 @@ class Cells:
         return path
 
     def maps(self, head: LinearHead) -> np.ndarray:
-        """The cells' logits, float32 `(N, h, w)`."""
+        """Returns the cells' logits, float32 `(N, h, w)`."""
         kernel = np.append(head.kernel, 0.0).astype(np.float32)
         parts = [chunk.astype(np.float32) @ kernel + np.float32(head.bias) for chunk in self._chunks()]
         return np.concatenate(parts)
 
     def inside(self) -> np.ndarray:
-        """Which cells count, bool `(N, h, w)`."""
+        """Returns which cells count, bool `(N, h, w)`."""
         return in_lungs(np.concatenate([chunk[..., -1].astype(np.float32) for chunk in self._chunks()]))
 
     def logits(self, head: LinearHead, top: float) -> np.ndarray:
-        """Each picture's logit `(N,)`."""
+        """Returns each picture's logit `(N,)`."""
         return top_means(smoothed(self.maps(head)), self.inside(), top)
 
     def _chunks(self) -> Iterator[np.ndarray]:

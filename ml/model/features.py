@@ -31,7 +31,7 @@ def read_view(image: Image) -> np.ndarray:
 
 class Described(NamedTuple):
     """Of N pictures: pooled features, float32 `(N, F)`; statistics, float32 `(N, K)`, from `ml.images.acquisition`;
-    whether lungs were found, bool `(N,)`; and their cells where the head judges cells, of which `top` count."""
+    whether lungs were found, bool `(N,)`; and their cells where the head judges cells; the share `top` counts."""
 
     features: np.ndarray
     statistics: np.ndarray
@@ -40,7 +40,7 @@ class Described(NamedTuple):
     top: float = 0.0
 
     def logits(self, experts: Experts, rows: np.ndarray | None = None) -> np.ndarray:
-        """What heads say of these rows, or of all, float `(N,)`."""
+        """Returns what heads say of these rows, or of all, float `(N,)`."""
         rows = np.arange(len(self.features)) if rows is None else rows
         if self.cells is None:
             return experts.logits(self.features[rows], self.statistics[rows])

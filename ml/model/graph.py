@@ -143,7 +143,7 @@ def _fourth_power(square: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
 def build_stage(
     topology: Topology, weights: Mapping[str, np.ndarray], stage: int, *, height: int, width: int
 ) -> ov.Model:
-    """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
+    """Build the backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
     centred = ops.subtract(image, ops.constant(np.float32(topology.centre)))
     tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)

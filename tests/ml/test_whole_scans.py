@@ -45,7 +45,7 @@ def _answer(engine: Engine, views: list[np.ndarray]) -> ScanAnswer:
 
 
 def _with_opacities(view: np.ndarray, seed: int) -> np.ndarray:
-    """Ground glass with a mottled texture, drawn at the pleura of both lungs."""
+    """Draw ground glass with a mottled texture at the pleura of both lungs."""
     rng = np.random.default_rng(seed)
     lungs = find_whole_lungs(view)
     assert lungs.box is not None
@@ -64,7 +64,7 @@ def _with_opacities(view: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _with_real_lesions(view: np.ndarray, name: str) -> np.ndarray:
-    """The lesions of a slice of `lesion-masks`, laid into this view's lungs on this view's grey levels."""
+    """Lay the lesions of a slice of `lesion-masks` into this view's lungs on this view's grey levels."""
     folder = Path(str(DATA), "lesion-masks")
     source = to_views((folder / "images" / name).read_bytes())[0]
     with Image.open(folder / "masks" / name) as picture:
