@@ -127,10 +127,10 @@ def test_serving_repeats_what_training_saw(
     assert {answer.suitability_state for answer in answers} <= {"suitable", "unlike_training", "unsuitable"}
 
 
-def test_a_picture_without_lungs_is_never_suitable(fitted: HeadFit) -> None:
-    near = fitted.suitability.mean[None]
-    assert fitted.suitability.score(near, np.array([True])) > 0.5
-    assert fitted.suitability.score(near, np.array([False])) == pytest.approx(0.0, abs=1e-9)
+def test_a_picture_without_lungs_is_never_suitable(fitted: HeadFit, hospitals: Collection) -> None:
+    features = fitted.backbone.describe(hospitals.images, quiet=True).features
+    assert fitted.suitability.score(features, np.full(len(features), True)).mean() > 0.5
+    assert fitted.suitability.score(features, np.full(len(features), False)) == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
