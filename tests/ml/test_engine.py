@@ -63,17 +63,22 @@ def test_company_does_not_change_an_answer(engine: Engine) -> None:
     assert [a.probability for a in together] == pytest.approx([a.probability for a in alone], abs=1e-5)
 
 
-@pytest.mark.parametrize("which", ["tiny_artifact", "shipped_artifact"])
-def test_keras_and_openvino_give_the_same_answers(which: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("which", "tolerance", "of_map"),
+    [("tiny_artifact", 1e-3, 2), ("shipped_artifact", 0.03, 12)],  # OpenVINO rounds the shipped one's inputs to 8 bits
+)
+def test_keras_and_openvino_give_the_same_answers(
+    which: str, tolerance: float, of_map: int, request: pytest.FixtureRequest
+) -> None:
     artifact = request.getfixturevalue(which)
     views = [phantom_view(seed, opacities=0.8 * (seed % 2), size=160) for seed in range(2)]
     first, second = (load_engine(artifact, device=device).predict([views])[0] for device in ("openvino", "keras"))
     assert first.decision == second.decision
-    assert first.probability == pytest.approx(second.probability, abs=1e-3)
+    assert first.probability == pytest.approx(second.probability, abs=tolerance)
     for a, b in zip(first.slices, second.slices, strict=True):
-        assert a.probability == pytest.approx(b.probability, abs=1e-3)
-        assert a.suitability == pytest.approx(b.suitability, abs=1e-3)
-        assert np.abs(a.map.astype(int) - b.map).max() <= 2
+        assert a.probability == pytest.approx(b.probability, abs=tolerance)
+        assert a.suitability == pytest.approx(b.suitability, abs=tolerance)
+        assert np.abs(a.map.astype(int) - b.map).max() <= of_map
 
 
 def test_the_shipped_map_points_at_a_planted_lesion(shipped: Engine) -> None:
