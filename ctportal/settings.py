@@ -199,6 +199,10 @@ GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
 GATE_POWER = env.float("GATE_POWER", default=0.8)
 GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
 GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
+ACCEPTANCE_LEAST_SCANS = env.int("ACCEPTANCE_LEAST_SCANS", default=60)  # decided at a site before a point is proposed
+ACCEPTANCE_LEAST_OF_LABEL = env.int("ACCEPTANCE_LEAST_OF_LABEL", default=20)
+ACCEPTANCE_SENSITIVITY = env.float("ACCEPTANCE_SENSITIVITY", default=0.95)  # that a proposed point keeps
+ACCEPTANCE_WIDEST_INTERVAL = env.float("ACCEPTANCE_WIDEST_INTERVAL", default=0.35)
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -209,6 +213,7 @@ MONITOR_FALSE_ALARM_RATE = env.float("MONITOR_FALSE_ALARM_RATE", default=0.25)
 MONITOR_OVERRIDE_RATE = env.float("MONITOR_OVERRIDE_RATE", default=0.2)
 MONITOR_ABSTENTION_RATE = env.float("MONITOR_ABSTENTION_RATE", default=0.3)
 MONITOR_UNSUITABLE_RATE = env.float("MONITOR_UNSUITABLE_RATE", default=0.1)
+MONITOR_UNLIKE_RATE = env.float("MONITOR_UNLIKE_RATE", default=0.25)
 MONITOR_FAILURE_RATE = env.float("MONITOR_FAILURE_RATE", default=0.05)
 MONITOR_WAIT_SECONDS = env.float("MONITOR_WAIT_SECONDS", default=300)
 MONITOR_PSI_NOTICE = env.float("MONITOR_PSI_NOTICE", default=0.1)

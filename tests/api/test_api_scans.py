@@ -138,7 +138,7 @@ def test_a_scan_is_polled_at_one_address(api, cara, model, scan):
     assert done.status_code == 200
     prediction = done.json()["prediction"]
     assert (prediction["status"], prediction["decision"], prediction["probability"]) == ("done", "covid", 0.91)
-    assert prediction["headline"] == "COVID-19 likely"
+    assert prediction["headline"] == "Opacities as in COVID-19 likely"
     assert prediction["disclaimer"] == "Research use; not for diagnosis."
     assert prediction["place_in_queue"] is None
 

@@ -176,7 +176,7 @@ class TestBlindedSite:
     def test_the_patients_page_hides_it_too(self, login, otto, cases, jonas):
         words = login(otto).get(f"/patients/{jonas.pk}/").content.decode()
         assert words.count("Hidden until you decide") == 2
-        assert "COVID-19 likely" not in words
+        assert "Opacities as in COVID-19 likely" not in words
 
     def test_one_undecided_scan_hides_the_case(self, otto, cases, model, review):
         _, likely = cases

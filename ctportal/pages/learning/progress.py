@@ -38,6 +38,10 @@ class Stage:
     state: str  # done, current, to come
 
     @property
+    def state_words(self) -> str:
+        return {"done": _("done"), "current": _("current")}.get(self.state, _("to come"))
+
+    @property
     def icon(self) -> str:
         return {"done": "check-circle-fill", "current": "arrow-right-circle-fill"}.get(self.state, "circle")
 

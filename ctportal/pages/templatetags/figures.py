@@ -6,6 +6,7 @@ from django import template
 
 from accounts import formatting
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from inference.models import PredictionStatus
 from learning.models import Split
 from monitoring.card.model_card import CardTable
 from monitoring.results import ShiftState
@@ -49,3 +50,8 @@ def side(split: str) -> str:
 @register.filter
 def readers_behind(agreement: str) -> str:
     return str(AGREEMENT_WORDS.get(agreement, agreement))
+
+
+@register.filter
+def prediction_status(status: str) -> str:
+    return str(PredictionStatus(status).label)

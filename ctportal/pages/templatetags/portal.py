@@ -16,10 +16,14 @@ from accounts.rights import Right, rights_at
 from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
+from ctportal.pages.casework.agreements import words_for_agreement
 from ctportal.pages.casework.forms.case import AssignForm
 from inference.models import ModelStatus
+from monitoring.acceptance.state import Stage
 
 register = template.Library()
+
+register.filter("agreement_words", words_for_agreement)
 
 # tone, icon: the tones are the classes tag-… of components.css
 DECISION_BADGES = {
@@ -44,6 +48,13 @@ STATUS_BADGES = {
     CaseStatus.DECIDED: ("calm", "check-circle"),
     CaseStatus.CLOSED: ("quiet", "check2"),
     CaseStatus.CANCELLED: ("quiet", "x-circle"),
+}
+ACCEPTANCE_LOOKS = {
+    Stage.COLLECTING: ("quiet", "hourglass"),
+    Stage.UNSUPPORTED: ("warn", "exclamation-triangle"),
+    Stage.PROPOSED: ("info", "clipboard-check"),
+    Stage.DECLINED: ("quiet", "x-circle"),
+    Stage.ACCEPTED: ("calm", "check-circle"),
 }
 NOTICE_ICONS = {
     "success": "check-circle",
@@ -107,6 +118,12 @@ def status_badge(status: str) -> dict[str, Any]:
 def model_badge(status: str) -> dict[str, Any]:
     """Shows whether the model answers scans now."""
     return _badge(ModelStatus(status).label, MODEL_BADGES[ModelStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def acceptance_badge(stage: str) -> dict[str, Any]:
+    """How far a site's acceptance of a model has got."""
+    return _badge(Stage(stage).label, ACCEPTANCE_LOOKS[Stage(stage)])
 
 
 @register.inclusion_tag("components/_badge.html")

@@ -28,7 +28,7 @@ class EventFilter(PlainText, forms.Form):
 
     action = forms.ChoiceField(label=_("What"), choices=[("", _("Anything")), *Action.choices], required=False)
     person = forms.CharField(label=_("Who"), max_length=150, required=False)
-    case = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    case = forms.IntegerField(label=_("Case"), min_value=1, max_value=2**63 - 1, required=False)
     since = forms.DateField(label=_("From"), required=False, widget=DayInput)
     until = forms.DateField(label=_("Until"), required=False, widget=DayInput)
     source = forms.CharField(label=_("From address"), max_length=64, required=False)

@@ -16,9 +16,9 @@ from accounts.rights import Right, require_somewhere, sites_with
 from cases.disclosure import note_shown
 from cases.labelled_export import export_labelled_set
 from cases.labelled_set import Standing, count_labels, labels_shown_to
-from cases.labels import Agreement
 from cases.models import Label, ScanQuerySet
 from ctportal.downloads import zip_download
+from ctportal.pages.casework.agreements import AGREEMENTS
 from ctportal.pages.shared.paging import BoundedPaginator
 from ctportal.pages.shared.requests import PersonRequest
 
@@ -29,10 +29,12 @@ ANY = [("", _("Any"))]
 class LabelledSetFilter(forms.Form):
     marks_optional = False
 
-    site = forms.ModelChoiceField(Site.objects.none(), required=False, empty_label=_("All sites"), to_field_name="slug")
+    site = forms.ModelChoiceField(
+        Site.objects.none(), label=_("Site"), required=False, empty_label=_("All sites"), to_field_name="slug"
+    )
     standing = forms.ChoiceField(label=_("In the set"), choices=ANY + Standing.choices, required=False)
     label = forms.ChoiceField(label=_("Final label"), choices=ANY + Label.choices, required=False)
-    agreement = forms.ChoiceField(choices=ANY + [(a.value, a.value.capitalize()) for a in Agreement], required=False)
+    agreement = forms.ChoiceField(label=_("Agreement"), choices=[*ANY, *AGREEMENTS.items()], required=False)
     synthetic = forms.BooleanField(label=_("Count synthetic scans in"), required=False)
 
     def __init__(self, data: Any, *, user: User) -> None:

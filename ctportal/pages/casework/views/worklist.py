@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import User
+from accounts.models import Site, User
 from accounts.rights import Right, rights_anywhere
 from cases.models import Case
 from cases.view_events import note_list
@@ -15,6 +15,8 @@ from ctportal.pages.casework.forms.worklist import WorklistForm
 from ctportal.pages.shared.paging import COUNTED_IN_A_TAB, BoundedPaginator, bounded_count
 from ctportal.pages.shared.requests import PersonRequest
 from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
+from inference.site_points import sites_without_point
+from inference.suitability import cases_unlike_training
 
 PAGE_SIZE = 50
 
@@ -29,6 +31,8 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
     asked["q"] = searched_words(request)
     form = WorklistForm(asked, user=user)
     cases = worklist(user, form.wanted(), order=form.order())
+    if form.cleaned_data.get("unlike_training"):
+        cases = cases_unlike_training(cases)
     page = BoundedPaginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
     note_list("cases", page, user, filters=["search" if name == "q" else name for name in form.filters_in_use()])
     context = {
@@ -37,6 +41,7 @@ def show_worklist(request: PersonRequest) -> HttpResponse:
         "rows": case_rows(user, page),
         "order": form.order(),
         "counts": _counts(user),
+        "not_validated": sites_without_point(Site.objects.visible_to(user)),
         "can_review": Right.REVIEW in rights_anywhere(user),
     }
     return render(request, "cases/worklist.html", context)

@@ -93,7 +93,11 @@ class DatasetScanFilter(PlainText, forms.Form):
         ),
     )
     split = forms.ChoiceField(label=gettext_lazy("Split"), choices=ANY + Split.choices, required=False)
-    label = forms.ChoiceField(choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")], required=False)
+    label = forms.ChoiceField(
+        label=gettext_lazy("Label"),
+        choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")],
+        required=False,
+    )
     source = forms.ChoiceField(label=gettext_lazy("From"), required=False)
     agreement = forms.ChoiceField(
         label=gettext_lazy("Readers"), choices=[*ANY, *AGREEMENT_WORDS.items()], required=False
