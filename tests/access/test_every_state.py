@@ -16,9 +16,12 @@ from django.utils import timezone
 from cases.models import Case, CaseStatus, Review, Scan, ShownAnswer
 from inference.models import ModelVersion, Prediction
 from learning.models import ComparisonRequest, GateOverride, TrainingRun
+from tests.access import test_every_address as walk
 from tests.access.rules import DENIED, HIDDEN_WHEN_BLINDED, IN, RIGHTS, RULES, Right
 from tests.access.test_every_address import CALLERS, World, addresses, ask, paths_of
 from tests.cast import make_person
+
+world = walk.world  # the fixture of the walk over all addresses
 
 EVERYBODY = (*CALLERS, "bea")
 # By model: the names that its addresses begin with.
