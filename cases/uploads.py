@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
+from accounts.refusals import bounded_text
 from accounts.rights import Right, require, require_still
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
@@ -74,6 +75,7 @@ def receive_upload(
     """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
+    confirmation = None if confirmation is None else bounded_text(confirmation)
     intake = read_upload(
         files,
         together=together,

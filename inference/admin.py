@@ -4,7 +4,7 @@ from django.http import HttpRequest
 
 from accounts.admin import ReadOnlyAdmin
 from cases.clinical_admin import ClinicalAdmin
-from inference.models import ModelVersion, Prediction, SliceAnswer
+from inference.models import ModelVersion, Prediction, SiteAcceptance, SliceAnswer
 
 # Models are registered and put into service by commands, which check the artefact; workers write the rest.
 
@@ -39,3 +39,11 @@ class SliceAnswerAdmin(ClinicalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SliceAnswer]:
         return super().get_queryset(request).filter(prediction__in=Prediction.objects.shown())
+
+
+@admin.register(SiteAcceptance)
+class SiteAcceptanceAdmin(ReadOnlyAdmin):
+    list_display = ["id", "site", "model_version", "number", "choice", "operating_point", "decided_by", "decided_at"]
+    list_select_related = ["site", "model_version", "decided_by"]
+    list_filter = ["choice", "site"]
+    exclude = ["evidence", "figures"]

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.formatting import decimal, share, signed
+from accounts.stored_words import said_again
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison
@@ -24,6 +25,12 @@ DIFFERENCES = (
     ("specificity", gettext_lazy("Specificity")),
     ("auc", "AUC"),
 )
+KINDS = {
+    "age": gettext_lazy("age"),
+    "sex": gettext_lazy("sex"),
+    "site": gettext_lazy("site"),
+    "source": gettext_lazy("source"),
+}
 NONE_YET = gettext_lazy("It has not been compared with another model on patients that neither has seen.")
 NOT_YOURS = gettext_lazy(
     "It was compared with another model; only managers of all sites of the data set can see the figures."
@@ -67,16 +74,16 @@ def _words(comparison: Comparison, figures: ComparisonFigures) -> str:
                 "met": met,
             }
         )
-        + " ".join(map(str, comparison.reasons))
+        + " ".join(said_again(str(reason)) for reason in comparison.reasons)
     ).strip()
 
 
 def _sides(comparison: Comparison, figures: ComparisonFigures) -> list[tuple[str, ...]]:
     named = (
-        ("challenger", comparison.challenger, figures.challenger),
-        ("champion", comparison.champion, figures.champion),
+        (_("%(model)s (challenger)"), comparison.challenger, figures.challenger),
+        (_("%(model)s (champion)"), comparison.champion, figures.champion),
     )
-    return [(f"{model} ({side})", *_figures(measured)) for side, model, measured in named]
+    return [(words % {"model": model}, *_figures(measured)) for words, model, measured in named]
 
 
 def _figures(side: SideFigures) -> tuple[str, ...]:
@@ -110,7 +117,7 @@ def _groups(figures: ComparisonFigures) -> list[CardTable]:
     rows = []
     for group in figures.groups:
         challenger, champion = _counts(group.challenger), _counts(group.champion)
-        name = f"{group.kind}: {group.name}"
+        name = f"{KINDS.get(group.kind, group.kind)}: {said_again(group.name)}"
         rows.append((name, str(group.n), challenger[0], champion[0], challenger[1], champion[1]))
     header = (
         _("Group"),

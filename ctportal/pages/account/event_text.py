@@ -24,17 +24,17 @@ FIELD_WORDS = {
 
 
 @dataclass(frozen=True)
-class ToldEvent:
+class ShownEvent:
     event: Event
     words: str
     details: str
 
 
-def tell_event(event: Event) -> ToldEvent:
-    return ToldEvent(event, event.get_action_display(), tell_details(event))
+def event_in_words(event: Event) -> ShownEvent:
+    return ShownEvent(event, event.get_action_display(), details_in_words(event))
 
 
-def tell_details(event: Event) -> str:
+def details_in_words(event: Event) -> str:
     """Says in one short phrase what the details add to the action; nothing where they add nothing."""
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""
@@ -107,6 +107,7 @@ SITE_WORDS = {
     "name": gettext_lazy("name"),
     "slug": gettext_lazy("short name"),
     "blinded_reads": gettext_lazy("blinded reads"),
+    "awaits_validation": gettext_lazy("answers hidden until accepted"),
     "language": gettext_lazy("language"),
     "time_zone": gettext_lazy("time zone"),
 }
@@ -157,6 +158,35 @@ def _override(event: Event, details: dict[str, Any]) -> str:
     ).strip(": ")
 
 
+def _acceptance(event: Event, details: dict[str, Any]) -> str:
+    words = {
+        "accepted": _("%(model)s, decision %(number)s, accepted: %(reason)s"),
+        "declined": _("%(model)s, decision %(number)s, declined: %(reason)s"),
+        "reverted": _("%(model)s, decision %(number)s, taken back: %(reason)s"),
+    }.get(details.get("choice", ""), "%(model)s: %(reason)s")
+    return words % {name: details.get(name, "") for name in ("model", "number", "reason")}
+
+
+SUBJECT_WORDS = {
+    "case": gettext_lazy("Case"),
+    "comparison": gettext_lazy("Comparison"),
+    "dataset": gettext_lazy("Dataset"),
+    "member": gettext_lazy("Member"),
+    "model": gettext_lazy("Model"),
+    "override": gettext_lazy("Override"),
+    "patient": gettext_lazy("Patient"),
+    "prediction": gettext_lazy("Prediction"),
+    "scan": gettext_lazy("Scan"),
+    "shadow": gettext_lazy("Shadow"),
+    "slice": gettext_lazy("Slice"),
+    "training": gettext_lazy("Training"),
+}
+
+
+def _subject(event: Event) -> str:
+    return str(SUBJECT_WORDS.get(event.subject_type, event.subject_type.capitalize()))
+
+
 _SAYINGS = {
     Action.CASE_AMENDED: _fields,
     Action.PATIENT_AMENDED: _fields,
@@ -199,9 +229,7 @@ _SAYINGS = {
         else details.get("by", "")
     ),
     Action.LIST_VIEWED: _list,
-    Action.ACCESS_REFUSED: lambda event, details: (
-        f"{event.subject_type.capitalize()} {event.subject_id}: {details.get('status')}"
-    ),
+    Action.ACCESS_REFUSED: lambda event, details: f"{_subject(event)} {event.subject_id}: {details.get('status')}",
     Action.BASE_IMPORTED: lambda event, details: _images(details.get("imported", 0)),
     Action.DATASET_BUILT: _dataset,
     Action.DATASET_EXPORTED: _dataset,
@@ -213,6 +241,7 @@ _SAYINGS = {
     Action.MODEL_ROLLED_BACK: _model,
     Action.SHADOW_STARTED: _model,
     Action.SHADOW_STOPPED: _model,
+    Action.ACCEPTANCE_DECIDED: _acceptance,
     Action.OVERRIDE_REQUESTED: _override,
     Action.OVERRIDE_DECIDED: _override,
     Action.REREAD_REQUESTED: lambda event, details: _scans(details.get("scans", 0)),

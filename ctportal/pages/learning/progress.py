@@ -23,7 +23,7 @@ STAGES_OF = {
     Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
     Method.FINETUNE: ("collecting", "reading", "training", "calibrating"),
 }
-STATUS_LOOKS = {
+STATUS_BADGES = {
     TrainingStatus.QUEUED: ("quiet", "hourglass"),
     TrainingStatus.RUNNING: ("info", "arrow-repeat"),
     TrainingStatus.DONE: ("calm", "check-circle-fill"),
@@ -36,6 +36,10 @@ STATUS_LOOKS = {
 class Stage:
     words: str
     state: str  # done, current, to come
+
+    @property
+    def state_words(self) -> str:
+        return {"done": _("done"), "current": _("current")}.get(self.state, _("to come"))
 
     @property
     def icon(self) -> str:

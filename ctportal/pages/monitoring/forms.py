@@ -23,7 +23,11 @@ class PeriodForm(forms.Form):
     marks_optional = False
 
     site = forms.ModelChoiceField(
-        Site.objects.none(), required=False, empty_label=gettext_lazy("All sites"), to_field_name="slug"
+        Site.objects.none(),
+        label=gettext_lazy("Site"),
+        required=False,
+        empty_label=gettext_lazy("All sites"),
+        to_field_name="slug",
     )
     since = forms.DateField(label=gettext_lazy("From"), required=False, widget=DayInput)
     until = forms.DateField(label=gettext_lazy("Until"), required=False, widget=DayInput)

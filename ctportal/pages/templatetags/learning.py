@@ -6,7 +6,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from accounts import formatting
-from ctportal.pages.learning.progress import STATUS_LOOKS
+from ctportal.pages.learning.progress import STATUS_BADGES
 from learning.datasets.dataset_counts import DatasetCounts
 from learning.models import Comparison, TrainingRun, TrainingStatus
 
@@ -25,7 +25,7 @@ def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
 @register.inclusion_tag("components/_badge.html")
 def run_badge(run: TrainingRun) -> dict[str, Any]:
     status = TrainingStatus(run.status)
-    return _badge(status.label, STATUS_LOOKS[status])
+    return _badge(status.label, STATUS_BADGES[status])
 
 
 @register.inclusion_tag("components/_badge.html")

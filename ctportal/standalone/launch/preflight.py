@@ -14,7 +14,7 @@ from ctportal.standalone.embedded.account import NAME, out_of_reach
 from ctportal.standalone.embedded.home import home_account, make_home
 from ctportal.standalone.launch.readiness import address
 
-RETRY_SECONDS = 3
+RETRY_SECONDS = 10
 OFF = ("", "0", "false", "no", "off", "n", "f")
 
 

@@ -17,20 +17,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.language import activate_language
 from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
 from ctportal.pages.account.forms import language_field, zone_field
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
 SESSIONS_SHOWN = 50
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(PlainText, forms.ModelForm):
     class Meta:
         model = User
         fields = ["first_name", "last_name", "language", "timezone", "theme"]
+        labels = {"theme": gettext_lazy("Theme")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,9 +41,11 @@ class ProfileForm(forms.ModelForm):
         self.fields["timezone"] = zone_field(_("As the site"))
 
 
-class TokenForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”."))
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+class TokenForm(PlainText, forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”.")
+    )
+    scopes = forms.MultipleChoiceField(label=gettext_lazy("Scopes"), widget=forms.CheckboxSelectMultiple)
     days = forms.IntegerField(label=gettext_lazy("Lasts (days)"))
 
     def __init__(self, data: Any = None, *, user: User) -> None:
@@ -63,6 +68,7 @@ def show_profile(request: PersonRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         form.save()
+        activate_language(request, person)
         messages.success(request, _("Your profile is saved."))
         return redirect("profile")
     return _page(request, form=form, status=422 if form.is_bound else 200)

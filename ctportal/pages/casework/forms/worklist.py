@@ -9,13 +9,15 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
+from ctportal.pages.shared.plain_text import PlainText
 
 ANY = "any"
 STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_lazy("Any"))]
+NO_CHOICE = gettext_lazy("Any")
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
-def _choice(label: str, choices: list[tuple[Any, Any]], empty: str = "Any") -> forms.ChoiceField:
+def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = NO_CHOICE) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=[("", empty), *choices])
 
 
@@ -23,7 +25,7 @@ def _day(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-class WorklistForm(forms.Form):
+class WorklistForm(PlainText, forms.Form):
     """Holds the filters above the worklist. A filter that makes no sense is left out, and says so."""
 
     marks_optional = False
@@ -41,15 +43,18 @@ class WorklistForm(forms.Form):
             }
         ),
     )
-    status = forms.ChoiceField(choices=STATUSES, required=False)
+    status = forms.ChoiceField(label=gettext_lazy("Status"), choices=STATUSES, required=False)
     priority = _choice(gettext_lazy("Priority"), Priority.choices)
     decision = _choice(gettext_lazy("Model's answer"), Decision.choices)
     label = _choice(gettext_lazy("Readers' label"), Label.choices)
-    site = forms.ModelChoiceField(queryset=Site.objects.none(), required=False, empty_label=gettext_lazy("All"))
+    site = forms.ModelChoiceField(
+        label=gettext_lazy("Site"), queryset=Site.objects.none(), required=False, empty_label=gettext_lazy("All")
+    )
     opened_from = _day(gettext_lazy("Opened from"))
     opened_to = _day(gettext_lazy("Opened to"))
     needs_review = forms.BooleanField(label=gettext_lazy("Needs review"), required=False)
     readers_disagree = forms.BooleanField(label=gettext_lazy("Readers disagree"), required=False)
+    unlike_training = forms.BooleanField(label=gettext_lazy("Unlike the training data"), required=False)
     mine = forms.BooleanField(label=gettext_lazy("Assigned to me"), required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
@@ -115,7 +120,7 @@ class WorklistForm(forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "unlike_training", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 

@@ -8,6 +8,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from ctportal.pages.shared.plain_text import PlainText
 from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
@@ -80,7 +81,7 @@ class DatasetForm(forms.Form):
         }
 
 
-class DatasetScanFilter(forms.Form):
+class DatasetScanFilter(PlainText, forms.Form):
     marks_optional = False
 
     name = forms.CharField(
@@ -92,7 +93,11 @@ class DatasetScanFilter(forms.Form):
         ),
     )
     split = forms.ChoiceField(label=gettext_lazy("Split"), choices=ANY + Split.choices, required=False)
-    label = forms.ChoiceField(choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")], required=False)
+    label = forms.ChoiceField(
+        label=gettext_lazy("Label"),
+        choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")],
+        required=False,
+    )
     source = forms.ChoiceField(label=gettext_lazy("From"), required=False)
     agreement = forms.ChoiceField(
         label=gettext_lazy("Readers"), choices=[*ANY, *AGREEMENT_WORDS.items()], required=False

@@ -32,7 +32,7 @@ class TrainingForm(forms.Form):
 
     dataset = DatasetChoice(Dataset.objects.none(), label=gettext_lazy("Data set"), empty_label=None)
     start = forms.ChoiceField(label=gettext_lazy("Starts from"), widget=forms.RadioSelect)
-    method = forms.ChoiceField(choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
+    method = forms.ChoiceField(label=gettext_lazy("Method"), choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
 
     def __init__(self, data: Any, *, user: User, serving: ModelVersion | None) -> None:
         super().__init__(data)
