@@ -241,6 +241,7 @@ class Action(models.TextChoices):
     SCAN_SPLIT = "scan_split", "Split a scan"
     SCAN_WITHDRAWN = "scan_withdrawn", "Withdrew a scan"
     REVIEW_RECORDED = "review_recorded", "Reviewed a scan"
+    REVIEW_WITHDRAWN = "review_withdrawn", "Withdrew a decision"
     FILE_DOWNLOADED = "file_downloaded", "Downloaded a file"
     LABELS_EXPORTED = "labels_exported", "Exported the labelled set"
     PREDICTION_REQUESTED = "prediction_requested", "Asked for a prediction again"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 
 import pghistory
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -246,6 +247,17 @@ class Case(models.Model):
             self.status = CaseStatus.IN_REVIEW
             self.save(update_fields=["status"])
 
+    def end_review(self) -> None:
+        """Undoes `start_review` once the only decision in the case was withdrawn."""
+        if not self.is_settled and not self.has_decisions:
+            self.status = CaseStatus.OPEN
+            self.save(update_fields=["status"])
+
+    @property
+    def has_decisions(self) -> bool:
+        """Whether any reader holds a decision on a scan of the case."""
+        return Review.objects.current().filter(scan__case=self).exists()
+
     def close(self) -> None:
         self.require_not_closed()
         if self.needs_review:
@@ -255,7 +267,7 @@ class Case(models.Model):
 
     def cancel(self, *, reason: str) -> None:
         self.require_not_closed()
-        if Review.objects.filter(scan__case=self).exists():
+        if self.has_decisions:
             raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
         self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
         self.save(update_fields=["status", "cancelled_reason"])
@@ -264,8 +276,7 @@ class Case(models.Model):
         if not self.is_settled:
             raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
         changed = "cancelled_reason" if self.is_cancelled else "closed_at"
-        reviewed = Review.objects.filter(scan__case=self).exists()
-        self.status = CaseStatus.IN_REVIEW if reviewed else CaseStatus.OPEN
+        self.status = CaseStatus.IN_REVIEW if self.has_decisions else CaseStatus.OPEN
         self.closed_at, self.cancelled_reason = None, ""
         self.save(update_fields=["status", changed])
 
@@ -421,18 +432,44 @@ class ReviewQuerySet(SiteScopedQuerySet):
     site_path = "scan__case__patient__site"
 
     def current(self) -> ReviewQuerySet:
-        """What each reader holds now: reviews that none has superseded."""
+        """What each reader holds now: the last of their reviews of a scan, unless it withdrew their only decision."""
+        return self.latest_of_readers().exclude(label="")
+
+    def latest_of_readers(self) -> ReviewQuerySet:
+        """Gives the reviews that none has superseded, which the reader's next one supersedes."""
         return self.filter(superseded_by=None)
 
 
+SUPERSEDES_OWN = pgtrigger.Trigger(
+    name="supersedes_own",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    condition=pgtrigger.Q(new__supersedes__isnull=False),
+    func="""
+        IF NOT EXISTS (
+            SELECT 1 FROM cases_review earlier WHERE earlier.id = NEW.supersedes_id
+            AND earlier.scan_id = NEW.scan_id AND earlier.reader_id = NEW.reader_id
+        ) THEN
+            RAISE EXCEPTION 'A review supersedes only one of the same reader and scan';
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+
 class Review(models.Model):
-    """One reader's decision on one scan. Never edited, only superseded by the same reader."""
+    """One reader's decision on one scan. Never edited, only superseded by the same reader.
+
+    A review that `withdraws` takes back the one that it supersedes and says again what the reader had held before: an
+    earlier decision, or nothing, with an empty label.
+    """
 
     LONGEST_REASON = 2000
 
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
-    label = models.CharField(max_length=12, choices=Label)
+    label = models.CharField(max_length=12, choices=Label, blank=True)
+    withdraws = models.BooleanField(default=False)
     reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
@@ -457,12 +494,21 @@ class Review(models.Model):
                 condition=~Q(agrees=False) | Q(was_blinded=True) | ~Q(reason=""),
                 name="review_override_has_reason",
             ),
-            models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
+            models.CheckConstraint(
+                condition=Q(label__in=Label.values) | Q(label="", withdraws=True), name="review_label_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(withdraws=False) | Q(supersedes__isnull=False), name="review_withdraws_another"
+            ),
         ]
-        triggers = WRITTEN_ONCE
+        triggers = [*WRITTEN_ONCE, SUPERSEDES_OWN]
 
     def __str__(self) -> str:
         return f"Review {self.pk}"
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return hasattr(self, "superseded_by") and self.superseded_by.withdraws
 
     @property
     def site(self) -> Site:

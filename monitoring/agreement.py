@@ -84,7 +84,11 @@ def _expected(table: Table, n: int) -> float:
 def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, str], int]]:
     """For each two readers, the one with the lower number first: how often which two labels met on a scan."""
     met = (
-        reviews.filter(scan__reviews__reader__gt=F("reader"), scan__reviews__superseded_by=None)
+        reviews.filter(
+            scan__reviews__reader__gt=F("reader"),
+            scan__reviews__superseded_by=None,
+            scan__reviews__label__in=Label.values,  # none is left of a decision that was withdrawn
+        )
         .values_list("reader", "scan__reviews__reader", "label", "scan__reviews__label")
         .annotate(n=Count("pk"))
     )

@@ -1,6 +1,7 @@
 """Reading in a real browser: slices, map, keys, and answers that arrive while one looks."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +10,6 @@ from cases.models import Review, Scan, Slice
 from tests.cast import answer, make_case, make_patient, make_scan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-DISARMED = 1000  # milliseconds; for a little less, a fresh page does not listen to the keys that decide
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def open_scan(enter, reader, scan):
 
 
 def press(page, *keys):
-    page.wait_for_timeout(DISARMED)
+    if page.locator("#record").count():  # a fresh page does not listen to the keys that decide
+        expect(page.locator("#record")).to_have_attribute("aria-disabled", "false")
     for key in keys:
         page.keyboard.press(key)
 
@@ -64,6 +65,24 @@ def test_the_map_lies_exactly_over_the_slice(enter, page, faults, rita, series):
     press(page, "m")
     expect(page.locator("#map")).to_be_hidden()
     assert faults == []
+
+
+def test_nothing_of_the_look_goes_over_to_the_next_patient_and_the_map_neither(enter, page, rita, cara, series, model):
+    other = make_scan(make_case(make_patient(series.site)), cara)
+    answer(other, model)
+    open_scan(enter, rita, series)
+    press(page, "m", "i")
+    page.locator("#map-opacity").fill("30")
+    page.locator("#brightness").fill("150")
+    expect(page.locator("#map")).to_be_visible()
+    press(page, "n")
+    page.wait_for_url(f"**/cases/{other.case_id}/read/")
+    expect(page.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
+    expect(page.get_by_role("button", name="Map", exact=True)).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.locator("#map-opacity")).to_have_value("60")
+    expect(page.locator("#brightness")).to_have_value("100")
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
 def test_brightness_and_inversion_change_the_look_and_zero_undoes_them(enter, page, faults, rita, series):
@@ -243,11 +262,20 @@ def test_one_key_confirms_and_the_next_case_opens(enter, page, faults, rita, car
 def test_a_key_held_down_decides_nothing_on_the_page_that_follows(enter, page, rita, cara, series, model):
     other = make_scan(make_case(make_patient(series.site)), cara)
     answer(other, model)
+    page.clock.install()
     open_scan(enter, rita, series)
-    press(page, "c", "c", "c")
+    press(page)
+    page.clock.pause_at(datetime.now() + timedelta(minutes=1))
+    for _ in range(3):
+        page.keyboard.down("c")
     page.wait_for_url(f"**/cases/{other.case_id}/read/")
-    page.keyboard.press("c")
-    page.wait_for_timeout(DISARMED)
+    expect(page.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
+    page.clock.run_for(600)
+    page.keyboard.down("c")
+    page.clock.run_for(600)
+    expect(page.locator("#record")).to_have_attribute("aria-disabled", "false")
+    page.keyboard.down("c")  # held down until the page would listen
+    expect(page.locator("#record")).to_contain_text("Confirm")
     assert Review.objects.count() == 1
 
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+
 from accounts.models import Action, Event, Role
 from cases.models import Label
 
+DECISIONS = (Action.REVIEW_RECORDED, Action.REVIEW_WITHDRAWN)  # they name a label
 LOOKING = (Action.CASE_VIEWED, Action.PATIENT_VIEWED, Action.LIST_VIEWED, Action.FILE_DOWNLOADED)
 FIELD_WORDS = {
     "assigned_reader": "reader",
@@ -57,6 +60,25 @@ def _fields(event: Event, details: dict[str, Any]) -> str:
 def _review(event: Event, details: dict[str, Any]) -> str:
     label = details.get("label", "")
     return f"Scan {details.get('scan')}: {Label(label).label if label in Label.values else label}"
+
+
+def _withdrawal(event: Event, details: dict[str, Any]) -> str:
+    seconds = details.get("seconds", 0)
+    words = ngettext(
+        "%(review)s, withdrawn %(seconds)s second later by the same reader",
+        "%(review)s, withdrawn %(seconds)s seconds later by the same reader",
+        seconds,
+    )
+    return words % {"review": _review(event, details), "seconds": seconds}
+
+
+def _refused_upload(event: Event, details: dict[str, Any]) -> str:
+    """A code was recorded for each refused file; an upload that was stopped whole names the number of its files."""
+    codes = details.get("codes", [])
+    if "patient-mismatch" not in codes:
+        return _counted(len(codes), "file")
+    words = gettext("stopped, since the files name another patient")
+    return f"{_counted(details['files'], 'file')}, {words}" if details.get("files") else words.capitalize()
 
 
 def _membership(event: Event, details: dict[str, Any]) -> str:
@@ -132,8 +154,9 @@ _SAYINGS = {
     Action.SCAN_UPLOADED: lambda event, details: (
         f"Scan {event.subject_id}: {_counted(details.get('slices', 0), 'slice')}"
     ),
-    Action.UPLOAD_REFUSED: lambda event, details: _counted(len(details.get("codes", [])), "file"),
+    Action.UPLOAD_REFUSED: _refused_upload,
     Action.REVIEW_RECORDED: _review,
+    Action.REVIEW_WITHDRAWN: _withdrawal,
     Action.CASE_VIEWED: lambda event, details: "On the reading page" if details.get("reading") else "",
     Action.FILE_DOWNLOADED: lambda event, details: f"Scan {details['scan']}" if "scan" in details else "",
     Action.LABELS_EXPORTED: lambda event, details: _counted(details.get("scans", 0), "scan"),

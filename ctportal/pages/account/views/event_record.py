@@ -16,7 +16,7 @@ from accounts.origin import kept_address
 from accounts.rights import Right, require_somewhere
 from cases.disclosure import note_shown
 from cases.reviews import hidden_scans, reviews_of
-from ctportal.pages.account.event_text import tell_event
+from ctportal.pages.account.event_text import DECISIONS, tell_event
 from ctportal.pages.shared.day_input import DayInput
 from ctportal.pages.shared.requests import PersonRequest
 
@@ -54,7 +54,7 @@ def list_events(request: PersonRequest) -> HttpResponse:
     require_somewhere(request.user, Right.MANAGE)
     form = EventFilter(request.GET)
     events = form.choose(Event.objects.visible_to(request.user).select_related("actor", "site"))
-    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(request.user)))
+    events = events.exclude(action__in=DECISIONS, subject_id__in=reviews_of(hidden_scans(request.user)))
     page = Paginator(events, ROWS).get_page(request.GET.get("page"))
     _note_labels(request.user, page.object_list)
     told = [tell_event(event) for event in page.object_list]
@@ -63,5 +63,5 @@ def list_events(request: PersonRequest) -> HttpResponse:
 
 def _note_labels(user: User, events: Any) -> None:
     """The words of a review name its label, which the user has then seen."""
-    scans = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
+    scans = {event.details.get("scan") for event in events if event.action in DECISIONS}
     note_shown(user, scans - {None})

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Action, Event, User
+from accounts.models import Event, User
 from accounts.refusals import WrongState
 from accounts.rights import Right, fetch, rights_at
 from cases.casework import (
@@ -26,7 +26,7 @@ from cases.models import Case, Scan, Slice
 from cases.reading import note_view
 from cases.reviews import reviews_of
 from cases.worklist import status_shown
-from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
+from ctportal.pages.account.event_text import DECISIONS, LOOKING, ToldEvent, tell_event
 from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
 from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
 from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answers
@@ -180,7 +180,7 @@ def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[Told
     if Right.MANAGE not in rights_at(user, case.site):
         events = events.exclude(action__in=LOOKING)
     hidden = [entry["scan"].pk for entry in entries if entry["answer"].is_hidden]
-    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden))
+    events = events.exclude(action__in=DECISIONS, subject_id__in=reviews_of(hidden))
     return [tell_event(event) for event in events[:HISTORY_LENGTH]]
 
 

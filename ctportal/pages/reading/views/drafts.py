@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -51,6 +52,24 @@ def keep_and_log_in(request: HttpRequest, pk: int) -> HttpResponse:
         request.is_kept = True  # type: ignore[attr-defined]  # the middleware says otherwise that it was lost
         messages.warning(request, f"Your decision on scan {pk} was not recorded. Log in: it is kept as a draft.")
     return refuse_or_log_in(request, page_of_scan(scan))
+
+
+def keep_and_look_again(request: PersonRequest, pk: int, *, refusal: HttpResponse) -> HttpResponse:
+    """Answers a decision whose page was opened in an earlier session of the same reader: it is kept as a draft.
+
+    The script keeps the draft itself, and a page of somebody else keeps the plain refusal.
+    """
+    form = DraftForm(request.POST)
+    scan = _scan_of_page(form, pk) if form.is_valid() else None
+    if scan is None or wants_json(request) or form.cleaned_data["page"].reader_id != request.user.pk:
+        return refusal
+    if _kept(form, pk) is not None:
+        words = _(
+            "Your decision on scan %(scan)s was not recorded: you have logged in anew since its page was opened. "
+            "It is kept as a draft; look at it and record it."
+        )
+        messages.warning(request, words % {"scan": pk})
+    return redirect(page_of_scan(scan))
 
 
 def refuse_or_log_in(request: HttpRequest, back: str) -> HttpResponse:
