@@ -55,7 +55,9 @@ def _is_hashed_anew(user: User, update_fields: frozenset[str] | None) -> bool:
 
 
 def _record_password(user: User) -> None:
-    """In a request without a person, the owner came by a mailed link. A password that somebody set anew ends tokens."""
+    """Records the change; in a request without a person, the owner came by a mailed link. A password that somebody set
+    anew ends tokens.
+    """
     by_link = origin.is_at_work() and origin.person() is None
     actor = user if by_link else origin.person()
     details: dict[str, Any] = {"by": "mailed link"} if by_link else {}

@@ -10,7 +10,7 @@ from accounts.logins import account_of
 
 
 class OneHashBackend(AuthenticationBackend):
-    """Finds the account first and hashes once, so that the time of an answer does not tell whether there is one."""
+    """Finds the account first and hashes once, so that the time of an answer does not reveal whether there is one."""
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> AbstractBaseUser | None:
         login = credentials.get("username") or credentials.get("email") or ""

@@ -9,7 +9,7 @@ from accounts.origin import keyed_digest
 
 
 def normalised(login: str) -> str:
-    """One spelling for all that look or compare alike."""
+    """Returns one spelling for all that look or compare alike."""
     return unicodedata.normalize("NFKC", login).strip().casefold()
 
 

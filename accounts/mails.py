@@ -1,4 +1,6 @@
-"""Mails about accounts. They are sent by a worker: how long a page takes does not tell who has an account."""
+"""Sends mails about accounts through a worker, so that the time a page takes does not reveal who has an account. They
+are sent by a worker: how long a page takes does not tell who has an account.
+"""
 
 import logging
 from typing import Any
@@ -38,7 +40,7 @@ def send_reset_link(email: str) -> None:
 
 
 def notify(user: User, kind: str, *, to: str = "", **context: Any) -> None:
-    """Tells the owner of an account what has happened to it, once that is certain."""
+    """Informs the owner of an account of what has happened to it, once that is certain."""
     facts = {"user": user, "at": timezone.now(), "address": origin.address(), "agent": origin.agent(), **context}
     subject, body = _rendered(kind, facts)
     address = to or user.email

@@ -126,7 +126,7 @@ class PrivateMiddleware:
 
 
 def _with_plain_next(location: str) -> str:
-    """The way to a log-in, and what it leads back to without the words that somebody entered."""
+    """Leads to a log-in, and from there back to the page, without the words that somebody entered."""
     here = urlsplit(location)
     query = QueryDict(here.query, mutable=True)
     if "next" in query:

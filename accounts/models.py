@@ -46,7 +46,7 @@ class User(AbstractUser):
 
     @property
     def name_on_record(self) -> str:
-        """For lists of acts: names change and repeat, the user name beside tells who it was."""
+        """Names the person in lists of acts: display names change and repeat, so the user name is added."""
         full = self.get_full_name()
         return f"{full} ({self.username})" if full else self.username
 
@@ -191,23 +191,6 @@ class PersonSession(models.Model):
 
     def __str__(self) -> str:
         return f"Session {self.pk}"
-
-
-class IdempotentRequest(models.Model):
-    """The answer once given to a creation with an Idempotency-Key, repeated to a repeated call."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64)
-    status_code = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotent_request_unique")]
-
-    def __str__(self) -> str:
-        return f"Idempotent request {self.pk}"
 
 
 class Action(models.TextChoices):

@@ -44,7 +44,7 @@ def person() -> User | None:
 
 
 def session_key() -> str | None:
-    """The session of the request."""
+    """Returns the session of the request."""
     return getattr(getattr(_request.get(), "session", None), "session_key", None)
 
 

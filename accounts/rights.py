@@ -60,7 +60,7 @@ def rights_anywhere(user: User) -> frozenset[Right]:
 
 
 def _roles_by_site(user: User) -> dict[int, set[str]]:
-    """The memberships, read once for each request's user object, not once for each question."""
+    """Returns the memberships, read once for each request's user object, not once for each question."""
     if "_roles_by_site" not in user.__dict__:
         roles: dict[int, set[str]] = {}
         for site_id, role in user.memberships.values_list("site_id", "role"):

@@ -24,7 +24,7 @@ LOCK = 7_235_001
 
 @dataclass(frozen=True)
 class Head:
-    """The end of the chain."""
+    """Describes the end of the chain."""
 
     position: int
     digest: str
@@ -63,7 +63,7 @@ def _seal_batch(*, everything: bool) -> int:
 
 
 def unsealed(*, everything: bool) -> Any:
-    """Events without a seal, the oldest first."""
+    """Returns events without a seal, the oldest first."""
     events = Event.objects.filter(seal=None).order_by("pk")
     newest = None if everything else EventSeal.objects.order_by("-event").values_list("event", flat=True).first()
     return events if newest is None else events.filter(pk__gt=newest - LATE)

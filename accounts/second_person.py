@@ -1,4 +1,4 @@
-"""Whether two accounts are two people, as far as the record can tell."""
+"""Decides whether two accounts are two people, as far as the record can show."""
 
 from datetime import datetime, timedelta
 

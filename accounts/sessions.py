@@ -1,4 +1,4 @@
-"""The sessions of a person: where somebody is logged in under this name, and the way to end one from elsewhere."""
+"""Lists the browsers in which a person is logged in, and ends one from elsewhere."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -25,7 +25,7 @@ def note_session(request: HttpRequest, user: User) -> None:
 
 
 def open_sessions(user: User) -> QuerySet[PersonSession]:
-    """Those that still open the portal, the latest first."""
+    """Returns those that still open the portal, the latest first."""
     now = timezone.now()
     living = Session.objects.filter(expire_date__gt=now).values("session_key")
     idle_since = now - timedelta(minutes=settings.SESSION_IDLE_MINUTES)

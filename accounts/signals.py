@@ -1,4 +1,4 @@
-"""Log-ins, failed ones and log-outs become events."""
+"""Turns log-ins, failed ones and log-outs into events."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""API tokens, made by the person whose rights they carry; revoked by that person, a manager or the administrator."""
+"""Makes and revokes API tokens: a person makes them with that person's rights; a manager or the administrator may
+revoke them too.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta

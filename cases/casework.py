@@ -1,4 +1,4 @@
-"""Registering patients and moving cases along. Each function is the one place for its rule."""
+"""Registers patients and moves cases along. Each function is the one place for its rule."""
 
 from typing import Any
 

@@ -59,7 +59,7 @@ def _free_place() -> int | None:
 
 
 def spool_folder() -> Path:
-    """Readable by the portal's account alone; made when missing."""
+    """Returns the folder, readable by the portal's account alone, and makes it when it is missing."""
     folder: Path = settings.UPLOAD_SPOOL
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ _INSERT = """
 
 
 def disclose(user: User, scans: Iterable[Scan]) -> set[int]:
-    """The scans of which this user must see neither answer nor labels; of the others both count as shown."""
+    """Returns the scans of which this user must see neither answer nor labels; of the others both count as shown."""
     scans = list(scans)
     hidden = hidden_scan_ids(user, scans)
     note_shown(user, [scan.pk for scan in scans if scan.pk not in hidden])

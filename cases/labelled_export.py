@@ -145,7 +145,7 @@ def _manifest(slices: list[ExportedSlice]) -> Iterator[bytes]:
 
 
 def line_of(row: Sequence[str | int]) -> str:
-    """Of a manifest."""
+    """Writes one line of a manifest."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(row)
     return line.getvalue()

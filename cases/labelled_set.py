@@ -34,7 +34,7 @@ class Standing(models.TextChoices):
 
 @dataclass(frozen=True)
 class SiteCounts:
-    """One line of the overview."""
+    """Describes one line of the overview."""
 
     site: str
     covid: int
@@ -82,7 +82,7 @@ def _scans_at(sites: "Iterable[Site] | QuerySet[Site]") -> ScanQuerySet:
 
 
 def counts_by_site(scans: ScanQuerySet) -> list[SiteCounts]:
-    """Of `labels_shown_to`."""
+    """Counts the rows of `labels_shown_to`."""
     rows = scans.order_by().values_list("case__patient__site__name", "standing", "label").annotate(n=Count("pk"))
     counted: dict[str, Counter[str]] = {}
     for site, standing, label, number in rows:

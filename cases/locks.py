@@ -1,4 +1,4 @@
-"""Locks that the database frees by itself when whoever holds them dies."""
+"""Takes locks that the database frees when whoever holds them dies."""
 
 import hashlib
 import logging

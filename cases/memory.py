@@ -7,7 +7,9 @@ from functools import cache
 
 
 def give_memory_back() -> None:
-    """After a piece of work that needed much for a short time. It takes some milliseconds, and does nothing on musl."""
+    """Gives memory back after a piece of work that needed much for a short time. It takes some milliseconds, and does
+    nothing on musl.
+    """
     _trim()(0)
 
 

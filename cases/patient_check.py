@@ -103,7 +103,7 @@ def _differences(patient: Patient, identity: FileIdentity) -> Iterable[Differenc
 
 
 def _other_patients_cases(incoming: IncomingScan, case: Case) -> set[int]:
-    """At all sites. What was withdrawn or cancelled was a mistake put right."""
+    """Finds them at all sites. What was withdrawn or cancelled was a mistake put right."""
     ready = Scan.objects.ready().exclude(case__patient=case.patient_id).exclude(case__status=CaseStatus.CANCELLED)
     found: set[int] = set()
     if incoming.kind == "dicom":

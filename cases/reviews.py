@@ -41,7 +41,7 @@ def hidden_scans(user: User) -> ScanQuerySet:
 
 
 def still_blinded(user: User | AnonymousUser) -> Q:
-    """Of scans: those on which the user has not decided and of which the user was shown nothing."""
+    """Keeps, of scans, those on which the user has not decided and of which the user was shown nothing."""
     person = user.pk or 0  # nobody, where nobody has logged in
     decided = Review.objects.filter(reader_id=person, scan=OuterRef("pk"))
     seen = ShownAnswer.objects.filter(user_id=person, scan=OuterRef("pk"))

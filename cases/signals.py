@@ -1,4 +1,4 @@
-"""What happens to scans, told to whoever listens; sent inside the transaction that did it."""
+"""Announces what happens to scans; sent inside the transaction that did it."""
 
 from django.dispatch import Signal
 

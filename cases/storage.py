@@ -78,7 +78,7 @@ def read_view(slice_: Slice) -> bytes:
 
 
 def open_stored(slice_: Slice, field: str) -> File:
-    """The file of a slice's `view` or `original`.
+    """Opens the file of a slice's `view` or `original`.
 
     Raises:
         PictureLost: it is missing.

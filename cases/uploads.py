@@ -160,7 +160,7 @@ def _known_keys(case: Case) -> set[str]:
 
 
 def _duplicates(incoming: IncomingScan) -> list[Refusal]:
-    """Another upload of the same scan won the race; the database kept ours out."""
+    """Reports the duplicate where another upload of the same scan won the race and the database kept ours out."""
     return [Refusal.of(name, duplicate()) for name in incoming.files]
 
 

@@ -28,7 +28,7 @@ def validate_one_line(text: str) -> None:
 
 
 def normal_text(text: str) -> str:
-    """One way of writing for all that look the same: composed letters, ordinary digits, no space at either end."""
+    """Returns one spelling for all that look the same: composed letters, ordinary digits, no space at either end."""
     return unicodedata.normalize("NFKC", text).strip()
 
 

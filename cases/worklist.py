@@ -83,7 +83,7 @@ def worklist(user: User, wanted: WorklistFilter | None = None, *, order: str = D
 
 
 def cases_shown_to(user: User | AnonymousUser) -> CaseQuerySet:
-    """The user's cases, each with `answer_hidden` and `shown_` decision, label, attention and label_value."""
+    """Returns the user's cases, each with `answer_hidden` and `shown_` decision, label, attention and label_value."""
     cases = Case.objects.visible_to(user).select_related("patient__site", "assigned_reader")
     # Most people read at no blinded site; their list then stays one that an index answers.
     blinded = list(sites_with(user, Right.REVIEW).filter(blinded_reads=True).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""How values lie in Redis: as JSON, so that whoever can write there cannot have code run here."""
+"""Stores values in Redis as JSON, so that whoever can write there cannot have code run here."""
 
 import json
 from typing import Any

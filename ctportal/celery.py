@@ -25,7 +25,7 @@ def log_as_django_does(**kwargs: Any) -> None:
 
 @heartbeat_sent.connect
 def note_sign_of_life(sender: Any, **kwargs: Any) -> None:
-    """For /healthz/ready. A broker that is away hears nothing, and shows as being away."""
+    """Notes the time for /healthz/ready. A broker that is away hears nothing, and shows as being away."""
     from ctportal.signs_of_life import note_worker
 
     try:

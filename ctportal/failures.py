@@ -1,4 +1,4 @@
-"""What is answered when a request fails, in views and in all that lies around them: Django's `handler500`."""
+"""Answers requests that fail, in views and in all that surrounds them: Django's `handler500`."""
 
 import logging
 import sys

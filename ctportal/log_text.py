@@ -26,7 +26,7 @@ def without_secrets(text: str) -> str:
 
 
 def path_for_log(path: str) -> str:
-    """The path of a request on one line; of a mailed link only the part before its key."""
+    """Returns the path of a request on one line; of a mailed link only the part before its key."""
     link = MAILED_LINK.search(path)
     return printable(path[: link.start()] + link[1] + HIDDEN if link else without_secrets(path))
 

@@ -1,4 +1,4 @@
-"""The address at which people reach the portal. Links in mails begin with it, whatever a request's Host says."""
+"""Knows the address at which people reach the portal. Links in mails begin with it, whatever a request's Host says."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit

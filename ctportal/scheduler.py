@@ -6,7 +6,7 @@ from celery.beat import Scheduler
 
 
 class PresentScheduler(Scheduler):
-    """Keeps nothing on disk, and forgets a last run that lies in the future since the clock was put back."""
+    """Keeps nothing on disk, and forgets a last run that is in the future since the clock was put back."""
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         now = self.app.now()

@@ -17,7 +17,7 @@ class PrintableAtoms(SafeAtoms):
 
 
 class DiscreetLogger(Logger):
-    """Gunicorn's logger, whose lines hold no control characters and no secrets."""
+    """Keeps control characters and secrets out of Gunicorn's log lines."""
 
     atoms_wrapper_class = PrintableAtoms
 

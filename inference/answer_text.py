@@ -14,6 +14,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.formatting import duration, probability, whole_share
 from cases.models import Decision
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, SliceAnswer
 
@@ -40,7 +41,7 @@ class AnswerText:
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
-    """What to tell people of this prediction now.
+    """Puts into words what people should know of this prediction now.
 
     Asks the database only for the model version (select_related it) and, while it waits, for its place. Given the
     slice answers as well, it says how many of the slices the model could use.
@@ -61,40 +62,24 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
     )
 
 
-def percent(probability: float) -> str:
-    """A model is never sure: what rounds to nothing or to certainty says so in words."""
-    if probability < 0.01:
-        return "less than 1 %"
-    if probability > 0.99:
-        return "more than 99 %"
-    return f"{probability:.0%}".replace("%", " %")
-
-
 def words_for_model(model: ModelVersion) -> str:
     return f"{model} (no longer in service)" if model.status == ModelStatus.RETIRED else str(model)
 
 
 def words_for_timing(prediction: Prediction) -> str:
-    """When, in the reader's time zone, how long it took and on what."""
+    """Says when, in the reader's time zone, how long it took and on what."""
     if prediction.finished_at is None:
         return ""
     words = date_format(timezone.localtime(prediction.finished_at), "j M Y, H:i")
     if prediction.duration_ms is not None:
-        words += f", in {words_for_duration(prediction.duration_ms)}"
+        words += f", in {duration(prediction.duration_ms / 1000)}"
     if prediction.engine:
         words += f" on {ENGINES.get(prediction.engine, prediction.engine)}"
     return words
 
 
-def words_for_duration(milliseconds: int) -> str:
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds / 1000
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
 def slices_that_mattered(answers: Sequence[SliceAnswer], *, limit: int = MOST_SHOWN) -> list[SliceAnswer]:
-    """Those with the largest share in the scan's answer, most telling first; none of a lone slice's own."""
+    """Returns those with the largest share in the scan's answer, the largest first; none of a lone slice's own."""
     if len(answers) < 2:
         return []
     telling = [answer for answer in answers if answer.weight >= NOTEWORTHY_SHARE]
@@ -123,12 +108,11 @@ def _waiting(prediction: Prediction) -> str:
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return "The model gives no answer for this scan, because it looks unlike those it knows. Please read it."
-    probability = percent(prediction.probability or 0.0)
-    words = f"The model puts the probability of COVID-19 at {probability}"
+    words = f"The model puts the probability of COVID-19 at {probability(prediction.probability or 0.0)}"
     bounds = _bounds(prediction)
     if bounds is None:
         return f"{words}."
-    low, high = (f"{bound:.0%}".replace("%", " %") for bound in bounds)
+    low, high = (whole_share(bound) for bound in bounds)
     return {
         str(Decision.COVID): f"{words}; from {high} it answers “likely”.",
         str(Decision.NON_COVID): f"{words}; below {low} it answers “unlikely”.{_caution(prediction)}",
@@ -137,7 +121,7 @@ def _explanation(prediction: Prediction) -> str:
 
 
 def _caution(prediction: Prediction) -> str:
-    """The infection is the patient's, the lesion need not lie in this slice."""
+    """Warns that one slice may miss the lesion: the infection is the patient's."""
     return " One slice without a lesion does not rule it out." if prediction.scan.slice_count == 1 else ""
 
 

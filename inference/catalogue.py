@@ -37,7 +37,7 @@ def register_model(
 def record_artifact(
     artifact: Artifact, *, user: User | None = None, parent: ModelVersion | None = None
 ) -> tuple[ModelVersion, bool]:
-    """The row of an artefact that lies in the store already."""
+    """Makes the row of an artefact that is in the store already."""
     facts = {**_facts(artifact), "parent": parent}
     try:
         with transaction.atomic():
@@ -62,7 +62,7 @@ def _name_taken(artifact: Artifact) -> WrongState:
 
 
 def store_artifact(artifact: Artifact) -> None:
-    """Appears whole or not at all: copied beside its place, then moved into it. A damaged copy is replaced."""
+    """Stores the artefact whole or not at all: copies it beside its place and moves it. A damaged copy is replaced."""
     target = settings.MODEL_STORE / artifact.sha256
     if _is_intact(target, artifact.sha256):
         return
@@ -79,7 +79,7 @@ def store_artifact(artifact: Artifact) -> None:
 
 
 def _copied(source: Path, target: Path) -> Path:
-    """The files of an artefact and nothing that stands beside them; a link leads to what is no part of it."""
+    """Returns the files of an artefact and nothing beside them; a link leads to what is no part of it."""
     target.mkdir(mode=0o700)
     for name in (DESCRIPTION, WEIGHTS):
         try:
@@ -104,7 +104,7 @@ def _is_intact(folder: Path, sha256: str) -> bool:
 
 
 def require_intact(model: ModelVersion) -> Artifact:
-    """The stored artefact. Raises WrongState where it cannot be read or is not the one that was registered."""
+    """Returns the stored artefact. Raises WrongState where it cannot be read or is not the one that was registered."""
     try:
         artifact = load_artifact(model.folder)
     except ArtifactError as error:

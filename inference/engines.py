@@ -1,4 +1,4 @@
-"""Loaded engines, kept by the hash of their artefact. Only workers come here: an engine imports its framework."""
+"""Keeps loaded engines by the hash of their artefact. Only workers come here: an engine imports its framework."""
 
 import logging
 import threading

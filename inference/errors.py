@@ -1,4 +1,4 @@
-"""What can go wrong on the way to an answer. Messages are for people and carry no patient data."""
+"""Names what can go wrong before an answer is stored. Messages are for people and carry no patient data."""
 
 
 class PermanentError(Exception):

@@ -57,14 +57,14 @@ def novelty(opinion: Opinion) -> float:
 
 
 def disagreement(one: Opinion, other: Opinion) -> float:
-    """1 for opposite decisions, else the distance between the probabilities."""
+    """Returns 1 for opposite decisions, else the distance between the probabilities."""
     if {one.decision, other.decision} == OPPOSITES:
         return 1.0
     return abs(one.probability - other.probability)
 
 
 def label_value_of(scan_id: int) -> float:
-    """Of the answer that stands, beside those of earlier models and of the shadow; nothing where none stands."""
+    """Compares the current answer with those of earlier models and of the shadow; zero where there is none."""
     done = Prediction.objects.filter(scan=scan_id, status=PredictionStatus.DONE)
     rows = list(done.exclude(model_version__status=ModelStatus.REFUSED).select_related("model_version", "scan"))
     standing = [row for row in rows if row.pk == row.scan.prediction_id]

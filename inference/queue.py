@@ -193,7 +193,7 @@ def _record_on_scan(prediction: Prediction, answer: Answer, *, is_current: bool)
 
 
 def store_failure(prediction: Prediction, message: str) -> bool:
-    """The scan cannot be read by the model, now or later; a person is told why."""
+    """Records that the model cannot read the scan, now or later, and the reason that a person is shown."""
     return leases.settle(prediction, PredictionStatus.FAILED, error=message[:ERROR_LENGTH])
 
 

@@ -15,7 +15,7 @@ from inference.queue import URGENCY, enqueue, enqueue_for_shadow
 
 @receiver(scans_received)
 def queue_received_scans(sender: type, scans: list[Scan], **kwargs: Any) -> None:
-    """In the transaction that stored them."""
+    """Queues scans in the transaction that stored them."""
     enqueue(scans)
     enqueue_for_shadow(scans)
 
@@ -51,7 +51,7 @@ def leave_cancelled_unread(
 
 @receiver(post_save, sender=Case)
 def drop_rereading(sender: type, instance: Case, created: bool, **kwargs: Any) -> None:
-    """In a closed case the answer that stands is final, so nobody computes another."""
+    """Drops the request, since the current answer of a closed case is final."""
     if created or not instance.is_closed:
         return
     with transaction.atomic():

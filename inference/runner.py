@@ -1,4 +1,4 @@
-"""The worker's loop: claim a batch, read its images, ask the model, store each answer."""
+"""Runs the worker's loop: claim a batch, read its images, ask the model, store each answer."""
 
 import logging
 import math
@@ -68,7 +68,7 @@ def _wake_another() -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """A prediction with its images in memory."""
+    """Holds a prediction with its images in memory."""
 
     prediction: Prediction
     slices: list[Slice]
@@ -78,7 +78,7 @@ class Reading:
 
 
 class Batch:
-    """Claimed predictions of one model, each of which ends answered, failed, put off or given back."""
+    """Processes claimed predictions of one model; each ends answered, failed, put off or given back."""
 
     def __init__(self, claimed: Sequence[Prediction], *, stop: Callable[[], bool] = never) -> None:
         self.model = claimed[0].model_version

@@ -92,7 +92,9 @@ def _require_key(slice_: Slice, view: np.ndarray) -> None:
 
 
 def describe_views(views: Views) -> dict[str, float] | None:
-    """What monitoring compares with the training set. It is no part of the answer and never stands in its way."""
+    """Describes what monitoring compares with the training set. It is no part of the answer and never stands in its
+    way.
+    """
     try:
         return mean_description(describe_view(view) for view in views)
     except (ValueError, ArithmeticError):
@@ -101,7 +103,7 @@ def describe_views(views: Views) -> dict[str, float] | None:
 
 
 def map_png(map_: np.ndarray) -> bytes:
-    """A class-activation map, uint8 `(h, w)`, as a small grey PNG."""
+    """Writes a class-activation map, uint8 `(h, w)`, as a small grey PNG."""
     if map_.ndim != 2 or map_.dtype != np.uint8:
         raise ValueError(f"A map is uint8 (h, w). Received: {map_.dtype} {map_.shape}")
     out = io.BytesIO()

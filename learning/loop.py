@@ -1,4 +1,4 @@
-"""The state of the learning loop for one manager: labels, data set, training, comparison, service."""
+"""Describes the state of the learning loop for one manager: labels, data set, training, comparison, service."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +138,7 @@ def _of_candidates(user: User) -> Comparison | None:
 
 
 def _failed(run: TrainingRun | None, requests: QuerySet[ComparisonRequest]) -> ComparisonRequest | None:
-    """The newest attempt to compare the newest run's model, if it came to nothing."""
+    """Returns the newest attempt to compare the newest run's model, if it came to nothing."""
     newest = requests.filter(challenger=run.model_id).first() if run and run.model_id else None
     return newest if newest is not None and newest.status == TrainingStatus.FAILED else None
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m ml COMMAND --help`.
+"""Parses the command line: `python -m ml COMMAND --help`.
 
 Labelled folders hold a `manifest.csv` with the columns file,label,group and, where known, scan, block and sha256:
 `group` is the patient, never on both sides of a split; `scan` is what is judged together, by default the group.
@@ -22,7 +22,6 @@ from ml.training.options import recipe_options
 
 EXAMPLES = """\
 the way through:
-  python -m ml basis --data DATA --weights WEIGHTS.npz --out BASIS.npz        only for --taps 4:second: its directions
   python -m ml train --data DATA --weights WEIGHTS.npz --out runs/first       fit a head on a frozen ResNet-50 (minutes)
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
   python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Returns the whole command line."""
     top = argparse.ArgumentParser(
         prog="python -m ml", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,11 +75,6 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--fold", type=int, help="hold out this fold (from 0) and measure on it; else train on all")
     train.add_argument("--name", default="", help="the model's name")
     train.add_argument("--version", default="0.1.0", help="the model's version")
-
-    basis = _command(commands, "basis", "find the directions of a second-order tap, without labels")
-    _data(basis)
-    recipe_options(basis)
-    basis.add_argument("--out", type=Path, required=True, help="weights archive to write: the given one and the basis")
 
     crossval = _command(commands, "crossval", "cross-validate a recipe on honest splits; resumable")
     _data(crossval)

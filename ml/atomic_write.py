@@ -14,7 +14,7 @@ import numpy as np
 
 @contextmanager
 def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """A path to write to; what lies there at the end of the block takes the file's place.
+    """Gives a path to write to; what is there at the end of the block takes the file's place.
 
     Args:
         path: the file; its folder is made where there is none.
@@ -33,6 +33,6 @@ def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = Non
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, shared: bool = False) -> None:
-    """An uncompressed .npz archive."""
+    """Writes an uncompressed .npz archive."""
     with replacing(path, shared=shared) as partial, partial.open("wb") as out:
         np.savez(out, **arrays)  # type: ignore[arg-type]

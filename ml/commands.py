@@ -24,7 +24,7 @@ from ml.images.decoding import ImageError, lung_window
 from ml.images.dicom import to_views
 from ml.images.phantom import phantom_series
 from ml.images.preprocess import Preprocessing
-from ml.model.artifact import load_artifact, save_artifact, write_weights
+from ml.model.artifact import load_artifact, save_artifact
 from ml.model.engine import Engine, ScanFailure, available_cpus, load_engine
 from ml.model.experts import Experts
 from ml.model.features import Backbone
@@ -32,7 +32,6 @@ from ml.model.suitability import Suitability
 from ml.model.topology import Topology
 from ml.training import runs
 from ml.training.crossval import baselines
-from ml.training.fit import make_backbone
 from ml.training.options import make_recipe
 from ml.training.robustness import robustness_table
 
@@ -55,20 +54,6 @@ def train(options: argparse.Namespace) -> Result:
         f"{figures['measured_on']} {figures.get('note', '')}\n{figures_text(figures)}\nmodel: {options.out / 'model'}",
         figures,
     )
-
-
-def basis(options: argparse.Namespace) -> Result:
-    from ml.basis import fit_basis
-
-    recipe, collection = make_recipe(options), _collection(options)
-    weights = make_backbone(recipe).weights
-    found: dict[str, np.ndarray] = {}
-    for stage in sorted({stage for stage, kind in recipe.topology.pools if kind == "second"}):
-        found |= fit_basis(
-            recipe.topology, weights, recipe.preprocessing, collection.images, stage, quiet=options.quiet
-        )
-    write_weights(options.out, {**weights, **found})
-    return f"{', '.join(found)} in {options.out}", {"arrays": sorted(found), "images": len(collection.images)}
 
 
 def crossval(options: argparse.Namespace) -> Result:
@@ -371,7 +356,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _paired_difference(collection: Collection, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the second's AUC minus the first's, whole groups drawn with replacement."""
+    """Returns the 95 % interval of the second's AUC minus the first's, whole groups drawn with replacement."""
     rng = np.random.default_rng(0)
     _, number = np.unique(collection.groups, return_inverse=True)
     members = [np.flatnonzero(number == k) for k in range(number.max() + 1)]

@@ -1,4 +1,4 @@
-"""Figures as plain text for the terminal."""
+"""Writes figures as plain text for the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEASURES = ("false_negatives", "false_positives", "sensitivity", "specificity",
 
 
 def crossval_text(report: dict[str, Any]) -> str:
-    """One line for each fold and the mean, the baselines below."""
+    """Writes one line for each fold and the mean, the baselines below."""
     names = f"{'fold':<24}{'missed':>8}{'of':>6}{'AUC':>8}{'at 90 %':>9}{'spec.':>8}{'ECE':>8}"
     lines = [f"{names}{'scans AUC':>11}{'at 90 %':>9}"]
     for part in report["folds"]:
@@ -39,7 +39,7 @@ def crossval_text(report: dict[str, Any]) -> str:
 
 
 def robustness_text(rows: Iterable[dict[str, Any]]) -> str:
-    """One line for each change."""
+    """Writes one line for each change."""
     lines = [f"{'change':<34}{'accuracy':>10}{'AUC':>8}{'missed':>8}{'alarms':>8}{'unsuitable':>12}"]
     for row in rows:
         lines.append(
@@ -50,7 +50,7 @@ def robustness_text(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def figures_text(figures: dict[str, Any]) -> str:
-    """One line for each measure, per image and per scan; the baselines below."""
+    """Writes one line for each measure, per image and per scan; the baselines below."""
     if "n" not in figures:
         return "not measured"
     groups = figures["groups"]

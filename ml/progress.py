@@ -13,7 +13,7 @@ _EVERY_SECONDS_IN_A_LOG = 30.0
 
 
 class Progress:
-    """A bar on a terminal, a line now and then in a log, nothing when `quiet`."""
+    """Shows a bar on a terminal, a line now and then in a log, nothing when `quiet`."""
 
     def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
         self._title, self._total, self._quiet = title, max(total, 1), quiet
@@ -48,7 +48,7 @@ def track(items: Iterable[T], title: str, total: int, *, quiet: bool = False) ->
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    """One line for the person at the terminal; results go to standard output instead."""
+    """Prints one line for the person at the terminal; results go to standard output instead."""
     if not quiet:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

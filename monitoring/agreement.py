@@ -1,4 +1,4 @@
-"""Reader against reader: Cohen's kappa of each pair, and over all pairs.
+"""Measures how readers agree: Cohen's kappa of each pair, and over all pairs.
 
 Three labels count, “cannot tell” among them. Sources: Cohen 1960 (kappa, and its approximate standard error),
 Light 1971 (several readers), Landis and Koch 1977 (the words).
@@ -40,7 +40,9 @@ def cohens_kappa(table: Table) -> float | None:
 
 
 def kappa_interval(table: Table) -> tuple[float, float] | None:
-    """95 %, by the large-sample standard error, inside -1 to 1; None where nothing varies that could tell it."""
+    """Returns the 95 % interval by the large-sample standard error, inside -1 to 1; None where nothing varies that
+    could show it.
+    """
     kappa, n = cohens_kappa(table), sum(table.values())
     if kappa is None:
         return None
@@ -82,7 +84,7 @@ def _expected(table: Table, n: int) -> float:
 
 
 def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, str], int]]:
-    """For each two readers, the one with the lower number first: how often which two labels met on a scan."""
+    """Counts, for each two readers, the one with the lower number first, how often which two labels met on a scan."""
     met = (
         reviews.filter(
             scan__reviews__reader__gt=F("reader"),

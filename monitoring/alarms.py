@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from accounts.formatting import decimal, duration, round_share
 from inference.models import ModelStatus
 from monitoring.results import (
     Alarm,
@@ -38,8 +39,8 @@ class Rule:
         rate, part, whole = getattr(counts, self.rate), getattr(counts, self.part), _whole(counts, self.whole)
         if rate is None or whole < least or rate <= bound:
             return None
-        words = self.words.format(model=figures.name, part=part, whole=whole, rate=percent(rate))
-        threshold = f"Raised above {percent(bound)}, once {least} scans are counted."
+        words = self.words.format(model=figures.name, part=part, whole=whole, rate=round_share(rate))
+        threshold = f"Raised above {round_share(bound)}, once {least} scans are counted."
         return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
 
 
@@ -97,10 +98,6 @@ def _of_model(figures: ModelFigures, alarm: Alarm) -> Alarm:
     return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} It is no longer in service.")
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def _whole(counts: Counts, names: str) -> int:
     return sum(getattr(counts, name) for name in names.split("+"))
 
@@ -117,13 +114,6 @@ def _waiting(total: Counts) -> Iterator[Alarm]:
         words = f"One scan in twenty waited for {duration(total.p95_wait)} or longer."
         threshold = f"Raised above {duration(seconds)}, once {settings.MONITOR_LEAST_SCANS} scans are counted."
         yield Alarm(AlarmLevel.ALARM, "waiting", "", words, threshold, advice)
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
 def _drifting(figures: ModelFigures) -> Iterator[Alarm]:
@@ -143,7 +133,7 @@ def _drift(level: AlarmLevel, figures: ModelFigures, shift: Shift, bound: float)
         level=level,
         name="drift",
         model=figures.name,
-        words=f"{what} seen by {figures.name} {how} {known}: drift index (PSI) {shift.psi:.2f}, {shift.n} scans.",
+        words=f"{what} seen by {figures.name} {how} {known}: drift index (PSI) {decimal(shift.psi)}, {shift.n} scans.",
         threshold=f"Raised from {bound:g}, with {settings.MONITOR_LEAST_SCANS} scans or more and a statistically "
         "significant shift.",
         advice="Other patients, or another scanner or protocol? Check the model on recent scans before relying on it; "
@@ -159,7 +149,7 @@ def _readers(readers: ReaderAgreement) -> Iterator[Alarm]:
         level=AlarmLevel.NOTICE,
         name="readers",
         model="",
-        words=f"Readers agree less than they should: kappa {readers.kappa:.2f} on {readers.scans} common scans.",
+        words=f"Readers agree less than they should: kappa {decimal(readers.kappa)} on {readers.scans} common scans.",
         threshold=f"Raised below {bound:g}, once {least} scans are counted.",
         advice="Go through the scans on which they differ together; labels that are not agreed make a poor data set.",
     )

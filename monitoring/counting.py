@@ -1,4 +1,4 @@
-"""The counts, added up by the database: by model, by day or week, and of the answers that stand.
+"""Counts answers in the database: by model, by day or week, and over the current answers.
 
 The ORM says which rows count and as what. The database goes through them once and adds up along all lines at the same
 time, which the ORM cannot ask for.
@@ -75,14 +75,14 @@ Days = Mapping[date | None, Counts]  # None: over all
 
 @dataclass(frozen=True)
 class Counted:
-    """Of one model, or of all."""
+    """Holds the counts of one model, or of all."""
 
     counts: Counts
     series: list[Point]
 
 
 def count(population: Population) -> tuple[Counted, dict[int, Counted]]:
-    """Over all, of each scan the answer that stands; and of each model by its id, every answer it gave."""
+    """Counts, over all, the current answer of each scan; and of each model by its id, every answer it gave."""
     period, found, reviews = population.period, _added_up(population), _reviewed(population)
     reviewed = _merged(reviews.values())
     models = {
@@ -100,7 +100,7 @@ def _counted(period: Period, days: Days, reviews: Days) -> Counted:
 
 
 def _added_up(population: Population) -> dict[int | None, Days]:
-    """By model (None: of the answers that stand) and day."""
+    """Adds up by model (None: the current answers) and day."""
     try:
         rows, params = _rows(population).query.sql_with_params()
     except EmptyResultSet:  # no site

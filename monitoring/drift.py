@@ -15,6 +15,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import F
 
+from accounts.formatting import decimal
 from cases.models import Decision
 from inference.models import ModelVersion, PredictionQuerySet, PredictionStatus
 from ml.model.artifact import ArtifactError, load_artifact
@@ -32,7 +33,7 @@ WORDS = {
 
 
 def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Drift:
-    """Of the model's answers among the rows, of which there are `done`."""
+    """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
     score = _shift(*SCORE, reference.get("score"), scores)
@@ -92,7 +93,7 @@ def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = f"Drift index {psi:.2f}: {WORDS[state]}"
+    words = f"Drift index {decimal(psi)}: {WORDS[state]}"
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

@@ -19,7 +19,7 @@ MOST_MISSED = 1000
 
 
 def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitoring:
-    """Raises PermissionDenied for who manages no such site, WrongState for a time that is none."""
+    """Raises PermissionDenied for a user who manages no such site, WrongState for a time that is none."""
     sites = sites_watched(user, site)
     period = period_of(user, start, end)
     population = Population(user, sites, period)
@@ -45,7 +45,7 @@ def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitor
 
 
 def _models(population: Population, by_model: Mapping[int, Counted]) -> list[ModelFigures]:
-    """The newest in service first."""
+    """Returns the models, the newest in service first."""
     models = ModelVersion.objects.filter(pk__in=by_model).order_by("-activated_at", "-pk")
     return [
         ModelFigures(

@@ -21,7 +21,7 @@ FIRST_YEAR, LAST_YEAR = 1990, 9000
 
 @dataclass(frozen=True)
 class Period:
-    """From the first day's first moment to the last day's last."""
+    """Lasts from the first day's first moment to the last day's last."""
 
     start: date
     end: date
@@ -40,7 +40,7 @@ class Period:
         return Step.DAY if (self.end - self.start).days < MOST_DAYS_BY_DAY else Step.WEEK
 
     def bucket_of(self, field: str) -> TruncDay | TruncWeek:
-        """The database's twin of `buckets`: the day, or the week's Monday, of a moment."""
+        """Computes `buckets` in the database: the day, or the week's Monday, of a moment."""
         trunc = TruncDay if self.step == Step.DAY else TruncWeek
         return trunc(field, tzinfo=self.zone, output_field=DateField())
 

@@ -1,4 +1,4 @@
-"""What monitoring tells: plain values that pages, API and tables show as they are.
+"""Holds what monitoring shows: plain values that pages, API and tables show as they are.
 
 A rate is None where there is nothing to divide by. Times are seconds, days are whole days in the user's time zone.
 """
@@ -122,7 +122,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Drift:
-    """Of the score and of each input feature, against the model's own reference."""
+    """Holds the shift of the score and of each input feature, against the model's own reference."""
 
     score: Shift
     features: Sequence[Shift]
@@ -135,7 +135,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """One model version in the period. A scan read again by another model counts under both."""
+    """Describes one model version in the period. A scan read again by another model counts under both."""
 
     model_id: int
     name: str
@@ -147,7 +147,7 @@ class ModelFigures:
 
 @dataclass(frozen=True)
 class MissedScan:
-    """An infection that the model answered “unlikely” and a reader found."""
+    """Describes an infection that the model answered “unlikely” and a reader found."""
 
     scan_id: int
     case_id: int
@@ -191,7 +191,7 @@ class AlarmLevel(models.TextChoices):
 
 @dataclass(frozen=True)
 class Alarm:
-    """In plain words: what was found, from which bound on it is told, and what to do."""
+    """Says in plain words what was found, above which bound it is raised, and what to do."""
 
     level: AlarmLevel
     name: str  # `missed`, `overrides`, `drift`, … ; stable, for the API
@@ -203,7 +203,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """Everything for one user, choice of site and time."""
+    """Holds everything for one user, choice of site and time."""
 
     sites: Sequence[str]
     start: date

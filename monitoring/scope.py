@@ -16,7 +16,7 @@ from monitoring.period import Period
 
 @dataclass(frozen=True)
 class Population:
-    """One user's view of some sites in a time."""
+    """Describes one user's view of some sites in a time."""
 
     user: User
     sites: Sequence[Site]
@@ -76,7 +76,7 @@ class Population:
 
 
 def sites_watched(user: User, site: Site | None) -> list[Site]:
-    """The one chosen, else all that the user manages. Raises PermissionDenied for who manages none of them."""
+    """Returns the one chosen, else all that the user manages. Raises PermissionDenied for who manages none of them."""
     if site is not None:
         require(user, site, Right.MANAGE)
         return [site]

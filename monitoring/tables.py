@@ -1,4 +1,4 @@
-"""The tables beside the charts, for spreadsheets: a name, a header, rows."""
+"""Makes the tables beside the charts, for spreadsheets: a name, a header, rows."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ class Table:
 
 
 def tables(monitoring: Monitoring) -> dict[str, Table]:
-    """By name: models, series, missed, drift, drift_bins, readers, alarms."""
+    """Returns them by name: models, series, missed, drift, drift_bins, readers, alarms."""
     made = [
         Table("models", "Models", ["model", "status", *COUNT_HEADER], _models(monitoring)),
         Table("series", f"By {monitoring.step}", [str(monitoring.step), "model", *COUNT_HEADER], _series(monitoring)),

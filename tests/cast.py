@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 @functools.cache
 def password_hash() -> str:
-    """Hashed once for all."""
+    """Hashes the password once for all."""
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)
@@ -81,7 +81,7 @@ def phantom_png(seed: int = 0, size: int = 48) -> bytes:
 def make_scan(
     case: Case, user: User, *, slices: int = 1, seed: int | None = None, confirmation: str | None = None
 ) -> Scan:
-    """A stored scan of its case, through the same door as an upload; pictures of others need a confirmation."""
+    """Stores a scan of its case through the same door as an upload; pictures of others need a confirmation."""
     from cases.intake import SentFile
     from cases.uploads import receive_upload
 
@@ -138,7 +138,7 @@ def _finish(prediction: Prediction) -> None:
 
 @pytest.fixture
 def media(settings: Any, tmp_path: Any) -> Any:
-    """Stored files of this test alone."""
+    """Keeps the stored files of this test alone."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return settings.MEDIA_ROOT
 
@@ -170,7 +170,7 @@ def rita(north: Site) -> User:
 
 @pytest.fixture
 def rob(north: Site) -> User:
-    """The second reader."""
+    """Provides the second reader."""
     return make_person("rob", (north, "reader"))
 
 
@@ -181,7 +181,7 @@ def max(north: Site) -> User:
 
 @pytest.fixture
 def otto(south: Site) -> User:
-    """The outsider: everything at South, nothing at North."""
+    """Provides the outsider: every role at South, none at North."""
     return make_person("otto", (south, "clinician"), (south, "reader"), (south, "manager"))
 
 
@@ -225,20 +225,20 @@ def model(db: None) -> ModelVersion:
 
 @pytest.fixture
 def scan(case: Case, cara: User, media: Any) -> Scan:
-    """One slice in Anna's case. Ask for `model` first, and it is queued too."""
+    """Provides one slice in Anna's case. Ask for `model` first, and it is queued too."""
     return make_scan(case, cara)
 
 
 @pytest.fixture
 def answered(model: ModelVersion, scan: Scan) -> Scan:
-    """Anna's scan with the model's answer: COVID-19 likely, 0.91."""
+    """Provides Anna's scan with the model's answer: COVID-19 likely, 0.91."""
     answer(scan, model)
     return scan
 
 
 @pytest.fixture
 def review() -> Callable[..., Review]:
-    """review(scan, reader, label, reason="")"""
+    """Records a review: review(scan, reader, label, reason="")."""
     from cases.reviews import record_review
 
     def record(scan: Scan, reader: User, label: str = "covid", reason: str = "") -> Review:
@@ -249,7 +249,7 @@ def review() -> Callable[..., Review]:
 
 @pytest.fixture
 def login(client: Client) -> Callable[[User], Client]:
-    """login(cara).get("/")"""
+    """Logs in: login(cara).get("/")."""
 
     def log_in(user: User) -> Client:
         client.force_login(user)

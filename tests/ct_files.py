@@ -25,7 +25,7 @@ PATIENT = "Quibblethorpe"
 
 
 def chest_hu(size: int = 64, shift: int = 0) -> np.ndarray:
-    """A body of water with two lungs and a spine in air, int16 HU, different for each shift."""
+    """Returns a body of water with two lungs and a spine in air, int16 HU, different for each shift."""
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     hu = np.full((size, size), -1000, dtype=np.int16)
     hu[(x / 0.45) ** 2 + (y / 0.35) ** 2 < 1] = 40
@@ -36,7 +36,7 @@ def chest_hu(size: int = 64, shift: int = 0) -> np.ndarray:
 
 
 def ct_slice(z: float = 0.0, *, hu: np.ndarray | None = None, **attributes: Any) -> pydicom.Dataset:
-    """A CT slice full of identity, stored as unsigned 12 bit with intercept -1024."""
+    """Returns a CT slice full of identity, stored as unsigned 12 bit with intercept -1024."""
     hu = chest_hu(shift=int(z)) if hu is None else hu
     ds = pydicom.Dataset()
     ds.file_meta = FileMetaDataset()
@@ -92,7 +92,7 @@ def as_jpeg_lossless(ds: pydicom.Dataset) -> pydicom.Dataset:
 
 
 def as_jpeg_baseline(ds: pydicom.Dataset, grey: np.ndarray, **options: Any) -> pydicom.Dataset:
-    """An 8-bit picture in a DICOM file, compressed with loss."""
+    """Compresses an 8-bit picture in a DICOM file with loss."""
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
     ds.Rows, ds.Columns = grey.shape
     ds.PixelData = encapsulate([image_file(Image.fromarray(grey), "JPEG", quality=95, **options)])
@@ -103,7 +103,7 @@ def as_jpeg_baseline(ds: pydicom.Dataset, grey: np.ndarray, **options: Any) -> p
 
 
 def lossless_jpeg(values: np.ndarray, precision: int) -> bytes:
-    """JPEG lossless, first-order prediction (ITU-T T.81, process 14, selection value 1)."""
+    """Writes JPEG lossless, first-order prediction (ITU-T T.81, process 14, selection value 1)."""
     height, width = values.shape
     work = values.astype(np.int64)
     guess = np.empty_like(work)

@@ -23,7 +23,7 @@ def reference_views(dataset: pydicom.Dataset) -> list[np.ndarray]:
 
 
 def described(dataset: pydicom.Dataset, frame: int) -> pydicom.Dataset:
-    """The file's attributes with those of one frame's functional groups above them."""
+    """Returns the file's attributes with those of one frame's functional groups above them."""
     flat = pydicom.Dataset(dataset)
     flat.file_meta = dataset.file_meta
     for keyword, place in (("SharedFunctionalGroupsSequence", 0), ("PerFrameFunctionalGroupsSequence", frame)):

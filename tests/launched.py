@@ -17,7 +17,7 @@ OF_THE_TESTS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODU
 
 
 class Portal:
-    """A launcher process and what it said."""
+    """Describes a launcher process and what it said."""
 
     def __init__(self, home: Path, port: int, **environment: str) -> None:
         self.home, self.port = home, port
@@ -56,7 +56,7 @@ class Portal:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def run(self, *command: str) -> str:
-        """A Python program beside the portal, on its database; what it printed."""
+        """Runs a Python program beside the portal, on its database, and returns what it printed."""
         done = subprocess.run(
             [sys.executable, *command],
             cwd=CHECKOUT,

@@ -9,7 +9,7 @@ from cases.intake.contents import IncomingSlice, Refusal
 
 
 def top_folder(name: str) -> str:
-    """The archive or outermost folder that a file came in; empty for a loose one."""
+    """Returns the archive or outermost folder that a file came in; empty for a loose one."""
     return name.partition("/")[0] if "/" in name else ""
 
 

@@ -78,7 +78,7 @@ def send(
 
 
 def receive(channel: socket.socket, *, spool: Spool | None = None) -> Any:
-    """The next message. Only the intake's own kinds of object are made, whatever the other side sends.
+    """Returns the next message. Only the intake's own kinds of object are made, whatever the other side sends.
 
     Raises:
         BrokenChannel: there is none.
@@ -89,7 +89,7 @@ def receive(channel: socket.socket, *, spool: Spool | None = None) -> Any:
 
 
 def receive_request(channel: socket.socket, *, descriptors: int) -> tuple[Any, list[int]]:
-    """The next message with its descriptors."""
+    """Returns the next message with its descriptors."""
     head, found, _, _ = socket.recv_fds(channel, _LENGTH.size, descriptors)
     if not head:
         raise BrokenChannel

@@ -87,7 +87,7 @@ class IncomingSlice:
 
 @dataclass(frozen=True)
 class IncomingScan:
-    """One series or picture: its slices lie in anatomical order, from the head to the feet."""
+    """Describes one series or picture; its slices are in anatomical order, from the head to the feet."""
 
     kind: Literal["dicom", "image"]
     series_key: str
@@ -121,7 +121,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Intake:
-    """All that came out of one upload."""
+    """Collects all that came out of one upload."""
 
     scans: tuple[IncomingScan, ...]
     refusals: tuple[Refusal, ...]

@@ -165,7 +165,7 @@ class _Process:
         return reply
 
     def _why_it_ended(self, limits: Limits, kept: Kept) -> ImageError | None:
-        """None where it ended in good order, before it looked at the file."""
+        """Explains why the process ended; None where it ended in good order, before it looked at the file."""
         code = self.end(patience=_END_SECONDS)
         if code == 0:
             return None
@@ -181,7 +181,9 @@ class _Process:
         return refusals.internal()
 
     def end(self, *, patience: float = 0) -> int:
-        """How it ended: below zero by a signal. With patience, one that is about to end may do so."""
+        """Ends the process and returns its exit status, below zero where a signal ended it. With patience, one that is
+        about to end may do so.
+        """
         self._channel.close()
         try:
             return self._process.wait(patience)

@@ -88,7 +88,7 @@ UidMap = Callable[[str], str]
 
 
 def keyed_uids(key: bytes) -> UidMap:
-    """A stable one-way map of UIDs for one installation: HMAC-SHA-256 as a UUID-derived UID.
+    """Returns a stable one-way map of UIDs for one installation: HMAC-SHA-256 as a UUID-derived UID.
 
     Raises:
         ValueError: the key is too short to keep the map one-way.

@@ -36,7 +36,7 @@ _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9 ._/+-]{1,16}")
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a slice lies, in millimetres of the patient's coordinates (left, posterior, head)."""
+    """Says where a slice is, in millimetres of the patient's coordinates (left, posterior, head)."""
 
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
@@ -49,7 +49,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class DicomSlice:
-    """A slice with what tells its series apart and puts it in its place."""
+    """Holds a slice with what identifies its series and its place in it."""
 
     file: str
     slice: IncomingSlice

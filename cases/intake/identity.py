@@ -59,7 +59,7 @@ def read_identity(dataset: pydicom.Dataset) -> FileIdentity | None:
 
 
 def person_in(dataset: pydicom.Dataset) -> FileIdentity:
-    """Whom a file names, also under a pseudonym, which tells people apart as well as a name does."""
+    """Returns whom a file names, also under a pseudonym, which separates people as well as a name does."""
     sex = _text(dataset, "PatientSex").upper()
     return FileIdentity(
         record_number=_text(dataset, "PatientID"),

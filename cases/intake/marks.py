@@ -1,4 +1,4 @@
-"""What tells two pictures at the same place apart: the patient, the phase, the pass, the energy, the kernel.
+"""Reads what distinguishes two pictures at the same place: the patient, the phase, the pass, the energy, the kernel.
 
 Read before de-identification takes it out of the file, and used to divide a series only: nothing of it is stored.
 """
@@ -31,7 +31,7 @@ class Marks:
 
 
 def read_marks(dataset: pydicom.Dataset, frame: int) -> Marks:
-    """What may tell one frame of a file from the others of its series."""
+    """Reads what may distinguish one frame of a file from the others of its series."""
     content = frame_group(dataset, frame, "FrameContentSequence")
     measures = frame_group(dataset, frame, "PixelMeasuresSequence")
     kind = text(frame_group(dataset, frame, "CTImageFrameTypeSequence"), "FrameType") or text(dataset, "ImageType")

@@ -210,7 +210,7 @@ def _png_pixels(header: bytes, bodies: list[bytes]) -> list[bytes]:
 
 
 def _png_size(header: bytes) -> int:
-    """Bytes of all rows, each with its filter byte.
+    """Returns the bytes of all rows, each with its filter byte.
 
     Raises:
         ImageError: a header that the standard does not know.

@@ -22,7 +22,7 @@ from ml.images.dicom import is_dicom
 
 @dataclass
 class Taken:
-    """What came out of some files so far. `faults` are the types of errors that no file should cause."""
+    """Collects what came out of some files so far. `faults` are the types of errors that no file should cause."""
 
     dicom: list[DicomSlice] = field(default_factory=list)
     images: list[tuple[str, IncomingSlice]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Slices of one series that cover the same part of the body more than once: one stack for each time.
+"""Divides slices of one series that cover the same part of the body more than once: one stack for each time.
 
 A mark (phase, acquisition, tube voltage, …) divides a stack into groups of slices. Groups that overlap cannot be one
 scan; groups that follow one another along the body can. So each group is put into the first pass that it does not
@@ -45,7 +45,7 @@ class _Placed(NamedTuple):
 
 
 def passes(stack: Sequence[DicomSlice], heights: np.ndarray | None) -> list[list[DicomSlice]]:
-    """Divide a stack into the scans that it mixes; one list where it mixes none, or where nothing tells them apart.
+    """Divide a stack into the scans that it mixes; one list where it mixes none, or where nothing distinguishes them.
 
     Args:
         stack: slices of one direction and size.
@@ -89,7 +89,7 @@ def _passes_by(mark: Mark, stack: list[_Placed]) -> list[list[_Placed]]:
 
 
 def _counted_apart(stack: list[_Placed]) -> list[list[_Placed]]:
-    """Where every place is taken equally often, the scanner's own count tells the passes apart."""
+    """Uses the scanner's own count where every place is taken equally often: it distinguishes the passes."""
     at_place: dict[int, list[_Placed]] = defaultdict(list)
     for one in stack:
         at_place[round(one.height / SAME_PLACE_MM)].append(one)

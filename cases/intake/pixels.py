@@ -1,4 +1,4 @@
-"""The pixel data of a DICOM file, kept as the picture alone.
+"""Keeps the pixel data of a DICOM file as the picture alone.
 
 Nothing stays behind the pixels, between or behind compressed frames, in their comments, or in the
 bits that no pixel uses. No pixel is changed.

@@ -1,4 +1,4 @@
-"""One PNG, JPEG, TIFF or BMP file to one slice: its picture alone, and its grey view."""
+"""Reads one PNG, JPEG, TIFF or BMP file into one slice: its picture alone, and its grey view."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def check_view(view: np.ndarray) -> None:
 
 
 def view_png(view: np.ndarray) -> bytes:
-    """An 8-bit grey PNG of a view."""
+    """Returns an 8-bit grey PNG of a view."""
     out = io.BytesIO()
     # On CT slices run lengths alone make files as small as full deflate, three times as fast.
     Image.fromarray(view).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
@@ -125,7 +125,9 @@ def _written_anew(image: Image.Image, kind: str) -> bytes:
 
 @lru_cache(maxsize=32)
 def empty_picture_keys(width: int, height: int) -> frozenset[str]:
-    """The keys of evenly grey pictures of this size, which look the same in everybody and prove nobody's identity."""
+    """Returns the keys of evenly grey pictures of this size, which look the same in everybody and prove nobody's
+    identity.
+    """
     size = f"{width}x{height}:".encode()
     return frozenset(
         f"sha256:{hashlib.sha256(size + bytes([grey]) * (width * height)).hexdigest()}" for grey in range(256)

@@ -133,7 +133,7 @@ def _series_key(ordered: Sequence[DicomSlice], number: int) -> str:
 
 
 def _in_order(stack: Sequence[DicomSlice]) -> list[DicomSlice]:
-    """From head to feet, front to back or right to left; else as the scanner counted."""
+    """Sorts from head to feet, front to back or right to left; else as the scanner counted."""
     heights = _known_heights(stack)
     places = np.zeros(len(stack)) if heights is None else np.round(heights / SAME_PLACE_MM)
     numbers = [one.geometry.instance_number for one in stack]
@@ -146,7 +146,7 @@ def _in_order(stack: Sequence[DicomSlice]) -> list[DicomSlice]:
 
 
 def _known_heights(stack: Sequence[DicomSlice]) -> np.ndarray | None:
-    """Each slice's place by position, else by slice location, growing in reading order; None if unknown."""
+    """Returns each slice's place by position, else by slice location, growing in reading order; None if unknown."""
     heights = _heights(stack)
     if heights is not None:
         return heights
@@ -155,7 +155,7 @@ def _known_heights(stack: Sequence[DicomSlice]) -> np.ndarray | None:
 
 
 def _heights(stack: Sequence[DicomSlice]) -> np.ndarray | None:
-    """Each slice's place along the common direction, growing in reading order; None if unknown."""
+    """Returns each slice's place along the common direction, growing in reading order; None if unknown."""
     directions = [_direction(one) for one in stack]
     positions = [one.geometry.position for one in stack]
     if None in directions or None in positions:

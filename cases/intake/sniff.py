@@ -147,7 +147,7 @@ def system_file(name: str) -> ImageError:
 
 
 def directory_file() -> ImageError:
-    """The refusal of a disc's table of contents under whatever name, where nothing else came with it."""
+    """Refuses a disc's table of contents under whatever name, where nothing else came with it."""
     return system_file("DICOMDIR")
 
 

@@ -82,7 +82,7 @@ def unnamed_file(folder: Path) -> int:
 
 
 class Kept:
-    """A stretch of a spool."""
+    """Describes a stretch of a spool."""
 
     def __init__(self, spool: Spool, offset: int, length: int) -> None:
         self.spool = spool
@@ -148,7 +148,7 @@ class Spooled:
 
 
 def opened(instance: object, name: str) -> BinaryIO:
-    """The bytes of a spooled field as a file, so that a large one never lies in memory as a whole."""
+    """Opens the bytes of a spooled field as a file, so that a large one is never in memory as a whole."""
     value: bytes | Kept = instance.__dict__[f"_{name}"]
     return value.open() if isinstance(value, Kept) else io.BytesIO(value)
 

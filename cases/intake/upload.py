@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class FileReader(Protocol):
-    """`read_files`, in this process or in another."""
+    """Types `read_files`, in this process or in another."""
 
     def __call__(
         self, files: list[tuple[str, Kept]], *, options: Options, spool: Spool, allowance: Allowance
@@ -241,7 +241,7 @@ def _is_same_picture(one: IncomingSlice, other: IncomingSlice) -> bool:
 
 
 def _with_key_of_content(one: DicomSlice) -> DicomSlice:
-    """For exporters that give every slice the same SOP instance UID."""
+    """Replaces the key for exporters that give every slice the same SOP instance UID."""
     frame = "" if one.slice.frame is None else f":{one.slice.frame}"
     key = f"sha256:{one.slice.original_sha256}{frame}"
     return replace(one, slice=replace(one.slice, key=key))

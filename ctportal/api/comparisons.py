@@ -1,4 +1,4 @@
-"""Champion against challenger on the same frozen patients, and what people decide of it."""
+"""Serves comparisons of champion and challenger on the same frozen patients, and what people decide of them."""
 
 from typing import Any
 

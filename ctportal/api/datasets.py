@@ -150,7 +150,7 @@ EXAMPLE = OpenApiExample(
 
 @extend_schema_view(list=extend_schema(summary="List base sets"))
 class BaseSetViews(ListModelMixin, Resource):
-    """Labelled folders from elsewhere, imported by the administrator on the command line."""
+    """Serves labelled folders from elsewhere, imported by the administrator on the command line."""
 
     serializer_class = BaseSetSerializer
     filter_backends = []
@@ -161,7 +161,7 @@ class BaseSetViews(ListModelMixin, Resource):
 
 
 class DatasetViews(ManagedResource):
-    """Which scans, with which label, of which patient, on which side of the split; frozen."""
+    """Serves frozen data sets: which scans, with which label, of which patient, in which split."""
 
     queryset = DATASETS.order_by("-pk")
     serializer_class = DatasetSerializer

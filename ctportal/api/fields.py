@@ -1,4 +1,4 @@
-"""What the resources' serializers share."""
+"""Defines what the resources' serializers share."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class NameOnly(serializers.SlugRelatedField):
-    """A related object shown by its name."""
+    """Shows a related object by its name."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(slug_field=name, read_only=True, **kwargs)

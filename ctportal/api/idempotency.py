@@ -20,8 +20,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import IdempotentRequest
 from cases.locks import held_while_connected
+from ctportal.api.models import IdempotentRequest
 from ctportal.api.problems import INVALID, KEY_REUSED, REQUEST_IN_PROGRESS, Problem
 from ctportal.api.resource import caller
 

@@ -71,7 +71,9 @@ class LabelFilter(django_filters.FilterSet):
 
 
 class LabelViews(Resource):
-    """For managers. People's decisions alone make the set; what the model says has no part in it."""
+    """Serves the labelled set to managers. People's decisions alone make the set; what the model says has no part in
+    it.
+    """
 
     queryset = Scan.objects.all()
     serializer_class = LabelledScanSerializer

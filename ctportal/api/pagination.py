@@ -111,7 +111,7 @@ def _position(row: Model, order: list[str]) -> Position:
 
 
 def _after(order: list[str], position: Position) -> Q:
-    """Rows behind the position: a later first value, or the same first and a later second, and so on."""
+    """Keeps the rows behind the position: a later first value, or the same first and a later second, and so on."""
     wanted, same = Q(), Q()
     for name, value in zip(order, position, strict=True):
         field = name.lstrip("-")

@@ -1,4 +1,4 @@
-"""Patients of the caller's sites."""
+"""Serves the patients of the caller's sites."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -20,7 +20,7 @@ TRAIN = frozenset({Scope.TRAIN})
 
 
 class HasScope(BasePermission):
-    """The view's `scopes` name, for each action, the scopes of which the token needs one; else `read`."""
+    """Checks the token's scopes: the view's `scopes` name those that each action needs one of; else `read`."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not request.user.is_authenticated:

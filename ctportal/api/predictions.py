@@ -139,7 +139,7 @@ PREDICTIONS = Prediction.objects.shown().select_related("model_version", "scan__
 
 
 class PredictionViews(Resource):
-    """One model's answer to one scan. Poll with `If-None-Match`: 304 means that nothing has changed."""
+    """Serves one model's answer to one scan. Poll with `If-None-Match`: 304 means that nothing has changed."""
 
     queryset = PREDICTIONS.order_by("-pk")
     serializer_class = PredictionSerializer

@@ -1,4 +1,4 @@
-"""Every refusal and failure as an RFC 9457 problem document, without a patient's data in it."""
+"""Turns every refusal and failure into an RFC 9457 problem document, without a patient's data in it."""
 
 import logging
 import traceback
@@ -107,7 +107,7 @@ class Problem(Exception):
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
-    """Django REST framework's exception handler."""
+    """Handles exceptions for Django REST framework."""
     request: Request = context["request"]
     found = as_problem(error, request) or _unexpected(error, request, context["view"])
     return found.response()
@@ -279,5 +279,5 @@ def _flatten_django(error: django.ValidationError) -> Iterator[ErrorItem]:
 
 
 def pointer_to(*path: str) -> str:
-    """A JSON pointer (RFC 6901) as a URI fragment."""
+    """Returns a JSON pointer (RFC 6901) as a URI fragment."""
     return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

@@ -87,7 +87,7 @@ class Resource(GenericViewSet):
         return [name for name in self.request.query_params if name in known]
 
     def context(self, **more: Any) -> dict[str, Any]:
-        """What serializers are told."""
+        """Returns what serializers need to know."""
         return {"request": self.request, "view": self, **more}
 
     def fetch(self, *, right: Right = Right.VIEW) -> Any:

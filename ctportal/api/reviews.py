@@ -1,4 +1,4 @@
-"""What readers decide: never edited, only superseded by the same reader."""
+"""Serves what readers decide: never edited, only superseded by the same reader."""
 
 from typing import Any
 

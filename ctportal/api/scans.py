@@ -122,7 +122,7 @@ class SplitScan(ReasonSerializer):
 
 
 class ScanViews(Resource):
-    """One series or picture each. Scans are sent to `/cases/{id}/scans/`."""
+    """Serves scans, one series or picture each. Scans are sent to `/cases/{id}/scans/`."""
 
     queryset = SCANS.order_by("-pk")
     serializer_class = ScanSerializer

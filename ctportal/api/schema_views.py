@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page to try it on; both public."""
+"""Serves the OpenAPI document and the page to try it on; both are public."""
 
 from functools import cache
 from typing import Any

@@ -61,7 +61,7 @@ class CallerSerializer(serializers.Serializer):
     retrieve=extend_schema(summary="Read a site"),
 )
 class SiteViews(ListModelMixin, RetrieveModelMixin, Resource):
-    """Hospital departments. What belongs to a site is seen only by its members."""
+    """Serves the hospital departments. What belongs to a site is seen only by its members."""
 
     queryset = Site.objects.order_by("pk").prefetch_related(
         Prefetch("memberships", Membership.objects.select_related("user"))

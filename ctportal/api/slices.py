@@ -1,4 +1,4 @@
-"""Slices: the picture to look at, the original to take away, and where the model looked."""
+"""Serves slices: the picture to look at, the original to take away, and where the model looked."""
 
 import django_filters
 from django.core.exceptions import PermissionDenied

@@ -144,7 +144,7 @@ EXAMPLE = OpenApiExample("Fit the last layer again", value={"dataset": 3, "metho
 
 
 class TrainingRunViews(ManagedResource):
-    """One at a time in the installation, started by a person and never by itself."""
+    """Serves training runs: one at a time in the installation, each started by a person."""
 
     queryset = RUNS.order_by("-pk")
     serializer_class = TrainingRunSerializer

@@ -145,7 +145,7 @@ class CaseScanViews(Resource):
         return Response(body, status=201)
 
     def receipt(self, data: Any) -> Any:
-        """The refusals speak of the caller's own files."""
+        """Describes what became of the upload; the refusals speak of the caller's own files."""
         return {"scans": [{"id": scan["id"]} for scan in data["scans"]], "refusals": data["refusals"]}
 
     def _remembered(self, receipt: Receipt) -> list[Refusal]:

@@ -1,4 +1,4 @@
-"""Demonstration cases, sent through the portal's own upload and answered by the model in service."""
+"""Sends demonstration cases through the portal's own upload; the model in service answers them."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class DemoCase:
-    """One case, found again by its patient's record number and its accession number."""
+    """Describes one case, found again by its patient's record number and its accession number."""
 
     number: int
     name: str
@@ -133,7 +133,7 @@ def find_or_open_case(cast: Cast, patient: Patient, *, accession_number: str, **
 
 
 def phantom_files(seed: int, slices: int, opacities: float) -> list[SentFile]:
-    """A series as DICOM files, a lone slice as a PNG in the lung window."""
+    """Writes a series as DICOM files, a lone slice as a PNG in the lung window."""
     if slices > 1:
         return [sent(f"{at:03}.dcm", data) for at, data in enumerate(phantom_dicom(seed, slices, 256, opacities))]
     out = io.BytesIO()

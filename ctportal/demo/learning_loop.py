@@ -58,7 +58,7 @@ class Staff:
 
 @dataclass(frozen=True)
 class LoopResult:
-    """What the loop came to, for the table at its end."""
+    """Holds what the loop came to, for the table at its end."""
 
     comparison: Comparison
     first: ModelVersion
@@ -132,7 +132,7 @@ def _first_model(folder: Path, weights: str, staff: Staff, say: ReportProgress) 
 
 
 def _receive_cases(folder: Path, staff: Staff, say: ReportProgress) -> dict[int, Label]:
-    """One patient with one case and one scan for each group of the block. Returns the scans' true labels."""
+    """Makes one patient with one case and one scan for each group of the block. Returns the scans' true labels."""
     truth: dict[int, Label] = {}
     for group, label, files in _groups(folder):
         patient = register_patient(
@@ -148,7 +148,7 @@ def _receive_cases(folder: Path, staff: Staff, say: ReportProgress) -> dict[int,
 
 
 def _groups(folder: Path) -> Iterator[tuple[str, Label, list[SentFile]]]:
-    """A group that lies in two blocks is one patient, and in the base already."""
+    """Takes a group that is in two blocks for one patient, who is in the base already."""
     with (folder / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     known = {row["group"] for row in rows if row["block"] in BASE_BLOCKS}

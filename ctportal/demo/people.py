@@ -1,4 +1,4 @@
-"""Demonstration sites and users. Their names begin with “demo”, so no real account is ever touched."""
+"""Makes the demonstration sites and users. Their names begin with “demo”, so no real account is ever touched."""
 
 import secrets
 from dataclasses import dataclass

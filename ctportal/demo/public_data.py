@@ -1,4 +1,4 @@
-"""Real chest CT from public research sets that lie on this machine; none of it ships with the portal."""
+"""Reads real chest CT from public research sets on this machine; none of it ships with the portal."""
 
 import csv
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Connections with deadlines. Waitress receives a request whole; here is for how long it may, and how much."""
+"""Puts deadlines on connections. Waitress receives a request whole; here is for how long it may, and how much."""
 
 import logging
 import shutil
@@ -22,7 +22,7 @@ NO_ROOM = "503 Service Unavailable"
 
 
 class BoundedChannel(HTTPChannel):
-    """One connection. `reserved` is the room on disk that its request's body takes or will take."""
+    """Serves one connection. `reserved` is the room on disk that its request's body takes or will take."""
 
     server: "BufferingServer"
     request: Any

@@ -60,7 +60,7 @@ class BufferingWorker(Worker):
 
 
 def serve(application: Any, sockets: list[Any], limits: Limits, dispatcher: Dispatcher) -> list[BufferingServer]:
-    """A server on each of the listening sockets, all in one loop."""
+    """Runs a server on each of the listening sockets, all in one loop."""
     adjustments = Adjustments(
         ident="",
         threads=0,

@@ -20,7 +20,7 @@ class ModelStatus(models.TextChoices):
 
 
 class ModelVersion(models.Model):
-    """A registered artefact. The database lets at most one be in service."""
+    """Describes a registered artefact. The database lets at most one be in service."""
 
     name = models.CharField(max_length=80)
     version = models.CharField(max_length=40)

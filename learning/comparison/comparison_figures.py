@@ -40,7 +40,7 @@ class SideFigures:
 
 @dataclass(frozen=True)
 class Difference:
-    """The challenger's figure minus the champion's. `gained` and `lost` count the scans that only one got right."""
+    """Holds the challenger's figure minus the champion's. `gained` and `lost` count scans that only one got right."""
 
     value: float | None = None
     low: float | None = None

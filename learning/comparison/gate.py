@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.formatting import decimal, points, round_share, share, signed_points
 from learning.comparison.comparison_figures import ComparisonFigures, Finding
 from ml.evaluation.intervals import least_pairs, least_pairs_alike
 
@@ -56,9 +57,9 @@ class GateLimits:
         if self.least_positives > self._least_for_power:
             return f"The installation asks for {self.least_positives} at least (GATE_LEAST_POSITIVES)."
         return (
-            f"{self._least_for_power} give a chance of {100 * self.power:.0f} % to show that the new model finds at "
-            f"most {100 * self.margin:g} points fewer infections, if both in truth find equally many and differ on "
-            f"{100 * self.disagreement:g} % of the infected; with fewer than {least_pairs_alike(self.margin)} it "
+            f"{self._least_for_power} give a chance of {round_share(self.power)} to show that the new model finds at "
+            f"most {points(self.margin)} points fewer infections, if both in truth find equally many and differ on "
+            f"{round_share(self.disagreement)} of the infected; with fewer than {least_pairs_alike(self.margin)} it "
             "could not be shown even if no answer differed."
         )
 
@@ -115,9 +116,9 @@ def _sensitivity_holds(figures: ComparisonFigures, limits: GateLimits) -> Findin
     )
     if difference.value is None or difference.low is None or difference.high is None:
         return Finding(False, f"{misses}; how sure the difference is cannot be computed from so few patients.")
-    low, high = _points(difference.low), _points(difference.high)
-    change = f"a change in sensitivity of {_points(difference.value)} points, 95 % interval {low} to {high}"
-    allowed = _points(-limits.margin)
+    low, high = signed_points(difference.low), signed_points(difference.high)
+    change = f"a change in sensitivity of {signed_points(difference.value)} points, 95 % interval {low} to {high}"
+    allowed = signed_points(-limits.margin)
     if difference.low >= -limits.margin:
         return Finding(True, f"{misses}: {change}. Its lower end is not below the allowed {allowed}.")
     return Finding(False, f"{misses}: {change}. Its lower end is below the allowed {allowed}.")
@@ -128,20 +129,20 @@ def _specificity_above_floor(figures: ComparisonFigures, limits: GateLimits) -> 
     if specificity is None:
         return Finding(False, "The new model's specificity cannot be computed: no scan without infection was compared.")
     alarms = f"{figures.challenger.false_alarms} of {figures.n - figures.positives} scans"
-    said = f"The new model calls {alarms} without infection infected: a specificity of {_share(specificity)}"
+    said = f"The new model calls {alarms} without infection infected: a specificity of {share(specificity)}"
     if specificity >= floor:
-        return Finding(True, f"{said}, not below the floor of {_share(floor)}.")
-    return Finding(False, f"{said}, below the floor of {_share(floor)}.")
+        return Finding(True, f"{said}, not below the floor of {share(floor)}.")
+    return Finding(False, f"{said}, below the floor of {share(floor)}.")
 
 
 def _specificity_holds(figures: ComparisonFigures, limits: GateLimits) -> Finding:
     new, old = figures.challenger.specificity, figures.champion.specificity
-    return _loss("specificity", new, old, _loss_of(new, old), limits.specificity_loss, _share)
+    return _loss("specificity", new, old, _loss_of(new, old), limits.specificity_loss, share)
 
 
 def _calibration_holds(figures: ComparisonFigures, limits: GateLimits) -> Finding:
     new, old = figures.challenger.calibration_error, figures.champion.calibration_error
-    return _loss("calibration error", new, old, _loss_of(old, new), limits.calibration_loss, _plain_points)
+    return _loss("calibration error", new, old, _loss_of(old, new), limits.calibration_loss, _points)
 
 
 def _discrimination_holds(figures: ComparisonFigures, limits: GateLimits) -> Finding:
@@ -160,9 +161,7 @@ def _loss(
     if new is None or old is None:
         return Finding(False, f"The two models' {name} cannot be compared: it was not measured for both.")
     figures = f"The new model's {name} is {written(new)}, that of the one in service {written(old)}"
-    size, margin = (
-        (_three(loss), _three(allowed)) if written is _three else (_plain_points(loss), _plain_points(allowed))
-    )
+    size, margin = (_three(loss), _three(allowed)) if written is _three else (_points(loss), _points(allowed))
     if loss > allowed + 1e-9:
         return Finding(False, f"{figures}: worse by {size}, more than the allowed {margin}.")
     return Finding(True, f"{figures}: not worse by more than the allowed {margin}.")
@@ -177,23 +176,14 @@ def _answers_as_much(figures: ComparisonFigures, limits: GateLimits) -> Finding:
     if figures.unreadable_scans:
         unread = f" {figures.unreadable_scans} more could not be read by one of them and count for neither."
     if n and (new - old) / n > limits.unanswered:
-        allowed = f"{100 * limits.unanswered:.0f} points"
+        allowed = _points(limits.unanswered)
         return Finding(False, f"{words}: more than the {allowed} that it may grow by.{unread}")
     return Finding(True, f"{words}.{unread}")
 
 
-def _share(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _plain_points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+def _points(part: float) -> str:
+    return f"{decimal(100 * part, 1)} points"
 
 
 def _three(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _points(share: float) -> str:
-    """Percentage points with their sign."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return decimal(value, 3)

@@ -51,7 +51,7 @@ def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User |
 def compare_models(
     *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None = None
 ) -> Comparison:
-    """Here and now. The same two on the same data set give the comparison that stands."""
+    """Compares here and now. The same two on the same data set give the comparison that stands."""
     require_training_right(user, dataset)
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()

@@ -1,4 +1,4 @@
-"""The figures of a comparison for each site, source, sex and age band."""
+"""Computes the figures of a comparison for each site, source, sex and age band."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ KINDS = ("site", "source", "sex", "age")
 def subgroup_figures(
     scans: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], DatasetScan], *, beat: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """`scans` as the judge wrote them; `rows` by name and group."""
+    """Computes them from `scans` as the judge wrote them and `rows` by name and group."""
     members: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for scan in scans:
         for kind, name in subgroups_of(rows[(scan["name"], scan["group"])]):

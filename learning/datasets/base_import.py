@@ -161,7 +161,7 @@ class _Import:
         return BaseImage.objects.filter(condition, base_set=self.report.base_set).first()
 
     def _waits(self, digest: str) -> BaseImage | None:
-        """By the digest of the file, or the key of the picture."""
+        """Recognises an image by the digest of the file, or the key of the picture."""
         if digest in self.waiting:
             return self.waiting[digest][0]
         return next((image for image, _ in self.waiting.values() if image.file_sha256 == digest), None)
@@ -187,7 +187,7 @@ class _Import:
             )
 
     def store(self) -> None:
-        """Files before rows; without the rows the files go again."""
+        """Writes files before rows; without the rows the files go again."""
         if not self.waiting:
             return
         base_set = self.report.base_set = self.report.base_set or self._opened()
@@ -244,7 +244,7 @@ def _place_of(image: BaseImage) -> str:
 
 
 def _write_view(image: BaseImage, png: bytes) -> None:
-    """In the place of whatever a killed import left there."""
+    """Writes the view in the place of whatever a killed import left there."""
     place, storage = _place_of(image), image.view.storage
     storage.delete(place)
     image.view.name = storage.save(place, ContentFile(png))

@@ -171,7 +171,7 @@ def _row(dataset: Dataset, scan: Candidate, splits: dict[str, PatientSplit]) -> 
 
 
 def record_of_sites(action: Action, dataset: Dataset, sites: Sequence[Site], user: User | None) -> None:
-    """One event for each site, whose managers then see it; of a data set without sites, one."""
+    """Records one event for each site, whose managers then see it; of a data set without sites, one."""
     scans = counts_of(dataset).scans
     for site in sites:
         record_event(action, actor=user, site=site, subject=dataset, scans=scans)

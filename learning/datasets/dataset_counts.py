@@ -25,7 +25,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """A site by its slug, or a base set by its name."""
+    """Counts one source: a site by its slug, or a base set by its name."""
 
     source: str
     title: str

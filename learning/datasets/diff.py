@@ -118,7 +118,7 @@ def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
 
 
 def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
-    """Without the scans that `user` reads blinded and has still to decide on: their changes tell of labels."""
+    """Leaves out scans that `user` reads blinded and has still to decide on: their changes would reveal labels."""
     previous = dataset.previous
     if previous is None:
         return Changes(None, ScanDifference(set(), set(), set(), set()), [], [], [])

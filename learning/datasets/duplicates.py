@@ -1,4 +1,4 @@
-"""Pictures that stand under two patients: one of the two stays out, so that nobody is on both sides of a split.
+"""Finds pictures that belong to two patients: one of the two stays out, so that nobody is in two splits.
 
 A clinical scan comes before a base image, since doctors here have labelled it; the earlier before the later.
 """

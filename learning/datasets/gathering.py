@@ -56,7 +56,7 @@ def gather(
 
 
 def require_dataset_right(user: User | None, sites: Iterable[Site]) -> None:
-    """Managing each site; of a data set without sites, some site."""
+    """Requires managing each site; of a data set without sites, some site."""
     if user is None:
         return
     for site in sites:

@@ -32,7 +32,7 @@ DICOM = "application/dicom"
 
 @dataclass
 class FrozenImage:
-    """One line of the manifest. `sha256`, of the file, is known once its bytes have been read.
+    """Describes one line of the manifest. `sha256`, of the file, is known once its bytes have been read.
 
     `group` is the patient by a number of the portal's own, which is nobody's identity outside of it.
     """

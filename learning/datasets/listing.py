@@ -33,7 +33,7 @@ NO_FILTERS = ScanFilters()
 
 
 def scans_of_dataset(dataset: Dataset, user: User, filters: ScanFilters = NO_FILTERS) -> QuerySet[Any]:
-    """For a paginator. Each row has `visible_case_id` where there is a case that the user may see."""
+    """Returns the scans for a paginator. Each row has `visible_case_id` where there is a case that the user may see."""
     rows = dataset.scans.select_related("patient", "base_set")
     chosen = {
         "patient__split": filters.split,
@@ -74,7 +74,7 @@ def counts_shown_to(user: User, datasets: Iterable[Dataset]) -> dict[int, dict[s
 
 
 def shown_counts(user: User, dataset: Dataset) -> DatasetCounts:
-    """The same of one data set, read."""
+    """Reads the same of one data set."""
     return read_counts(counts_shown_to(user, [dataset])[dataset.pk])
 
 

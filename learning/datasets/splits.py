@@ -1,4 +1,4 @@
-"""On which side of the split a patient stands: drawn from a hash of the key, stored once, never moved.
+"""Decides in which split a patient is: drawn from a hash of the key, stored once, never moved.
 
 The draw needs no other patient, so the order in which patients arrive changes nothing. The table is the truth: what
 stands in it stays, even where the shares below are changed one day.
@@ -14,7 +14,7 @@ BATCH = 5000
 
 
 def key_of_patient(pseudonym: object) -> str:
-    """Of `cases.models.Patient.pseudonym`."""
+    """Returns the key of `cases.models.Patient.pseudonym`."""
     return f"patient:{pseudonym}"
 
 
@@ -33,7 +33,7 @@ def drawn_split(key: str) -> Split:
 
 
 def assign_splits(keys: Iterable[str]) -> dict[str, PatientSplit]:
-    """The side of each patient. New ones are drawn and stored; two callers at once store the same."""
+    """Returns the split of each patient. New ones are drawn and stored; two callers at once store the same."""
     wanted = sorted(set(keys))
     assigned: dict[str, PatientSplit] = {}
     for at in range(0, len(wanted), BATCH):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from accounts.formatting import whole_share
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.labelled_set import Standing, standings_at
@@ -38,7 +39,7 @@ def training_suggestion(user: User) -> Suggestion | None:
     if new_labels >= settings.SUGGEST_AFTER_LABELS:
         reasons.append(_said_of_labels(new_labels))
     if rate is not None and rate >= settings.SUGGEST_OVERRIDE_RATE:
-        reasons.append(f"readers overrode {100 * rate:.0f} % of the model's recent answers")
+        reasons.append(f"readers overrode {whole_share(rate)} of the model's recent answers")
     if not reasons:
         return None
     said = " and ".join(reasons)

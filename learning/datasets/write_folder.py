@@ -1,4 +1,4 @@
-"""A frozen data set as a labelled folder that `python -m ml retrain` and `judge` read.
+"""Writes a frozen data set as a labelled folder that `python -m ml retrain` and `judge` read.
 
 The folder grows by a journal: each line is written after its image lies there whole, so a copy that was killed goes on
 behind the last whole line. The journal becomes `manifest.csv` when everything is there.
@@ -54,7 +54,7 @@ def _contents(dataset: Dataset, splits: Collection[str] | None, with_base: bool)
 
 
 def _claim(folder: Path, contents: dict) -> None:
-    """A folder is of one data set for good, and nobody else's."""
+    """Claims a folder for one data set for ever, and for nobody else."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / CONTENTS
     if note.exists():

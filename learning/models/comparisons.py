@@ -1,4 +1,4 @@
-"""Champion against challenger on the same frozen patients, and what people made of it."""
+"""Stores comparisons of champion and challenger on the same frozen patients, and what people made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frozen labelled sets: which scans, with which label, of which patient, on which side of the split."""
+"""Stores frozen labelled sets: which scans, with which label, of which patient, in which split."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stored_base_name(image: BaseImage, filename: str) -> str:
 
 
 class BaseSet(models.Model):
-    """A labelled folder from elsewhere, imported to train beside the installation's own cases."""
+    """Describes a labelled folder from elsewhere, imported to train beside the installation's own cases."""
 
     name = models.CharField(max_length=120, unique=True)
     licence = models.CharField(max_length=500, blank=True)
@@ -40,7 +40,7 @@ class BaseSet(models.Model):
 
 
 class BaseImage(models.Model):
-    """One labelled image of a base set. `group` is the patient there, `scan` what is judged as one."""
+    """Describes one labelled image of a base set. `group` is the patient there, `scan` what is judged as one."""
 
     base_set = models.ForeignKey(BaseSet, on_delete=models.PROTECT, related_name="images")
     key = models.CharField(max_length=100, help_text="`sha256:` and the digest of the view, as a slice's key.")
@@ -77,7 +77,7 @@ class Split(models.TextChoices):
 
 
 class PatientSplit(models.Model):
-    """On which side a patient stands: decided once, for every later data set."""
+    """Records in which split a patient is: decided once, for every later data set."""
 
     patient_key = models.CharField(
         max_length=260, unique=True, help_text="`patient:<pseudonym>` or `base:<set>:<group>`."
@@ -108,7 +108,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 
 
 class Dataset(models.Model):
-    """One frozen version of the labelled set. The same content is the same data set."""
+    """Describes one frozen version of the labelled set. The same content is the same data set."""
 
     sites = models.ManyToManyField(Site, related_name="datasets")
     base_sets = models.ManyToManyField(BaseSet, related_name="datasets")

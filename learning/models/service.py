@@ -13,7 +13,7 @@ from learning.models.comparisons import Comparison
 
 
 class Entry(models.TextChoices):
-    """How a model came into service."""
+    """Says how a model came into service."""
 
     COMMAND = "command", "Administrator's command"
     PROMOTION = "promotion", "Promoted: criteria met"

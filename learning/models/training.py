@@ -41,7 +41,7 @@ class TrainingRunQuerySet(LeasedQuerySet):
 
 
 class TrainingRun(LeasedRow):
-    """One training of one model on one frozen data set. One at a time in the installation."""
+    """Describes one training of one model on one frozen data set. One at a time in the installation."""
 
     lease_setting, attempts_setting = "TRAINING_LEASE_SECONDS", "TRAINING_MAX_ATTEMPTS"
     keeps_claim_when_abandoned = True

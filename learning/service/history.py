@@ -29,7 +29,7 @@ def rollback_of(model: ModelVersion) -> ServicePeriod | None:
 
 
 def _walk(periods: list[ServicePeriod]) -> list[ModelVersion]:
-    """The way to the model in service: each step forward adds one, each rollback takes the last away."""
+    """Follows the periods to the model in service: each step forward adds one, each rollback takes the last away."""
     way = list(_served_before_record())
     for period in periods:
         if period.entry == Entry.ROLLBACK:

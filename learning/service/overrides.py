@@ -13,7 +13,7 @@ OVERRIDE_LENGTH = 1000
 
 
 def may_ask_override(comparison: Comparison) -> bool:
-    """Nothing but the promotion criteria is in the way, and no earlier request waits for a second person."""
+    """Says whether nothing but the promotion criteria prevents it and no earlier request waits for a second person."""
     asked = comparison.overrides.filter(status__in=[OverrideStatus.PENDING, OverrideStatus.APPROVED])
     return not asked.exists() and check_promotion(comparison).by_gate
 
@@ -51,7 +51,8 @@ def request_override(*, comparison: Comparison, user: User, reason: str) -> Gate
 
 
 def decide_override(*, override: GateOverride, user: User, approved: bool, comment: str = "") -> GateOverride:
-    """By a second person. An approval overrides the criteria for this comparison; promoting stays an action of its own.
+    """Decides by a second person. An approval overrides the criteria for this comparison; promoting stays an action of
+    its own.
 
     The criteria that were not met when it was approved stay on record with the request and in the event.
     """
@@ -81,7 +82,7 @@ def decide_override(*, override: GateOverride, user: User, approved: bool, comme
 
 
 def _require_closed_gate(comparison: Comparison) -> PromotionCheck:
-    """There must be something to override, and nothing else in the way."""
+    """Requires something to override, and no other obstacle."""
     found = check_promotion(comparison)
     if found.entry == Entry.PROMOTION:
         raise WrongState(f"{comparison} meets the promotion criteria; promote model {comparison.challenger} directly.")

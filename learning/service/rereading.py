@@ -1,4 +1,4 @@
-"""Having open cases read again by the model in service. What was said of them before stays, and stays visible."""
+"""Has open cases read again by the model in service. What was said of them before stays, and stays visible."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def _answered_by(model: ModelVersion) -> Q:
 
 
 def _bring_back(model: ModelVersion, scan: Scan) -> bool:
-    """The stored answer stands from now on, unless the case was closed or the model has left service meanwhile."""
+    """Makes the stored answer current, unless the case was closed or the model has left service meanwhile."""
     with transaction.atomic():
         case = lock_case(scan.case_id)
         stored = Prediction.objects.select_for_update(of=("self",)).get(scan=scan, model_version=model)

@@ -25,7 +25,7 @@ PENDING = (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
 
 @dataclass(frozen=True)
 class Pair:
-    """One scan, answered by both; positive is what lies at or above each model's own operating point."""
+    """Holds one scan, answered by both; positive is at or above each model's own operating point."""
 
     scan: Scan
     service: Prediction
@@ -39,13 +39,13 @@ class Pair:
 
     @property
     def has_disease(self) -> bool | None:
-        """As the readers agree; none without their word."""
+        """Says whether the readers agree that it has; None without their decision."""
         return {str(Label.COVID): True, str(Label.NON_COVID): False}.get(self.scan.final_label or "")
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Against the readers' labels. A share is none where there is nothing to share."""
+    """Counts answers against the readers' labels. A share is none where there is nothing to share."""
 
     found: int
     missed: int
@@ -143,7 +143,7 @@ def _asked_at_sites_of(user: User, model: ModelVersion) -> PredictionQuerySet:
 
 
 def _pairs(model: ModelVersion, asked: PredictionQuerySet) -> list[Pair]:
-    """The newest first: what it said beside what another model says for the scan, the answer that stands above all."""
+    """Returns the newest first: what it said beside what another model says, the current answer above all."""
     mine = asked.filter(status=PredictionStatus.DONE).select_related("scan__case").prefetch_related("model_version")
     theirs = Prediction.objects.shown().filter(status=PredictionStatus.DONE, scan__in=asked.values("scan"))
     theirs = theirs.exclude(model_version=model).select_related("scan").prefetch_related("model_version")

@@ -1,4 +1,4 @@
-"""The sign of life of a training worker: keeps the lease, tells how far it is, hears that it is to stop."""
+"""Gives a training worker's sign of life: keeps the lease, reports progress, learns that it is to stop."""
 
 import logging
 import time

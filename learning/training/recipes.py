@@ -14,7 +14,7 @@ WEIGHTS = ("none", "imagenet")
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: a number within bounds, one of some words, or yes and no."""
+    """Describes one setting: a number within bounds, one of some words, or yes and no."""
 
     name: str
     default: Any

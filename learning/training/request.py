@@ -164,7 +164,7 @@ def require_training_right(user: User | None, dataset: Dataset) -> None:
 
 
 def fingerprint(*, dataset: Dataset, method: str, parent: ModelVersion | None, settings: Mapping[str, Any]) -> str:
-    """The same data, start, method and settings give the same model."""
+    """Identifies a run: the same data, start, method and settings give the same model."""
     content = {
         "data": dataset.content_hash,
         "parent": parent.sha256 if parent else None,
@@ -195,7 +195,7 @@ def _foretold(dataset: Dataset) -> list[str]:
 
 
 def _busy(user: User | None) -> list[str]:
-    """One run at a time in the installation. Whose data it uses is told only to those who may see them."""
+    """Refuses a second run in the installation. Whose data it uses is told only to those who may see them."""
     run = TrainingRun.objects.unfinished().first()
     if run is None:
         return []

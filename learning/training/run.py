@@ -1,4 +1,4 @@
-"""The training worker's loop: claim a run, collect its images, train in a subprocess, register what came of it."""
+"""Runs the training worker's loop: claim a run, collect its images, train in a subprocess, register what came of it."""
 
 import logging
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def _train(run: TrainingRun, pulse: Heartbeat) -> None:
 
 
 def collect_images(run: TrainingRun, pulse: Heartbeat) -> None:
-    """Copies of what the data set froze, for the subprocess to read; what lies there already is kept."""
+    """Copies what the data set froze, for the subprocess to read; what is there already is kept."""
 
     def told(done: int, total: int) -> None:
         pulse.beat(progress={"stage": "collecting", "done": done, "total": total})
@@ -110,7 +110,7 @@ def _artefact_of(run: TrainingRun) -> Artifact:
 
 
 def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> bool:
-    """The model, the end of the run and the comparison to come appear together, or not at all."""
+    """Stores the model, the end of the run and the comparison to come together, or not at all."""
     try:
         with transaction.atomic():
             if leases.held(run).select_for_update().first() is None:

@@ -51,7 +51,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Side:
-    """One split. A patient with scans of both labels counts under both."""
+    """Counts one split. A patient with scans of both labels counts under both."""
 
     split: Split
     patients: int = 0
@@ -62,7 +62,7 @@ class Side:
 
     @property
     def needed(self) -> int:
-        """Patients of each label."""
+        """Returns how many patients of each label are needed."""
         return max(1, math.ceil(settings.TRAINING_LEAST_PATIENTS * NEEDED[self.split]))
 
     @property
@@ -133,6 +133,11 @@ def missing_for_training(requirements: Iterable[Requirement]) -> list[Requiremen
 
 def used(*, replay: bool) -> Q:
     return Q() if replay else Q(base_set=None) | Q(patient__split=Split.TEST)
+
+
+def why_too_small(dataset: Dataset) -> list[str]:
+    """Says in sentences why no model can be trained on the whole data set; empty where one can."""
+    return too_little(sides_of(dataset, replay=True), dataset, replay=True)
 
 
 def too_little(sides: list[Side], dataset: Dataset, *, replay: bool) -> list[str]:

@@ -30,7 +30,7 @@ SECRETS = {
 
 
 class Child:
-    """A running program whose words go to a log."""
+    """Holds a running program whose output goes to a log."""
 
     def __init__(self, command: Sequence[str | Path], *, log: Path) -> None:
         self.log = log
@@ -56,7 +56,7 @@ class Child:
         self.stop()
 
     def wait(self, beat: Callable[[], object]) -> int:
-        """Its exit status. `beat` is called all the while, and what it raises ends the program.
+        """Waits and returns its exit status. `beat` is called all the while, and what it raises ends the program.
 
         Raises:
             RetriableError: when for `TRAINING_SILENCE_SECONDS` it has written neither to its log nor to its progress.
@@ -89,7 +89,7 @@ class Child:
         self.process.wait()
 
     def last_words(self) -> str:
-        """The last line that it wrote, without its place on this machine."""
+        """Returns the last line that it wrote, without its place on this machine."""
         lines = [line for line in tail(self.log, since=self.log_start).splitlines() if line.strip()]
         return lines[-1].removeprefix("error: ").strip() if lines else ""
 
@@ -99,7 +99,7 @@ def run_ml(*arguments: str | Path) -> list[str]:
 
 
 def tail(log: Path, *, lines: int = SHOWN_LINES, since: int = 0) -> str:
-    """The end of a log as the database and a page bear it."""
+    """Returns the end of a log as the database and a page bear it."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)

@@ -28,7 +28,7 @@ class TrainingExposure:
 
 
 def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
-    """By these models and by all that they descend from."""
+    """Collects what these models and all that they descend from have seen."""
     seen = TrainingExposure()
     for model in models:
         told = [_add(seen, ancestor) for ancestor in lineage(model)]
@@ -38,7 +38,7 @@ def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
 
 
 def lineage(model: ModelVersion) -> Iterator[ModelVersion]:
-    """The model, its parent, and so on; each once."""
+    """Returns the model, its parent, and so on; each once."""
     known: set[int] = set()
     ancestor: ModelVersion | None = model
     while ancestor is not None and ancestor.pk not in known:
@@ -67,7 +67,7 @@ def _views_of(model: ModelVersion) -> set[str]:
 
 
 def _views_in(scans: "QuerySet[DatasetScan]") -> set[str]:
-    """By their keys; patients of two imported sets may be one, and stand on both sides."""
+    """Finds views by their keys; patients of two imported sets may be one, and in both splits."""
     found: set[str] = set()
     for images, rows in ((BaseImage.objects, scans.filter(scan=None)), (Slice.objects, scans.filter(base_set=None))):
         ids = [pk for one in rows.values_list("image_ids", flat=True) for pk in one]
@@ -76,7 +76,7 @@ def _views_in(scans: "QuerySet[DatasetScan]") -> set[str]:
 
 
 def known_test_patients(dataset: Dataset, seen: TrainingExposure) -> set[int]:
-    """The same as `known_groups` by patients and by the keys of their images, without reading any image."""
+    """Finds the same as `known_groups` by patients and by the keys of their images, without reading any image."""
     rows = dataset.scans.filter(patient__split=Split.TEST)
     known = set(rows.filter(patient__in=seen.patients).values_list("patient_id", flat=True))
     for images, scans in ((BaseImage.objects, rows.filter(scan=None)), (Slice.objects, rows.filter(base_set=None))):
@@ -101,6 +101,6 @@ def known_groups(folder: Path, seen: TrainingExposure) -> set[str]:
 
 
 def _ids(path: Path, key: str) -> set[str]:
-    """By its key in the portal, and by its pixels, whatever file they came in."""
+    """Identifies a patient by its key in the portal, and by its pixels, whatever file they came in."""
     with Image.open(path) as image:
         return {view_id(key), view_id(f"sha256:{view_digest(np.asarray(image))}")}

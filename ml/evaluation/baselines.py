@@ -26,7 +26,7 @@ class Histograms:
         return np.stack([self._both(image)[0] for image in images])
 
     def after(self, images: Sequence[Image]) -> np.ndarray:
-        """float `(N, 32)`, of the network's inputs."""
+        """Returns float `(N, 32)`, of the network's inputs."""
         return np.stack([self._both(image)[1] for image in images])
 
     def _both(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +37,7 @@ class Histograms:
 
 
 def forest_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Probability of covid from a random forest of 300 trees."""
+    """Returns the probability of covid from a random forest of 300 trees."""
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(300, random_state=seed, n_jobs=1)
@@ -49,7 +49,7 @@ def _histogram(pixels: np.ndarray) -> np.ndarray:
 
 
 def svm_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Decision values of a linear support vector machine on standardised features."""
+    """Returns decision values of a linear support vector machine on standardised features."""
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 

@@ -14,7 +14,8 @@ _ROUNDS = 100
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Slope (one over the temperature) and offset that make `sigmoid(slope · logit + offset)` honest.
+    """Fits slope (one over the temperature) and offset that make `sigmoid(slope · logit + offset)`
+    honest.
 
     Args:
         logits: float `(N,)`, of held-out images or scans.
@@ -45,7 +46,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
 
 
 def fit_floor(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
-    """Slope, offset and floor of `floor + (1 - floor) · sigmoid(slope · logit + offset)`.
+    """Fits slope, offset and floor of `floor + (1 - floor) · sigmoid(slope · logit + offset)`.
 
     A label belongs to the patient: with the probability `floor`, what shows no lesion is an infected patient's. Found
     by expectation and maximisation; the hidden variable is whether the infection shows.

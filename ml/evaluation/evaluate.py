@@ -81,7 +81,7 @@ def summarise(
 def summarise_logits(
     collection: Collection, logits: np.ndarray, rules: Rules, *, repeats: int = REPEATS, seed: int = 0
 ) -> dict[str, Any]:
-    """The same figures from slice logits `(N,)`, for cross-validation."""
+    """Computes the same figures from slice logits `(N,)`, for cross-validation."""
     labels, groups = collection.labels, collection.groups
     scan_logits, scan_labels, members = aggregate_scans(logits, labels, collection.scans, rules.aggregation)
     patients = np.array([groups[m[0]] for m in members])
@@ -107,7 +107,7 @@ def mean_figures(parts: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def worst_misses(collection: Collection, answers: Answers, *, count: int = 24) -> Iterator[tuple[int, float]]:
-    """Rows of the images most surely wrong, missed infections before false alarms, with their probability."""
+    """Returns rows of the images most surely wrong, missed infections before false alarms, with their probability."""
     labels, p = collection.labels, answers.probabilities
     missed = [row for row in np.argsort(p) if labels[row] == 1][: count * 2 // 3]
     alarms = [row for row in np.argsort(-p) if labels[row] == 0][: count - len(missed)]

@@ -18,7 +18,7 @@ MOST_PAIRS = 20_000
 
 
 def clopper_pearson(successes: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
-    """The exact interval of a proportion (Clopper and Pearson, Biometrika 1934, 26:404).
+    """Computes the exact interval of a proportion (Clopper and Pearson, Biometrika 1934, 26:404).
 
     Args:
         successes, n: counts; fractions, as an effective number of patients gives them, are rounded to the wider
@@ -42,7 +42,8 @@ def clopper_pearson(successes: float, n: float, *, level: float = LEVEL) -> tupl
 
 
 def tango(gained: float, lost: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
-    """The score interval of a difference of paired proportions (Tango, Statistics in Medicine 1998, 17:891).
+    """Computes the score interval of a difference of paired proportions (Tango, Statistics in
+    Medicine 1998, 17:891).
 
     It never has the width zero: where no pair differs it still reaches z²/(n + z²) to either side.
 
@@ -113,7 +114,7 @@ def power_to_show(n: int, *, margin: float, disagreement: float, level: float = 
 
 
 def _most_differing(n: int, disagreement: float) -> int:
-    """Beyond so many differing pairs lies next to no probability."""
+    """Returns the number of differing pairs beyond which there is next to no probability."""
     mean, spread = n * disagreement, math.sqrt(n * disagreement * (1 - disagreement))
     return min(n, math.ceil(mean + 6 * spread + 10))
 
@@ -136,7 +137,7 @@ def _score(gained: float, lost: float, n: float, difference: float) -> float:
 
 
 def _at_least(k: int, n: int, p: float) -> float:
-    """The chance of k successes or more among n."""
+    """Returns the chance of k successes or more among n."""
     if p in (0.0, 1.0):
         return float(p == 1.0 or k == 0)
     logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k, n + 1)]

@@ -1,4 +1,5 @@
-"""Champion against challenger on the same patients: the figures of both, and their paired difference.
+"""Judges champion against challenger on the same patients: the figures of both, and their paired
+difference.
 
 Importable in a web process: the engines are loaded when `judge` is called.
 """
@@ -71,7 +72,7 @@ def judge(
 
 
 def verdict_text(verdict: Mapping[str, Any]) -> str:
-    """The table for a terminal, missed infections first."""
+    """Writes the table for a terminal, missed infections first."""
     lines = [f"{verdict['n']} scans of {verdict['patients']} patients, {verdict['positives']} scans with COVID-19"]
     lines.append(f"{'':<20}{'champion':>10}{'challenger':>12}  difference (95 % interval)")
     for name in ("false_negatives", "false_positives", "sensitivity", "specificity", "auc", "ece", "brier"):

@@ -22,7 +22,7 @@ MUST_RATIO, MUST_PEAK = 2.0, 0.5
 
 @dataclass(frozen=True)
 class MapFigures:
-    """How one slice's map and lungs lie over the lesions.
+    """Describes how one slice's map and lungs cover the lesions.
 
     Attributes:
         ratio: the map's mass inside the lesions over the lesions' share of lungs and lesions; 1 is chance. None where

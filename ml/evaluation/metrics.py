@@ -1,4 +1,4 @@
-"""Figures of merit, false negatives first, with group-bootstrap intervals."""
+"""Computes figures of merit, false negatives first, with group-bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def threshold_at(negatives: np.ndarray, specificity: float, weights: np.ndarray 
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, *, bins: int = 10) -> float:
-    """Mean gap between probability and frequency over equally filled bins (Naeini et al. 2015)."""
+    """Computes the mean gap between probability and frequency over equally filled bins (Naeini et al. 2015)."""
     gaps = [abs(float(p.mean() - y.mean())) * len(y) for p, y in reliability_bins(labels, probabilities, bins=bins)]
     return sum(gaps) / len(labels)
 
@@ -66,14 +66,15 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, *,
 def reliability_bins(
     labels: np.ndarray, probabilities: np.ndarray, *, bins: int = 10
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Probabilities and labels in bins of equal number, ascending."""
+    """Returns probabilities and labels in bins of equal number, ascending."""
     order = np.argsort(probabilities, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     return [(probabilities[part], labels[part]) for part in parts]
 
 
 def certainty(probabilities: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """How far each answer lies from the operating point, in units of the abstention band on its side.
+    """Measures how far each answer is from the operating point, in units of the abstention band on
+    its side.
 
     Below 1 the shipped band would abstain; ordering by it gives wider and narrower bands of the same shape.
     """

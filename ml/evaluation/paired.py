@@ -106,12 +106,12 @@ def sides_of(scans: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray
 
 
 def _values(labels: np.ndarray, side: Side) -> np.ndarray:
-    """Rows of label, probability and answer: `(3, N)`."""
+    """Returns rows of label, probability and answer: `(3, N)`."""
     return np.stack([labels, np.asarray(side.probabilities, float), side.positive])
 
 
 def _drawn(values: np.ndarray) -> list[float]:
-    """The figures of `_DRAWN` on one sample."""
+    """Returns the figures of `_DRAWN` on one sample."""
     labels, probabilities, positive = values[0], values[1], values[2]
     right = positive == labels
     shares: list[Callable[[], float]] = [
@@ -170,7 +170,7 @@ def _side_figures(
 def _interval_of(
     name: str, labels: np.ndarray, groups: np.ndarray, side: Side, draws: np.ndarray
 ) -> tuple[float, float] | None:
-    """The 95 % interval of one model's figure; None where there is nothing to tell it from."""
+    """Returns the 95 % interval of one model's figure; None where nothing could show it."""
     if name not in _LABELS_OF:
         return _percentiles(draws)
     of = np.isin(labels, _LABELS_OF[name])

@@ -1,4 +1,4 @@
-"""How a picture was made, in numbers: window, sharpness, compression. They tell data sets apart."""
+"""Describes in numbers how a picture was made: window, sharpness, compression. They tell data sets apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATISTICS = _GREYS + _BANDS + 6
 
 
 def acquisition(view: np.ndarray) -> np.ndarray:
-    """Statistics of one view, float32 `(55,)`.
+    """Returns statistics of one view, float32 `(55,)`.
 
     In order: shares of 32 grey levels; logarithm of the mean amplitude in 17 bands of spatial frequency, from none to
     half a cycle per pixel and beyond; how much steeper the steps at the borders of 8×8 blocks are than all steps,

@@ -1,4 +1,5 @@
-"""The marker segments of JPEG, JPEG-LS and JPEG 2000, and the true size of a compressed frame.
+"""Reads the marker segments of JPEG, JPEG-LS and JPEG 2000, and the true size of a compressed
+frame.
 
 A frame's codestream carries a size of its own, and decoders allocate by that one; a file whose
 DICOM header says 512 × 512 may hide 60000 × 60000. Sources: ITU-T T.81 annex B, T.87 and T.800 annex A.
@@ -67,7 +68,7 @@ class Segment(NamedTuple):
 
 
 class TilePart(NamedTuple):
-    """A part of a JPEG 2000 tile: from `start`, with header segments and coded data from `data` to `end`."""
+    """Describes a part of a JPEG 2000 tile: from `start`, with header segments and coded data from `data` to `end`."""
 
     start: int
     segments: tuple[Segment, ...]
@@ -88,7 +89,8 @@ def read_codestream(frame: bytes, transfer_syntax: str) -> Codestream | None:
 
 
 def measure_codestream(frame: bytes, transfer_syntax: str) -> tuple[Codestream | None, int]:
-    """As `read_codestream`, and how many of the frame's bytes belong to the codestream.
+    """Reads as `read_codestream` does, and counts how many of the frame's bytes belong to the
+    codestream.
 
     Raises:
         ValueError: as `read_codestream`.

@@ -29,7 +29,8 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Image:
-    """One labelled image: where it lies, its label (1 covid, 0 non-covid), group, block, and scan within the group.
+    """Describes one labelled image: its path, its label (1 covid, 0 non-covid), group, block, and scan within the
+    group.
 
     `weight` says how much the image counts in training, 0–1: below 1 where the label, which is the patient's, may not
     show in it. `source` names the data set that it is from, `split` the side of the set that its patient is on, `name`
@@ -51,19 +52,19 @@ class Image:
 
 @dataclass(frozen=True)
 class Collection:
-    """Labelled images in a fixed order. `name` is the folder's, or the folders' joined by `+`."""
+    """Holds labelled images in a fixed order. `name` is the folder's, or the folders' joined by `+`."""
 
     name: str
     images: tuple[Image, ...]
 
     @property
     def labels(self) -> np.ndarray:
-        """int `(N,)`, 1 for covid."""
+        """Returns int `(N,)`, 1 for covid."""
         return np.array([image.label for image in self.images])
 
     @property
     def groups(self) -> np.ndarray:
-        """str `(N,)`."""
+        """Returns str `(N,)`."""
         return np.array([image.group for image in self.images])
 
     @property
@@ -96,7 +97,7 @@ class Collection:
         return np.array([image.split for image in self.images])
 
     def side(self, *names: str) -> Collection:
-        """The images on these sides, in order."""
+        """Returns the images on these sides, in order."""
         return self.take(np.flatnonzero(np.isin(self.splits, names)))
 
     def digest(self) -> str:
@@ -114,7 +115,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Fold:
-    """One side for training, one for testing, as positions in the collection."""
+    """Holds one side for training, one for testing, as positions in the collection."""
 
     name: str
     train: np.ndarray
@@ -160,7 +161,9 @@ def read_collections(folders: Sequence[Path | str], *, check: bool = False) -> C
 
 
 def joined(parts: Sequence[Collection]) -> Collection:
-    """Several collections as one; groups and blocks get the collection's name in front, so that none fall together."""
+    """Joins several collections into one; groups and blocks get the collection's name in front, so
+    that none coincide.
+    """
     if len(parts) == 1:
         return parts[0]
     images = [
@@ -191,7 +194,7 @@ def folds(collection: Collection, split: str, *, count: int = 5, seed: int = 0) 
 
 
 def assert_group_safe(collection: Collection, fold: Fold) -> None:
-    """Raise where a group stands on both sides."""
+    """Raise where a group is on both sides."""
     both = set(collection.groups[fold.train]) & set(collection.groups[fold.test])
     if both:
         raise DataError(
@@ -308,7 +311,7 @@ def _refuse_mixed_scans(collection: Collection) -> None:
 
 
 def scans_of(collection: Collection) -> Iterator[tuple[str, np.ndarray]]:
-    """Each scan's name with the positions of its images, in order of first appearance."""
+    """Returns each scan's name with the positions of its images, in order of first appearance."""
     members: dict[str, list[int]] = {}
     for position, scan in enumerate(collection.scans):
         members.setdefault(str(scan), []).append(position)

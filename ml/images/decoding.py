@@ -52,7 +52,7 @@ _TURNS: Final = {
 
 
 class ImageError(ValueError):
-    """A file that cannot become a view: a stable code, what is wrong, and the way out.
+    """Refuses a file that cannot become a view: a stable code, what is wrong, and the way out.
 
     The texts carry no file name and no patient data, so they can be shown and logged.
     """
@@ -68,7 +68,7 @@ class ImageError(ValueError):
 
 
 def raster_format(data: bytes) -> str | None:
-    """Pillow's name of the image format that the first bytes announce, or None for anything else."""
+    """Returns Pillow's name of the image format that the first bytes announce, or None for anything else."""
     return next((name for magic, name in _MAGIC if data.startswith(magic)), None)
 
 
@@ -180,7 +180,7 @@ def view_digest(view: np.ndarray) -> str:
 
 
 def view_id(key: str) -> str:
-    """The 16 hex digits by which an artefact's `training_views` remember a view.
+    """Returns the 16 hex digits by which an artefact's `training_views` remember a view.
 
     Args:
         key: `sha256:` and a digest, whose first digits these are; any other key, such as a slice's UID, is hashed.

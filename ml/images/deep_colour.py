@@ -1,4 +1,4 @@
-"""Colour and transparency of 16 bits a channel, of which Pillow keeps the upper 8 bits alone.
+"""Reads colour and transparency of 16 bits a channel, where Pillow keeps the upper 8 bits alone.
 
 Pillow unpacks either byte of each value, depending on the byte order that it is given. So such a picture is unpacked
 twice, once in each order, and the two are put together.
@@ -26,7 +26,8 @@ def is_deep_colour(image: ImageFile.ImageFile) -> bool:
 
 
 def deep_grey(opened: Callable[[], ImageFile.ImageFile]) -> Image.Image:
-    """The luminance of such a picture, transparency laid over black, as a 16-bit grey image.
+    """Returns the luminance of such a picture, transparency laid over black, as a 16-bit grey
+    image.
 
     Args:
         opened: opens the picture anew, not yet decoded.

@@ -73,7 +73,7 @@ def to_views(data: bytes, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
 
 
 def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
-    """Hounsfield units of every frame of a DICOM file.
+    """Returns Hounsfield units of every frame of a DICOM file.
 
     The file's rescale (per frame where it has one) is applied to the stored values; padding
     becomes air (-1000 HU). MONOCHROME1 asks for an inverted display and does not change HU; only
@@ -112,7 +112,7 @@ def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) 
 
 
 def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
-    """Yield one frame's view after another: a long file never lies decoded in memory as a whole.
+    """Yield one frame's view after another: a long file is never decoded in memory as a whole.
 
     CT in Hounsfield units goes through the lung window. Everything else (another modality, an 8-bit
     screen copy, values without a rescale) goes through the file's own lookup tables or window, or

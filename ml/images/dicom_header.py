@@ -54,7 +54,9 @@ def number(dataset: pydicom.Dataset, keyword: str, default: float = 0) -> float:
 
 
 def text(dataset: pydicom.Dataset, keyword: str) -> str:
-    """An attribute in capitals and without its padding, several values joined by backslashes; empty where missing."""
+    """Returns an attribute in capitals and without its padding, several values joined by backslashes; empty where
+    missing.
+    """
     try:
         value = dataset.get(keyword)
     except Exception:  # converting a raw value runs pydicom's parsers, which raise nearly any type
@@ -65,7 +67,7 @@ def text(dataset: pydicom.Dataset, keyword: str) -> str:
 
 
 def frame_count(dataset: pydicom.Dataset) -> int:
-    """Number of frames, at least 1."""
+    """Returns the number of frames, at least 1."""
     return max(1, int(number(dataset, "NumberOfFrames", 1)))
 
 

@@ -37,7 +37,8 @@ def photometric(dataset: pydicom.Dataset) -> str:
 
 
 def display_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np.ndarray:
-    """View of one frame's stored values: grey or palette ``(H, W)``, or RGB ``(H, W, 3)``.
+    """Returns the view of one frame's stored values: grey or palette ``(H, W)``, or RGB ``(H, W,
+    3)``.
 
     Raises:
         ImageError: the file asks for a display that is not known here.

@@ -114,7 +114,7 @@ def _upright_hounsfield(
 
 
 def padding_mask(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
-    """Mask of the pixels outside the scanner's field, or None."""
+    """Returns a mask of the pixels outside the scanner's field, or None."""
     if not numbers(dataset, "PixelPaddingValue") or stored.dtype.kind == "f":
         return None
     first = _padding_number(dataset, "PixelPaddingValue")
@@ -124,7 +124,7 @@ def padding_mask(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | N
 
 
 def _padding_number(dataset: pydicom.Dataset, keyword: str) -> float:
-    """The padding attribute, reread with the sign of the pixels: files write 63536 and mean -2000."""
+    """Returns the padding attribute, reread with the sign of the pixels: files write 63536 and mean -2000."""
     value = number(dataset, keyword)
     bits = number(dataset, "BitsAllocated", 16)
     if number(dataset, "PixelRepresentation") == 1:

@@ -1,4 +1,4 @@
-"""Lookup tables in DICOM files: of the modality, of the display, and the palettes of colour.
+"""Reads lookup tables in DICOM files: of the modality, of the display, and the palettes of colour.
 
 Source: DICOM PS3.3, C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.7.6.3.1.5 and C.7.9.2 (palettes).
 """
@@ -21,7 +21,7 @@ _FEWEST_BITS, _MOST_BITS = 8, 16
 
 @dataclass(frozen=True)
 class LookupTable:
-    """What stored values become.
+    """Maps stored values to what they become.
 
     Attributes:
         first: the value that the first entry stands for; smaller values get the first entry, too large ones the last.

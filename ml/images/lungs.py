@@ -16,7 +16,9 @@ _OPEN_BORDER = 0.12  # share of the picture's border that only outside air cover
 
 @dataclass(frozen=True)
 class LungMask:
-    """`mask` bool on a grid of at most 192 pixels; `box` (top, left, bottom, right) in the view's pixels, or None."""
+    """Holds `mask` bool on a grid of at most 192 pixels; `box` (top, left, bottom, right) in the view's pixels, or
+    None.
+    """
 
     mask: np.ndarray
     box: tuple[float, float, float, float] | None
@@ -28,8 +30,9 @@ class LungMask:
 
 
 class DarkParts(NamedTuple):
-    """The view on a grid of at most 192 pixels, uint8, and masks of the dark regions inside the body, their holes
-    filled, and of the air around it."""
+    """Holds the view on a grid of at most 192 pixels, uint8, and masks of the dark regions inside the body, their holes
+    filled, and of the air around it.
+    """
 
     small: np.ndarray
     inside: np.ndarray
@@ -47,7 +50,7 @@ def find_lungs(view: np.ndarray) -> LungMask:
 
 
 def find_dark_parts(view: np.ndarray) -> DarkParts:
-    """Part the dark regions of a view into those inside the body and the air around it."""
+    """Divide the dark regions of a view into those inside the body and the air around it."""
     from scipy import ndimage  # a web process, which reads settings only, has no SciPy
 
     small = _shrink(view)
@@ -66,7 +69,7 @@ def find_dark_parts(view: np.ndarray) -> DarkParts:
 
 
 def soft_tissue_level(view: np.ndarray, lungs: LungMask) -> tuple[float, float]:
-    """The grey levels of lung air and of the soft tissue around the lungs, 0–255.
+    """Returns the grey levels of lung air and of the soft tissue around the lungs, 0–255.
 
     Without lungs, the picture's 2nd and 95th percentiles stand in.
     """
@@ -84,7 +87,7 @@ def soft_tissue_level(view: np.ndarray, lungs: LungMask) -> tuple[float, float]:
 
 
 def otsu(grey: np.ndarray) -> int:
-    """The grey level that best parts a uint8 picture in two (Otsu 1979)."""
+    """Returns the grey level that best divides a uint8 picture in two (Otsu 1979)."""
     share = np.bincount(grey.ravel(), minlength=256) / grey.size
     below, mass = np.cumsum(share), np.cumsum(share * np.arange(256))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -41,7 +41,7 @@ def _clouds(rng: np.random.Generator) -> np.ndarray:
 
 
 def _page(rng: np.random.Generator) -> np.ndarray:
-    """A page of text."""
+    """Draws a page of text."""
     dark = bool(rng.random() < 0.3)
     image = Image.new("L", (SIDE, int(rng.integers(200, 340))), 10 if dark else 250)
     draw = ImageDraw.Draw(image)
@@ -71,7 +71,7 @@ def _stripes(rng: np.random.Generator) -> np.ndarray:
 
 
 def _radiograph(rng: np.random.Generator) -> np.ndarray:
-    """A chest radiograph: the phantom's attenuation summed from front to back."""
+    """Draws a chest radiograph: the phantom's attenuation summed from front to back."""
     volume = phantom_series(int(rng.integers(1, 1000)), 32, 64)
     thickness = np.clip(volume + 1000, 0, None).sum(axis=1)
     picture = 1 - np.exp(-thickness / (np.quantile(thickness, 0.9) * rng.uniform(0.5, 1.0)))
@@ -80,12 +80,12 @@ def _radiograph(rng: np.random.Generator) -> np.ndarray:
 
 
 def _head(rng: np.random.Generator) -> np.ndarray:
-    """A head CT: a bright skull around even brain with ventricles."""
+    """Draws a head CT: a bright skull around even brain with ventricles."""
     return _body(rng, [(0.78, 0.95, 255), (0.72, 0.89, 110), (0.10, 0.28, 70), (0.05, 0.15, 90)])
 
 
 def _abdomen(rng: np.random.Generator) -> np.ndarray:
-    """An abdomen CT in a soft-tissue window: no lungs."""
+    """Draws an abdomen CT in a soft-tissue window: no lungs."""
     view = _body(rng, [(0.95, 0.72, 60), (0.88, 0.65, 120), (0.20, 0.20, 150), (0.10, 0.10, 230)])
     image = Image.fromarray(view)
     draw = ImageDraw.Draw(image)
@@ -106,7 +106,7 @@ def _body(rng: np.random.Generator, shells: list[tuple[float, float, int]]) -> n
 
 
 def _photograph(rng: np.random.Generator) -> np.ndarray:
-    """A crop of one of scikit-learn's two photographs."""
+    """Cuts a part from one of scikit-learn's two photographs."""
     from sklearn.datasets import load_sample_images
 
     photos = load_sample_images().images

@@ -13,13 +13,13 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def rotated(view: np.ndarray, degrees: float = 10.0) -> np.ndarray:
-    """Turned around the centre; corners take the border's median."""
+    """Turns around the centre; corners take the border's median."""
     fill = int(np.median(np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]])))
     return np.asarray(Image.fromarray(view).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=fill))
 
 
 def windowed(view: np.ndarray, brightness: float = 0.0, contrast: float = 1.25) -> np.ndarray:
-    """As if shown in another window: grey levels stretched around the middle and shifted (both 0–255)."""
+    """Changes it as if shown in another window: grey levels stretched around the middle and shifted (both 0–255)."""
     return np.clip((view.astype(np.float32) - 128) * contrast + 128 + brightness, 0, 255).astype(np.uint8)
 
 
@@ -28,7 +28,7 @@ def gamma_corrected(view: np.ndarray, gamma: float = 1.3) -> np.ndarray:
 
 
 def jpeg(view: np.ndarray, quality: int = 30) -> np.ndarray:
-    """Through JPEG and back."""
+    """Sends it through JPEG and back."""
     out = io.BytesIO()
     Image.fromarray(view).save(out, "JPEG", quality=quality)
     return np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("L"))
@@ -52,7 +52,7 @@ def blurred(view: np.ndarray, radius: float = 1.0) -> np.ndarray:
 
 
 def overlaid(view: np.ndarray, text: str = "SE:3 IM:42 W1500 L-600") -> np.ndarray:
-    """With burnt-in text in two corners and a scale bar."""
+    """Adds burnt-in text in two corners and a scale bar."""
     image = Image.fromarray(view).copy()
     draw = ImageDraw.Draw(image)
     size = max(10, image.height // 16)
@@ -63,13 +63,13 @@ def overlaid(view: np.ndarray, text: str = "SE:3 IM:42 W1500 L-600") -> np.ndarr
 
 
 def cropped(view: np.ndarray, share: float = 0.06) -> np.ndarray:
-    """Without a strip on each side."""
+    """Removes a strip on each side."""
     dy, dx = round(view.shape[0] * share), round(view.shape[1] * share)
     return np.ascontiguousarray(view[dy : view.shape[0] - dy, dx : view.shape[1] - dx])
 
 
 def framed(view: np.ndarray, share: float = 0.10) -> np.ndarray:
-    """With a black frame around it, as in a screenshot."""
+    """Adds a black frame around it, as in a screenshot."""
     border = ((round(view.shape[0] * share),) * 2, (round(view.shape[1] * share),) * 2)
     return np.pad(view, border)
 

@@ -1,4 +1,5 @@
-"""Synthetic chest CT: a thorax drawn from ellipsoids, with lungs, heart, vessels, bones and optional opacities.
+"""Draws synthetic chest CT: a thorax of ellipsoids, with lungs, heart, vessels, bones and optional
+opacities.
 
 No patient's image may be shipped, so demonstration cases and fast tests are drawn here. Nothing in them is measured;
 everything follows from the seed.
@@ -31,7 +32,7 @@ class _Anatomy:
 
 
 class _Canvas:
-    """A slice's coordinates (x to the picture's right, y down, -1 to 1) and its Hounsfield units."""
+    """Holds a slice's coordinates (x to the picture's right, y down, -1 to 1) and its Hounsfield units."""
 
     def __init__(self, size: int) -> None:
         axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
@@ -40,7 +41,7 @@ class _Canvas:
         self.soft = 1.6 / size
 
     def ellipse(self, cx: float, cy: float, rx: float, ry: float, power: float = 2.0) -> np.ndarray:
-        """Coverage 0–1 of a (super)ellipse, with an edge about two pixels soft."""
+        """Returns the coverage 0–1 of a (super)ellipse, with an edge about two pixels soft."""
         rx, ry = max(rx, 1e-3), max(ry, 1e-3)
         radius = (np.abs((self.x - cx) / rx) ** power + np.abs((self.y - cy) / ry) ** power) ** (1 / power)
         return np.clip((1 - radius) * min(rx, ry) / self.soft / 2 + 0.5, 0, 1)
@@ -150,7 +151,7 @@ def _connect(root: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _scatter_lesions(rng: np.random.Generator, opacities: float) -> np.ndarray:
-    """Opacities, mostly peripheral, posterior and basal: rows of x, y, z, three radii and density."""
+    """Scatters opacities, mostly peripheral, posterior and basal: rows of x, y, z, three radii and density."""
     count = round(opacities * 26) if opacities else 0
     rows = []
     for _ in range(max(count, 2 if opacities else 0)):
@@ -192,7 +193,7 @@ def _draw_wall(canvas: _Canvas, body: _Anatomy, z: float) -> None:
 
 
 def _lungs(canvas: _Canvas, body: _Anatomy, z: float) -> np.ndarray:
-    """Coverage of both lungs: apices small, largest below the hila, cut by the diaphragm's domes."""
+    """Returns the coverage of both lungs: apices small, largest below the hila, cut by the diaphragm's domes."""
     grow = np.sqrt(np.clip(min(1.0, (z + 0.04) / 0.42), 0, 1))
     total = np.zeros_like(canvas.hu)
     for side in (-1.0, 1.0):
@@ -303,13 +304,13 @@ def _draw_table(canvas: _Canvas) -> None:
 
 
 def _noise(size: int, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth Gaussian noise of unit variance."""
+    """Returns smooth Gaussian noise of unit variance."""
     field = _blur(rng.standard_normal((size, size)).astype(np.float32), sigma)
     return field / (field.std() + 1e-6)
 
 
 def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with mirrored borders, by the Fourier transform."""
+    """Applies a Gaussian blur with mirrored borders, by the Fourier transform."""
     pad = int(3 * sigma) + 1
     padded = np.pad(field, pad, mode="reflect")
     fy, fx = np.fft.fftfreq(padded.shape[0]), np.fft.rfftfreq(padded.shape[1])

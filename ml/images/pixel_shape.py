@@ -25,7 +25,7 @@ def pixel_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[float, float] |
 
 
 def in_proportion(dataset: pydicom.Dataset, frame: int, view: np.ndarray, *, max_pixels: int) -> np.ndarray:
-    """Make a view's pixels square by stretching the side on which they lie wider apart.
+    """Make a view's pixels square by stretching the side on which they are wider apart.
 
     Args:
         view: uint8 `(H, W)`.

@@ -1,4 +1,4 @@
-"""From a view to the network's input, the same way in training and in serving.
+"""Turns a view into the network's input, the same in training and in serving.
 
 Three steps, each meant to take away what tells the scanner rather than the disease:
 
@@ -63,7 +63,9 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Framing:
-    """Where the input lies in the view: `box` is (top, left, bottom, right) in the view's pixels, maybe outside it."""
+    """Says where the input is in the view: `box` is (top, left, bottom, right) in the view's
+    pixels, maybe outside it.
+    """
 
     view_shape: tuple[int, int]
     box: Box
@@ -72,7 +74,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The network's input and where it came from.
+    """Holds the network's input and where it came from.
 
     Attributes:
         pixels: uint8 `(height, width)`.

@@ -24,7 +24,7 @@ _GAS = 0.5  # a smaller part of even, darker air is gas in stomach or bowel
 
 
 class _Sides(NamedTuple):
-    """The same picture cut between the lungs."""
+    """Holds the same picture cut between the lungs."""
 
     left: np.ndarray
     right: np.ndarray
@@ -75,7 +75,9 @@ def convex_hull(mask: np.ndarray) -> np.ndarray:
 
 
 def _hollow_organs(inside: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Trachea and bronchi in the middle between the lungs, and gas in stomach and bowel: parts apart from the lungs."""
+    """Finds trachea and bronchi in the middle between the lungs, and gas in stomach and bowel: parts apart from the
+    lungs.
+    """
     from scipy import ndimage
 
     labels, count = ndimage.label(inside)
@@ -126,7 +128,7 @@ def _grown(lungs: np.ndarray, level: np.ndarray, body: np.ndarray) -> np.ndarray
 
 
 def _specks(lungs: np.ndarray, level: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Specks of air near the lungs, such as bronchi in consolidated lung."""
+    """Finds specks of air near the lungs, such as bronchi in consolidated lung."""
     from scipy import ndimage
 
     dark = (ndimage.gaussian_filter(level, 0.5) < _SPECK) & body

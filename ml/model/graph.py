@@ -12,10 +12,8 @@ from openvino import opset13 as ops
 from ml.model.artifact import ArtifactError
 from ml.model.topology import (
     RMS_EPSILON,
-    SECOND_DIRECTIONS,
     Topology,
     fold_norm,
-    upper_triangle,
     walk,
     walk_trunk,
 )
@@ -101,10 +99,7 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     for (stage, kind), size in zip(topology.pools, topology.sizes, strict=True):
         factor = 2 ** (stage - topology.finest)
         kernel, gathered = head[start : start + size], _gathered(share, factor)
-        if kind == "second":
-            pooled, part = _second_order(outputs[stage], gathered, kernel, weights, stage)
-        else:
-            pooled, part = _first_order(outputs[stage], gathered, kernel, kind)
+        pooled, part = _pooled(outputs[stage], gathered, kernel, kind)
         parts.append(pooled)
         part = _repeated(part, factor)
         total = part if total is None else ops.add(total, part)
@@ -115,7 +110,7 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
     return _named([image, attention], {"features": features, "map": total})
 
 
-def _first_order(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[Any, Any]:
+def _pooled(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[Any, Any]:
     """Pooled mean, root mean square or spread `(N, C)`, and each cell's part in every head's logit `(N, E, h, w)`."""
     kernel = ops.constant(np.ascontiguousarray(head.T)[:, :, None, None])
     across = ops.constant(np.array([2, 3]))
@@ -143,43 +138,6 @@ def _fourth_power(square: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
     return ops.squeeze(ops.divide(pooled, cube), across), part
 
 
-def _second_order(
-    output: Any, share: Any, head: np.ndarray, weights: Mapping[str, np.ndarray], stage: int
-) -> tuple[Any, Any]:
-    """Pooled products of the whitened directions `(N, T)`, each cell's part in every head's logit `(N, E, h, w)`."""
-    directions = np.asarray(weights[f"head/basis{stage}_directions"], np.float32)
-    offset = -np.asarray(weights[f"head/basis{stage}_mean"], np.float32) @ directions
-    kernel = ops.constant(np.ascontiguousarray(directions.T)[:, :, None, None])
-    z = ops.convolution(ops.sqrt(output), kernel, [1, 1], [0, 0], [0, 0], [1, 1])
-    z = ops.add(z, ops.constant(offset.reshape(1, -1, 1, 1)))
-    flat = ops.constant(np.array([0, 0, -1]))
-    cells = ops.reshape(z, flat, True)
-    shared = ops.reshape(ops.multiply(z, share), flat, True)
-    together = ops.matmul(shared, cells, False, True)
-    root = ops.sqrt(ops.add(ops.absolute(together), ops.constant(np.float32(RMS_EPSILON))))
-    rows, columns = np.triu_indices(SECOND_DIRECTIONS)
-    places = ops.constant(rows * SECOND_DIRECTIONS + columns)
-    pooled = ops.reshape(ops.divide(together, root), ops.constant(np.array([0, -1])), True)
-    height, width = (z.get_output_partial_shape(0)[axis].get_length() for axis in (2, 3))
-    maps = []
-    for kernel in head.T:
-        matrix = (kernel @ upper_triangle()).reshape(1, SECOND_DIRECTIONS, SECOND_DIRECTIONS).astype(np.float32)
-        mixed = ops.matmul(ops.divide(ops.constant(matrix), root), cells, False, False)
-        part = ops.reduce_sum(ops.multiply(cells, mixed), ops.constant(np.array([1])), True)
-        maps.append(ops.reshape(part, ops.constant(np.array([0, 1, height, width])), True))
-    return ops.gather(pooled, places, ops.constant(np.array(1))), ops.concat(maps, 1)
-
-
-def build_stage(
-    topology: Topology, weights: Mapping[str, np.ndarray], stage: int, *, height: int, width: int
-) -> ov.Model:
-    """The backbone up to a stage: from `image` `(N, 1, height, width)`, 0–255, to its output `(N, C, h, w)`."""
-    image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")
-    centred = ops.subtract(image, ops.constant(np.float32(topology.centre)))
-    tapped = Topology(topology.architecture, topology.stages, (str(stage),), topology.width)
-    return _named([image], {"stage": walk(tapped, GraphBuilder(weights), centred)[stage]})
-
-
 def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
     """What all branches share: from `image` `(N, 1, height, width)`, 0–255, and `attention` `(N, h, w)`, sum 1, to
     `trunk` float16 `(N, h, w, C)`, which the branches start from, and `shared` `(N, S)`, the pooled features before it.
@@ -196,7 +154,7 @@ def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height
         if stage != topology.last:
             gathered = _gathered(share, 2 ** (stage - topology.finest))
             head = np.zeros((topology.stage_filters(stage), 1), np.float32)
-            parts.append(_first_order(outputs[stage], gathered, head, kind)[0])
+            parts.append(_pooled(outputs[stage], gathered, head, kind)[0])
     last = ops.transpose(trunk, ops.constant(np.array([0, 2, 3, 1])))
     shared = parts[0] if len(parts) == 1 else ops.concat(parts, 1)
     return _named([image, attention], {"trunk": ops.convert(last, "f16"), "shared": shared})

@@ -14,11 +14,9 @@ from ml.model.quantise import dequantised
 from ml.model.topology import (
     BATCH_NORM_EPSILON,
     RMS_EPSILON,
-    SECOND_DIRECTIONS,
     Topology,
     fold_grey,
     is_backbone,
-    upper_triangle,
     walk,
 )
 
@@ -68,13 +66,6 @@ class PooledHead(keras.layers.Layer):
         shape = (self.topology.features, self.experts)
         self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(self.experts,), initializer="zeros", name="bias")
-        self.bases: dict[int, tuple[Any, Any]] = {}
-        for stage, kind in self.topology.pools:
-            if kind == "second":
-                size = self.topology.stage_filters(stage)
-                mean = self.add_weight(shape=(size,), trainable=False, name=f"basis{stage}_mean")
-                shape = (size, SECOND_DIRECTIONS)
-                self.bases[stage] = mean, self.add_weight(shape=shape, trainable=False, name=f"basis{stage}_directions")
 
     def call(self, maps: list[Any], attention: Any, training: bool = False) -> dict[str, Any]:
         ops = keras.ops
@@ -83,9 +74,8 @@ class PooledHead(keras.layers.Layer):
         for (stage, kind), size, output in zip(self.topology.pools, self.topology.sizes, maps, strict=True):
             factor = 2 ** (stage - self.topology.finest)
             kernel = self.kernel[start : start + size]
-            pools = {"mean": self._mean, "rms": self._square, "spread": self._spread, "second": self._second}
-            pool = {**pools, "peak": self._peak}[kind]
-            pooled, part = pool(ops.cast(output, "float32"), _gather(attention, factor), kernel, stage)
+            pool = {"mean": self._mean, "rms": self._square, "spread": self._spread, "peak": self._peak}[kind]
+            pooled, part = pool(ops.cast(output, "float32"), _gather(attention, factor), kernel)
             parts.append(pooled)
             total = total + ops.repeat(ops.repeat(part, factor, axis=2), factor, axis=3)
             start += size
@@ -96,37 +86,26 @@ class PooledHead(keras.layers.Layer):
         maps = total * ops.expand_dims(attention, 1) * cells + self.bias[:, None, None]
         return {"features": features, "logit": logit, "map": maps}
 
-    def _mean(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+    def _mean(self, output: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
         pooled = keras.ops.einsum("nhwc,nhw->nc", output, share)
         return pooled, keras.ops.einsum("nhwc,ce->nehw", output, kernel)
 
-    def _square(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+    def _square(self, output: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
         """A cell's part of a root mean square is its share of the mean square, times the whole."""
         square = keras.ops.square(output)
         pooled = keras.ops.einsum("nhwc,nhw->nc", square, share)
         scale = keras.ops.rsqrt(pooled + RMS_EPSILON)
         return pooled * scale, keras.ops.einsum("nhwc,ce->nehw", square * scale[:, None, None, :], kernel)
 
-    def _spread(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+    def _spread(self, output: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
         centre = keras.ops.einsum("nhwc,nhw->nc", output, share)
-        return self._square(output - centre[:, None, None, :], share, kernel, stage)
+        return self._square(output - centre[:, None, None, :], share, kernel)
 
-    def _peak(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
+    def _peak(self, output: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
         fourth = keras.ops.square(keras.ops.square(output))
         pooled = keras.ops.einsum("nhwc,nhw->nc", fourth, share)
         scale = (pooled + RMS_EPSILON) ** -0.75
         return pooled * scale, keras.ops.einsum("nhwc,ce->nehw", fourth * scale[:, None, None, :], kernel)
-
-    def _second(self, output: Any, share: Any, kernel: Any, stage: int) -> tuple[Any, Any]:
-        ops = keras.ops
-        mean, directions = self.bases[stage]
-        z = ops.matmul(ops.sqrt(ops.maximum(output, 0.0)) - mean, directions)
-        together = ops.einsum("nhwi,nhwj->nij", z * ops.expand_dims(share, -1), z)
-        scale = ops.rsqrt(ops.abs(together) + RMS_EPSILON)
-        flat = ops.reshape(together * scale, (-1, SECOND_DIRECTIONS**2))
-        matrices = ops.reshape(ops.matmul(ops.transpose(kernel), upper_triangle()), (-1, *scale.shape[1:]))
-        mixed = ops.expand_dims(matrices, 0) * ops.expand_dims(scale, 1)
-        return ops.matmul(flat, upper_triangle().T), ops.einsum("nhwi,neij,nhwj->nehw", z, mixed, z)
 
     def get_config(self) -> dict[str, Any]:
         settings = {"topology": self.topology.to_json(), "dropout": self.rate, "experts": self.experts}
@@ -218,7 +197,7 @@ def initial_weights(model: keras.Model, topology: Topology, source: str) -> None
 def _stored(layer: keras.layers.Layer) -> list[Any]:
     """The variables that make the network, without a dropout's random state."""
     names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-    return [v for v in layer.variables if v.name in names or v.name.startswith("basis")]
+    return [v for v in layer.variables if v.name in names]
 
 
 def _array(weights: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -23,10 +23,9 @@ BLOCKS = {
 _FROM_PYTORCH = ("resnet152",)
 # ImageNet's channel means in the order of the public weights (blue, green, red); a grey picture has their average.
 BATCH_NORM_EPSILON = 1.001e-5
-# Directions of a second-order tap, and what keeps square roots' slopes finite: m / sqrt(m + RMS_EPSILON).
-SECOND_DIRECTIONS = 48
+# Keeps the slopes of square roots finite: m / sqrt(m + RMS_EPSILON).
 RMS_EPSILON = 1e-6
-# The arrays that are fitted on top of a backbone; the directions of a second-order tap belong to the backbone.
+# The arrays that are fitted on top of a backbone.
 _FITTED = ("head/kernel", "head/bias", "gate/", "suitability/")
 
 
@@ -39,10 +38,8 @@ class Topology:
             as PyTorch has it (stride in the block's second convolution).
         stages: 3 ends after conv4 (stride 16), 4 after conv5 (stride 32).
         taps: what is pooled side by side, within the attention: a stage's mean, `"4"`; its root mean square,
-            `"4:rms"`; its standard deviation over the cells, `"4:spread"`; the fourth root of its mean fourth power,
-            which is near its maximum, `"4:peak"`; or its second order, `"4:second"`: how its
-            main directions vary together (Lin et al. 2015, https://arxiv.org/abs/1504.07889, on 48 whitened directions
-            from `ml.basis`, with signed square roots).
+            `"4:rms"`; its standard deviation over the cells, `"4:spread"`; or the fourth root of its mean fourth power,
+            which is near its maximum, `"4:peak"`.
         width: filters of conv2; 64 in every published ResNet, less in tests.
         branches: how many copies the last blocks of the last stage have, each tuned for one data set; what they put out
             stands side by side, so that the last stage has as many times its channels. 1 is a plain ResNet.
@@ -61,11 +58,7 @@ class Topology:
             raise ValueError(f"The architecture is one of {', '.join(BLOCKS)}. Received: {self.architecture!r}")
         if self.stages not in (3, 4):
             raise ValueError(f"The network has 3 or 4 stages. Received: {self.stages!r}")
-        known = {
-            f"{stage}{kind}"
-            for stage in range(2, self.stages + 2)
-            for kind in ("", ":rms", ":spread", ":peak", ":second")
-        }
+        known = {f"{stage}{kind}" for stage in range(2, self.stages + 2) for kind in ("", ":rms", ":spread", ":peak")}
         if not self.taps or not set(self.taps) <= known:
             raise ValueError(f"Taps are of {', '.join(sorted(known))}. Received: {self.taps!r}")
         blocks = BLOCKS[self.architecture][1][self.stages - 1]
@@ -75,27 +68,20 @@ class Topology:
                 f"Received: {self.branches} of {self.branch_blocks}"
             )
         last = [stage == self.last for stage, _ in self.pools]
-        second = any(kind == "second" for _, kind in self.pools)
-        if self.branches > 1 and (second or last[0] or not last[-1] or last != sorted(last)):
+        if self.branches > 1 and (last[0] or not last[-1] or last != sorted(last)):
             raise ValueError(
-                f"Branches go with taps of earlier stages, then taps of the last one, none of second order. "
-                f"Received: {self.taps!r}"
-            )
-        if self.taps[0].endswith(":second"):
-            raise ValueError(
-                f"A second-order tap follows a plain one, which suitability needs. Received: {self.taps!r}"
+                f"Branches go with taps of earlier stages, then taps of the last one. Received: {self.taps!r}"
             )
 
     @property
     def pools(self) -> list[tuple[int, str]]:
-        """Each tap as its stage and its statistic: `mean`, `rms`, `spread`, `peak` or `second`."""
+        """Each tap as its stage and its statistic: `mean`, `rms`, `spread` or `peak`."""
         return [(int(tap[0]), tap[2:] or "mean") for tap in self.taps]
 
     @property
     def sizes(self) -> list[int]:
         """How many features each tap yields."""
-        second = SECOND_DIRECTIONS * (SECOND_DIRECTIONS + 1) // 2
-        return [second if kind == "second" else self.stage_filters(stage) for stage, kind in self.pools]
+        return [self.stage_filters(stage) for stage, _ in self.pools]
 
     @property
     def finest(self) -> int:
@@ -132,11 +118,10 @@ class Topology:
         return height // stride, width // stride
 
     @property
-    def first_order(self) -> int:
-        """Features of the leading means, or of all before the first second-order tap; suitability looks at these."""
+    def leading_means(self) -> int:
+        """How many features the leading means yield, or all taps where none is first; suitability looks at these."""
         means = list(itertools.takewhile(lambda pool: pool[1] == "mean", self.pools))
-        plain = means or itertools.takewhile(lambda pool: pool[1] != "second", self.pools)
-        return sum(self.stage_filters(stage) for stage, _ in plain)
+        return sum(self.stage_filters(stage) for stage, _ in means or self.pools)
 
     @property
     def shared(self) -> int:
@@ -305,11 +290,3 @@ def fold_norm(array: Callable[[str], np.ndarray], name: str) -> tuple[np.ndarray
     kernel = array(f"{name}_conv/kernel") * scale
     bias = (array(f"{name}_conv/bias") - norm["moving_mean"]) * scale + norm["beta"]
     return kernel.astype(np.float32), bias.astype(np.float32)
-
-
-def upper_triangle() -> np.ndarray:
-    """Picks a symmetric matrix' upper triangle, row by row: float32 `(T, D · D)` for D second-order directions."""
-    rows, columns = np.triu_indices(SECOND_DIRECTIONS)
-    pick = np.zeros((len(rows), SECOND_DIRECTIONS**2), np.float32)
-    pick[np.arange(len(rows)), rows * SECOND_DIRECTIONS + columns] = 1.0
-    return pick

@@ -128,7 +128,7 @@ def fit_branches(recipe: Recipe, trainer: BranchTrainer, collection: Collection,
     trunk.fill(collection.images, copies=recipe.branching.copies, quiet=quiet)
     seen = trunk.describe(collection.images)
     copies = [trunk.describe(collection.images, copy) for copy in range(min(GATE_COPIES, recipe.branching.copies))]
-    first = seen.features[:, : recipe.topology.first_order]
+    first = seen.features[:, : recipe.topology.leading_means]
     logits, distances = np.zeros(len(sets)), np.zeros((len(sets), 2))
     parts = np.empty(len(sets), dtype=object)
     for number, fold in enumerate(inner_folds(collection, recipe.seed)):

@@ -210,7 +210,7 @@ def _held_out(material: _Material) -> HeldOut:
     features = seen.features
     logits, distances = np.zeros((len(recipe.penalties), len(features))), np.zeros((len(features), 2))
     parts = np.empty(len(features), dtype=object)
-    first = features[:, : recipe.topology.first_order]
+    first = features[:, : recipe.topology.leading_means]
     for fold in inner_folds(collection, recipe.seed):
         gate = material.gate(fold.train)
         for number, heads in enumerate(material.fit(fold.train, recipe.penalties)):

@@ -57,7 +57,7 @@ def fit_network_on(
     keep_features(backbone, [*train.images, *held.images], watch)
     known = backbone.features(train.images, quiet=quiet)
     seen = backbone.describe(held.images, quiet=quiet)
-    suitability = fit_suitability(known[:, : recipe.topology.first_order])
+    suitability = fit_suitability(known[:, : recipe.topology.leading_means])
     suitability = set_limits(suitability, suitability.distances(seen.features))
     scale = map_scale(fitted.logits(seen.features, seen.statistics), held.labels)
     rules = replace(held_out_rules(recipe, held, logits), map_scale=scale)

@@ -22,9 +22,7 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--architecture", choices=sorted(BLOCKS), default=shape.architecture)
     group.add_argument("--stages", type=int, choices=(3, 4), default=shape.stages, help="3 ends after conv4")
-    group.add_argument(
-        "--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread, 4:peak, 4:second"
-    )
+    group.add_argument("--taps", nargs="+", help="what feeds the head: a stage's mean (4), 4:rms, 4:spread or 4:peak")
     group.add_argument("--tap-weights", type=float, nargs="+", help="share of each tap; default with --taps: by size")
     group.add_argument(
         "--weights",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ml.images.data import DataError
 from ml.images.preprocess import Preprocessing
-from ml.model.artifact import Artifact, read_weights
+from ml.model.artifact import Artifact
 from ml.model.topology import Topology
 from ml.training.recipe import Finetuning, Recipe
 
@@ -127,7 +127,7 @@ def _from_scratch(settings: RetrainSettings) -> Recipe:
     )
     same = replace(topology, taps=base.topology.taps) == base.topology
     tap_weights: tuple[float, ...] = ()
-    if same and _holds_taps(base.topology, start):
+    if same and start != "none":
         topology, tap_weights = base.topology, base.tap_weights
     height, width = settings.height or base.preprocessing.height, settings.width or base.preprocessing.width
     if min(height, width) < 32 or height % 32 or width % 32:
@@ -142,18 +142,6 @@ def _from_scratch(settings: RetrainSettings) -> Recipe:
         weights=start,
         finetuning=tuning,
     )
-
-
-def _holds_taps(topology: Topology, start: str) -> bool:
-    """Whether these starting weights feed the recipe's own taps; a second order needs its directions."""
-    second = [stage for stage, kind in topology.pools if kind == "second"]
-    if not second:
-        return start != "none"
-    if start in ("none", "imagenet"):
-        return False
-    path = Path(start)
-    held = read_weights(path / "weights.npz" if path.is_dir() else path)
-    return all(f"head/basis{stage}_directions" in held for stage in second)
 
 
 def settings_json(settings: RetrainSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from django.db.models import Q
 
+from accounts.formatting import decimal, share, signed
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import ComparisonFigures, Difference, SideFigures, read_figures
 from learning.models import Comparison
@@ -15,7 +16,7 @@ NOT_YOURS = "It was compared with another model; only managers of all sites of t
 
 
 def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
-    """The newest: how it came in, and where it never challenged any, how it defended itself."""
+    """Shows the newest comparison: how it came in, and where it never challenged any, how it defended itself."""
     rows = Comparison.objects.filter(Q(challenger=model) | Q(champion=model)).select_related("champion", "challenger")
     mine = rows.filter(challenger=model).first() or rows.first()
     title = "Beside another model"
@@ -48,16 +49,11 @@ def _sides(comparison: Comparison, figures: ComparisonFigures) -> list[tuple[str
 def _figures(side: SideFigures) -> tuple[str, ...]:
     if not side.n:
         return ("–",) * 5
-    auc = "–" if side.auc is None else f"{side.auc:.3f}"
-    return *_counts(side), _share(side.sensitivity), _share(side.specificity), auc
+    return *_counts(side), share(side.sensitivity), share(side.specificity), decimal(side.auc, 3)
 
 
 def _counts(side: SideFigures) -> tuple[str, str]:
     return f"{side.missed} of {side.positives}", f"{side.false_alarms} of {side.negatives}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def _differences(figures: ComparisonFigures) -> list[CardTable]:
@@ -69,11 +65,7 @@ def _differences(figures: ComparisonFigures) -> list[CardTable]:
 
 def _interval(found: Difference) -> tuple[str, str]:
     known = found.low is not None and found.high is not None
-    return _signed(found.value), f"{_signed(found.low)} to {_signed(found.high)}" if known else "–"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
+    return signed(found.value), f"{signed(found.low)} to {signed(found.high)}" if known else "–"
 
 
 def _groups(figures: ComparisonFigures) -> list[CardTable]:

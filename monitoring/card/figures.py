@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.formatting import decimal, share
+
 DEPTH = 5
 LEAST_FOR_A_SHARE = 5
 SUMMED = ("n", "positives", "false_negatives", "false_positives")
@@ -32,7 +34,7 @@ def figure_lines(metrics: Any) -> list[FigureLine]:
 
 
 def card_lines(card: Any) -> list[tuple[str, str]]:
-    """What the model's makers say of it, as pairs of name and text."""
+    """Returns what the model's makers say of it, as pairs of name and text."""
     if not isinstance(card, dict):
         return []
     return [(_words(name), _text(value)) for name, value in card.items() if value not in (None, "", [], {})]
@@ -75,9 +77,9 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
         false_alarms=_of(figures.get("false_positives"), negatives),
         missed_share=_part(figures["false_negatives"], positives),
         false_alarm_share=_part(figures.get("false_positives"), negatives),
-        sensitivity=_share(figures.get("sensitivity")),
-        specificity=_share(figures.get("specificity")),
-        auc=f"{figures['auc']:.3f}" if isinstance(figures.get("auc"), float) else "–",
+        sensitivity=share(figures.get("sensitivity")),
+        specificity=share(figures.get("specificity")),
+        auc=decimal(figures.get("auc"), 3),
         note=str(figures.get("note") or ""),
     )
 
@@ -90,11 +92,7 @@ def _part(count: Any, total: Any) -> str:
     """Empty where there is nothing to divide, or too few for a percentage to mean anything."""
     if not isinstance(count, int) or not isinstance(total, int) or total < LEAST_FOR_A_SHARE:
         return ""
-    return _share(count / total)
-
-
-def _share(value: Any) -> str:
-    return f"{value:.1%}".replace("%", " %") if isinstance(value, int | float) else "–"
+    return share(count / total)
 
 
 def _words(name: str) -> str:

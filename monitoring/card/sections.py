@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.formatting import decimal
 from inference.models import ModelVersion
 from learning.models import BaseSet, TrainingRun
 from monitoring.card.figures import card_lines, figure_lines
@@ -39,7 +40,7 @@ class CardTable:
 
 @dataclass(frozen=True)
 class CardSection:
-    """Shown in this order: paragraphs, facts (name and text), tables."""
+    """Holds, in the order in which they are shown, paragraphs, facts (name and text) and tables."""
 
     name: str  # stable, for anchors and the API
     title: str
@@ -169,10 +170,10 @@ def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     for kind, title in (("scan", "A series"), ("slice", "A single slice")):
         rule = model.thresholds.get(kind)
         if isinstance(rule, Mapping) and {"low", "high"} <= rule.keys():
-            words = f"“unlikely” below {_number(rule['low'])}, “likely” from {_number(rule['high'])}, uncertain between"
+            words = f"“unlikely” below {decimal(rule['low'])}, “likely” from {decimal(rule['high'])}, uncertain between"
             facts.append((title, words))
     if model.thresholds.get("suitable") is not None:
-        facts.append(("A slice is judged from a suitability of", _number(model.thresholds["suitable"])))
+        facts.append(("A slice is judged from a suitability of", decimal(model.thresholds["suitable"])))
     return CardSection("thresholds", "From a probability to an answer", facts=facts)
 
 
@@ -198,7 +199,3 @@ def card_of(model: ModelVersion) -> dict[str, Any]:
 
 def day(moment: datetime | None) -> str:
     return date_format(timezone.localtime(moment), "j M Y") if moment is not None else "–"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else str(value)

@@ -1,4 +1,4 @@
-"""From any answer to its model, run, data set, labels and readers, and back from a scan to what it taught."""
+"""Leads from any answer to its model, run, data set, labels and readers, and back from a scan to where it was used."""
 
 from collections.abc import Iterable
 
@@ -87,7 +87,7 @@ def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
 
 
 def lineage_of_dataset(dataset: Dataset, user: User) -> DatasetLineage:
-    """Raises PermissionDenied for who does not manage every site in it."""
+    """Raises PermissionDenied for a user who does not manage every site in it."""
     tracer = Tracer(user)
     if dataset.pk not in tracer.visible_datasets:
         raise PermissionDenied("Only who manages every site of a data set can follow what is in it.")

@@ -1,4 +1,4 @@
-"""What lineage tells: each thing as its user may see it. What may not be seen is counted, never named."""
+"""Holds what lineage shows: each thing as its user may see it. What may not be seen is counted, never named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Reviewer:
-    """A reader whose decisions went in."""
+    """Describes a reader whose decisions went in."""
 
     user_id: int
     name: str
@@ -16,7 +16,7 @@ class Reviewer:
 
 @dataclass(frozen=True)
 class DatasetTrace:
-    """A frozen labelled set. Everybody may know its size; the rest takes `is_visible`."""
+    """Describes a frozen labelled set. Everybody may know its size; the rest takes `is_visible`."""
 
     dataset_id: int
     title: str
@@ -130,7 +130,7 @@ class ReviewTrace:
 
 @dataclass(frozen=True)
 class ScanUse:
-    """A scan as one data set froze it, and the models that came of it."""
+    """Describes a scan as one data set froze it, and the models that came of it."""
 
     dataset: DatasetTrace
     label: str
@@ -156,7 +156,7 @@ class ScanLineage:
 
 @dataclass(frozen=True)
 class PredictionLineage:
-    """From an answer to its model, the run, the data set, the labels and the readers."""
+    """Leads from an answer to its model, the run, the data set, the labels and the readers."""
 
     prediction: PredictionTrace
     scan: ScanLineage

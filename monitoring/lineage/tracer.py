@@ -145,7 +145,7 @@ def words_for_training_set(trained_on: Any) -> str:
 
 
 def ancestors_of(model: ModelVersion) -> list[ModelVersion]:
-    """Its parent first; a circle, which nothing forbids by itself, is left where it closes."""
+    """Returns its parent first; a circle, which nothing forbids, is left where it closes."""
     seen, found = {model.pk}, []
     at = parent_of(model)
     while at is not None and at.pk not in seen:

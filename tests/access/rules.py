@@ -54,7 +54,7 @@ def person(who: str) -> Expected:
 
 
 def keyed(who: str) -> Expected:
-    """For who brings the key of a page that was opened here; the walk brings none."""
+    """Expects the key of a page that was opened here; the walk brings none."""
     return _only(DENIED)
 
 
@@ -63,7 +63,7 @@ def nobody(who: str) -> Expected:
 
 
 def of(*rights: Right) -> Kind:
-    """An object of North, for who has one of the rights there."""
+    """Expects an object of North, and one of these rights there."""
 
     def expected(who: str) -> Expected:
         if who == "anonymous":
@@ -113,7 +113,7 @@ def installation(who: str) -> Expected:
 
 
 def own(owner: str) -> Kind:
-    """A thing of one person."""
+    """Expects a thing of one person."""
 
     def expected(who: str) -> Expected:
         if who == "anonymous":

@@ -31,7 +31,7 @@ def written_once():
 
 @pytest.fixture
 def record(north, rita):
-    """Five events."""
+    """Provides five events."""
     return [record_event(Action.CASE_VIEWED, actor=rita, site=north, case_id=number) for number in range(5)]
 
 

@@ -10,7 +10,7 @@ LONG_AGO = 24 * 3600
 
 @pytest.fixture
 def idle(client, rita):
-    """Rita's browser after a day."""
+    """Provides Rita's browser after a day."""
     client.force_login(rita)
     client.get("/")
     session = client.session

@@ -1,4 +1,4 @@
-"""Guessing passwords is counted by account, and tells nothing about who has one."""
+"""Tests that guesses of passwords are counted by account, and reveal nothing about who has one."""
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher

@@ -1,4 +1,4 @@
-"""Adding and removing members, and the site's way of reading."""
+"""Tests adding and removing members, and the site's setting for blinded reads."""
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError

@@ -1,4 +1,4 @@
-"""Callers of the API. What needs Django's settings is imported inside: they are not read yet."""
+"""Provides callers of the API. What needs Django's settings is imported inside: they are not read yet."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.cast import answer, make_case, make_person, make_scan
 
 @pytest.fixture
 def orla(south):
-    """A reader of South, and nothing else."""
+    """Provides a reader of South, and nothing else."""
     return make_person("orla", (south, "reader"))
 
 

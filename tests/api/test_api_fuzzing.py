@@ -44,7 +44,7 @@ def schema(db: None) -> Iterator[Any]:
 
 @pytest.fixture
 def everyone(north, cara):
-    """Somebody with every role."""
+    """Provides somebody with every role."""
     for role in ("reader", "manager"):
         cara.memberships.create(site=north, role=role)
     return cara

@@ -8,9 +8,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from accounts.models import Event, IdempotentRequest
+from accounts.models import Event
 from cases.locks import lock_number
 from cases.models import Case, Patient, Review, Scan
+from ctportal.api.models import IdempotentRequest
 from ctportal.api.tasks import forget_receipts
 from tests.api.calls import client_of, problem
 from tests.api.test_api_scans import BROKEN, GOOD, OTHER, send
@@ -180,7 +181,7 @@ def test_a_request_that_was_answered_while_another_holds_the_key_is_answered_aga
 
 @pytest.mark.django_db(transaction=True)
 def test_the_key_is_free_after_the_database_broke_off_in_the_middle(cara, north, monkeypatch):
-    """The first error is the one that is told, and the key is freed on a new connection."""
+    """The first error is the one that is reported, and the key is freed on a new connection."""
     from ctportal.api import patients
 
     real = patients.register_patient

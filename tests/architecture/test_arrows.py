@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("accounts", "cases", "inference", "learning")
+OURS = ("accounts", "cases", "inference", "learning", "api")
 
 
 def test_imports_run_one_way() -> None:
@@ -45,7 +45,7 @@ def test_no_migration_is_missing() -> None:
 
 
 def test_apps_migrate_without_depending_on_each_other_in_a_circle() -> None:
-    """`accounts` before `cases` before `inference` before `learning`, as the imports run."""
+    """`accounts` before `cases` before `inference` before `learning` before `api`, as the imports run."""
     loader = MigrationLoader(None)
     needs = {
         (label, parent)

@@ -40,7 +40,7 @@ OPEN = {
 
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "", names: tuple[str, ...] = ()) -> Iterator[Any]:
-    """Every address of the portal as (name, path with its variables filled in)."""
+    """Returns every address of the portal as (name, path with its variables filled in)."""
     for entry in (resolver or get_resolver()).url_patterns:
         if isinstance(entry, URLResolver):
             space = (*names, entry.namespace) if entry.namespace else names

@@ -1,4 +1,4 @@
-"""An installation that an earlier release made, with rows in every table, upgrades without loss."""
+"""Tests that an installation of an earlier release, with rows in every table, upgrades without loss."""
 
 import datetime
 import uuid
@@ -56,7 +56,7 @@ APPEND_ONLY = [
 
 @pytest.fixture
 def earlier(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
-    """An empty database of its own, at the migrations of the earlier release."""
+    """Provides an empty database of its own, at the migrations of the earlier release."""
     name = f"upgrade_{uuid.uuid4().hex[:12]}"
     with django_db_blocker.unblock():
         main = connections["default"]
@@ -111,7 +111,7 @@ def test_every_row_survives_and_stays_append_only(earlier: Any) -> None:
 
 
 def rows(connection: Any) -> dict[str, list[dict[str, Any]]]:
-    """Every row of our tables, by table."""
+    """Returns every row of our tables, by table."""
     found: dict[str, list[dict[str, Any]]] = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -169,7 +169,7 @@ class Filler:
         return found or model.objects.using("upgrade").create(name="other", version="2", architecture="a", sha256="2")
 
     def link(self) -> None:
-        """The many-to-many tables hold rows too."""
+        """Fills the many-to-many tables too."""
         dataset = self.made[self.apps.get_model("inference", "Dataset")]
         dataset.sites.add(self.made[self.apps.get_model("accounts", "Site")])
         dataset.base_sets.add(self.made[self.apps.get_model("inference", "BaseSet")])

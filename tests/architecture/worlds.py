@@ -173,7 +173,7 @@ def _with_objects(route: str, objects: dict[str, list[Any]]) -> Iterator[str]:
 
 
 def with_filters(found: list[str], page_forms: dict[str, type[forms.Form]]) -> Iterator[str]:
-    """Each list with each choice of each of its filters: a filter tells by what it leaves out."""
+    """Asks each list with each choice of each of its filters: a filter reveals by what it leaves out."""
     for address in found:
         yield address
         match = resolve(address)

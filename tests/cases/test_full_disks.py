@@ -1,4 +1,4 @@
-"""A full disk is told as one, and leaves neither rows nor files behind."""
+"""Tests that a full disk is reported as one, and leaves neither rows nor files behind."""
 
 import errno
 import functools
@@ -90,7 +90,7 @@ def test_an_upload_that_does_not_fit_is_refused_before_anything_is_stored(case, 
 
 
 def test_a_full_spool_refuses_the_whole_upload(case, cara, media, monkeypatch):
-    """Never some slices of a series, with the rest called damaged."""
+    """Stores never some slices of a series with the rest called damaged."""
     real, taken = os.pwrite, iter(range(2))
 
     def pwrite(descriptor, data, offset):

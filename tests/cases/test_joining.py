@@ -17,13 +17,13 @@ from tests.cast import answer, make_case, make_patient, make_person, make_scan, 
 
 @pytest.fixture
 def loose(model, case, cara, media):
-    """Three images, a scan each."""
+    """Provides three images, a scan each."""
     return [make_scan(case, cara, seed=number) for number in (11, 12, 13)]
 
 
 @pytest.fixture
 def stack(model, case, cara, media):
-    """Four images, one scan."""
+    """Provides four images, one scan."""
     return make_scan(case, cara, slices=4)
 
 

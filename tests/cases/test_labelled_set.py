@@ -31,7 +31,7 @@ def new_scan(north, cara, media):
 
 
 class FixedAnswers:
-    """In the place of a model: one given probability for each scan, and how many slices each scan came with."""
+    """Replaces a model: one given probability for each scan, and how many slices each scan came with."""
 
     name = "fixed"
 

@@ -214,7 +214,7 @@ def test_pictures_name_nobody(upload):
 
 
 def incoming(key):
-    """An image of one slice, 30 by 20, with this key."""
+    """Returns an image of one slice, 30 by 20, with this key."""
     kept = Spool().keep(b"x")
     size = {"media_type": "image/png", "width": 30, "height": 20, "frame": None}
     slice_ = IncomingSlice(key=key, original_sha256="0", original=kept, view_png=kept, **size)

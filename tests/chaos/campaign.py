@@ -43,7 +43,7 @@ LONGEST_DRAIN = 900.0
 
 @dataclass
 class Outage:
-    """From a user's first page that failed to the next that came."""
+    """Lasts from a user's first page that failed to the next that came."""
 
     began: float
     seconds: float

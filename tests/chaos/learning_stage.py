@@ -40,7 +40,7 @@ def picture(seed: int, label: str) -> bytes:
 
 
 def train() -> None:
-    """From scratch, with the same settings each time."""
+    """Trains from scratch, with the same settings each time."""
     request_training(
         user=None, dataset=Dataset.objects.get(), method="finetune", parent=None, settings=SETTINGS, again=True
     )

@@ -77,13 +77,13 @@ class Portal:
         return self.processes[name]
 
     def supervise(self) -> None:
-        """As the launcher and container engines do: a process that ended by itself is started again."""
+        """Restarts a process that ended unasked, as the launcher and container engines do."""
         for name, process in list(self.processes.items()):
             if process.poll() is not None:
                 self.starts[name]()
 
     def end(self, name: str) -> None:
-        """In good order, else at once."""
+        """Ends it in good order, else at once."""
         process = self.processes.pop(name)
         process.terminate()
         try:

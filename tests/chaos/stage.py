@@ -31,7 +31,7 @@ def prepare() -> None:
 
 
 def upload(first: int, count: int) -> None:
-    """Through the portal's own door, each file a scan of its own."""
+    """Uploads through the portal's own door, each file a scan of its own."""
     case = Case.objects.select_related("patient__site", "created_by").get()
     assert case.created_by is not None
     files = [sent(number) for number in range(first, first + count)]

@@ -59,7 +59,7 @@ def artefact(portal: Portal, number: int) -> dict:
 
 
 def trainers(portal: Portal) -> list[psutil.Process]:
-    """Subprocesses that train for this portal."""
+    """Returns subprocesses that train for this portal."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []

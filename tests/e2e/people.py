@@ -14,8 +14,9 @@ PATIENCE = 30_000  # milliseconds; the machine may be busy
 
 
 class Visitor:
-    """One person's browser window. `troubles` holds errors in the console (breaches of the content security policy are
-    among them), exceptions in scripts and requests to other machines; answers with a status of `refusals` are none.
+    """Drives one person's browser window. `troubles` holds errors in the console (breaches of the content security
+    policy are among them), exceptions in scripts and requests to other machines; answers with a status of `refusals`
+    are none.
     """
 
     def __init__(self, browser: Browser, address: str, *, refusals: tuple[int, ...] = (), **options: Any) -> None:

@@ -34,7 +34,7 @@ def scans_to_send(folder: Path) -> ScansToSend:
 
 
 def real_scans(data: Path) -> ScansToSend:
-    """Two pictures with COVID-19, one without, and the public DICOM series."""
+    """Provides two pictures with COVID-19, one without, and the public DICOM series."""
     covid = sorted((data / "sars-cov-2-ct" / "covid").glob("*.png"))
     without = sorted((data / "sars-cov-2-ct" / "non-covid").glob("*.png"))
     series = next(path for path in sorted((data / "dicom").iterdir()) if path.is_dir())

@@ -1,4 +1,4 @@
-"""Without a mouse."""
+"""Uses the portal without a mouse."""
 
 import re
 

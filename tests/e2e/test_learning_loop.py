@@ -39,7 +39,7 @@ def patients(label: str) -> Iterator[str]:
 
 
 def write_phantoms(folder: Path) -> None:
-    """One picture for each patient, with opacities or without, and the manifest."""
+    """Writes one picture for each patient, with opacities or without, and the manifest."""
     rows: list[tuple[str, ...]] = []
     for label, opacities in (("covid", 0.9), ("non-covid", 0.0)):
         for name in patients(label):

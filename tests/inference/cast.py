@@ -66,7 +66,7 @@ def only_prediction(scan: Scan) -> Prediction:
 
 
 class StubEngine:
-    """Says of a scan how bright its brightest slice is; breaks as it is told to."""
+    """Says of a scan how bright its brightest slice is; breaks on request."""
 
     name = "stub"
 

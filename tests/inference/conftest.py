@@ -1,4 +1,4 @@
-"""The fixtures; what they are made of stands in cast.py. Django is not set up yet when this file is read."""
+"""Provides the fixtures, made from cast.py. Django is not set up yet when this file is read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _places_of_its_own(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubEngine]:
-    """The engine of every model in this test."""
+    """Provides the engine of every model in this test."""
     from inference import engines
     from tests.inference.cast import StubEngine
 
@@ -94,5 +94,5 @@ def make_model(db: None, tmp_path: Path) -> Callable[..., ModelVersion]:
 
 @pytest.fixture
 def model(make_model: Callable[..., ModelVersion]) -> ModelVersion:
-    """In service."""
+    """Provides the model in service."""
     return make_model()

@@ -1,4 +1,4 @@
-"""The model's answer in words: never a bare number, never surer than the model, in every state."""
+"""Tests the model's answer in words: never a bare number, never surer than the model, in every state."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +9,7 @@ from cases.models import Decision, Scan
 from inference.answer_text import (
     DISCLAIMER,
     describe,
-    percent,
     slices_that_mattered,
-    words_for_duration,
     words_for_slices,
 )
 from inference.models import ModelVersion, Prediction, SliceAnswer
@@ -68,25 +66,6 @@ def test_the_time_is_that_of_the_reader(model: ModelVersion, make_scan: MakeScan
     prediction = answered(make_scan())
     with timezone.override("Asia/Kolkata"):
         assert describe(prediction).timing.startswith("9 Mar 2026, 19:35")
-
-
-@pytest.mark.parametrize(
-    ("probability", "words"),
-    [
-        (0.0, "less than 1 %"),
-        (0.004, "less than 1 %"),
-        (0.5, "50 %"),
-        (0.994, "more than 99 %"),
-        (1.0, "more than 99 %"),
-    ],
-)
-def test_the_model_is_never_sure(probability: float, words: str) -> None:
-    assert percent(probability) == words
-
-
-@pytest.mark.parametrize(("ms", "words"), [(80, "80 ms"), (1500, "1.5 s"), (61000, "1 min 1 s")])
-def test_durations_are_read_easily(ms: int, words: str) -> None:
-    assert words_for_duration(ms) == words
 
 
 def test_a_model_without_thresholds_still_explains_itself(model: ModelVersion, make_scan: MakeScan) -> None:

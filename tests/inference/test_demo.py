@@ -1,4 +1,4 @@
-"""Demonstration users and cases: made once, marked synthetic, never mixed with real accounts."""
+"""Tests that demonstration users and cases are made once, marked synthetic, and never mixed with real accounts."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The worker's loop: each scan ends by itself, whatever becomes of its neighbours."""
+"""Tests the worker's loop: each scan ends alone, whatever becomes of its neighbours."""
 
 import io
 import shutil

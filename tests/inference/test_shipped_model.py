@@ -1,4 +1,4 @@
-"""The shipped model, the real engine: from an upload to a stored answer."""
+"""Tests the shipped model with the real engine: from an upload to a stored answer."""
 
 import io
 from pathlib import Path
@@ -10,12 +10,13 @@ from django.core.management import call_command
 from PIL import Image
 from pytest_django import Settings
 
+from accounts.formatting import probability
 from accounts.models import User
 from cases.intake import SentFile
 from cases.models import Case, Decision, Scan
 from cases.uploads import receive_upload
 from ctportal.demo.cases import phantom_files, sent
-from inference.answer_text import describe, percent
+from inference.answer_text import describe
 from inference.engines import forget_engines
 from inference.models import ModelVersion, Prediction
 from inference.runner import run_queued
@@ -64,7 +65,7 @@ def _expect_sound(prediction: Prediction) -> None:
             assert picture.width / picture.height == pytest.approx(wide / high, rel=0.1)
     if prediction.decision != Decision.UNSUITABLE:
         assert sum(answer.weight for answer in answers) == pytest.approx(1)
-        assert percent(prediction.probability or 0) in describe(prediction).explanation
+        assert probability(prediction.probability or 0) in describe(prediction).explanation
     assert prediction.engine
     assert prediction.duration_ms
 

@@ -1,4 +1,4 @@
-"""Messages only wake: one lies in the broker at a time, losing any loses nothing, and none is needed twice."""
+"""Tests that messages only wake: one is in the broker at a time, losing any loses nothing, and none is needed twice."""
 
 from typing import Any
 

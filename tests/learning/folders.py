@@ -43,7 +43,9 @@ def imported(folder: Path, **choice: Any) -> BaseSet:
 
 
 def labelled_folder(folder: Path, *, patients: int = 6, images: int = 2, seed: int = 50_000) -> Path:
-    """Patients g0, g1, ... with some images each, every other one with COVID-19; block 0 holds the first half."""
+    """Writes patients g0, g1, ... with some images each, every other one with COVID-19; block 0
+    holds the first half.
+    """
     rows = [
         picture(
             folder,

@@ -137,7 +137,7 @@ def test_every_refused_row_has_its_line_and_a_reason(tmp_path):
 
 
 def _rewrapped(data: bytes, kind: str = "BMP") -> bytes:
-    """The same pixels in another file."""
+    """Returns the same pixels in another file."""
     out = io.BytesIO()
     Image.open(io.BytesIO(data)).save(out, kind)
     return out.getvalue()

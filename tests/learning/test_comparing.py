@@ -172,7 +172,7 @@ def test_patients_that_either_model_has_seen_are_left_out(dataset, champion, tmp
 
 
 def test_the_same_pictures_under_another_name_are_known_by_their_pixels(dataset, champion, challenger):
-    """A patient of two imported sets may stand on both sides, since nobody knows that the two are one."""
+    """A patient of two imported sets may be in both splits, since nobody knows that the two are one."""
     row = dataset.scans.filter(patient__split="test").first()
     with row.base_set.images.get(pk=row.image_ids[0]).view.open() as file:
         data = file.read()

@@ -1,4 +1,4 @@
-"""The one reader of a comparison's figures, for rows of this release and of earlier ones."""
+"""Tests the one reader of a comparison's figures, for rows of this release and of earlier ones."""
 
 import pytest
 

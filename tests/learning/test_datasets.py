@@ -1,4 +1,4 @@
-"""What a data set freezes, what stays out and why, and that nobody stands on two sides."""
+"""Tests what a data set freezes, what stays out and why, and that nobody is in two splits."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor

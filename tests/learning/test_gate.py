@@ -1,4 +1,4 @@
-"""What the promotion criteria find, in sentences with figures."""
+"""Tests what the promotion criteria find, in sentences with figures."""
 
 from dataclasses import replace
 from typing import Any
@@ -66,7 +66,7 @@ def test_a_better_model_passes_and_every_finding_is_a_sentence_with_figures():
     assert found.reasons == [
         "205 infected test patients were compared; at least 205 are needed.",
         "The new model misses 3 of 25 infected scans, the one in service 5: a change in sensitivity of +10.0 points, "
-        "95 % interval +0.0 to +20.0. Its lower end is not below the allowed −5.0.",
+        "95 % interval 0.0 to +20.0. Its lower end is not below the allowed −5.0.",
         "The new model calls 7 of 35 scans without infection infected: a specificity of 80.0 %, "
         "not below the floor of 75.0 %.",
         "The new model's specificity is 80.0 %, that of the one in service 85.0 %: "

@@ -1,4 +1,4 @@
-"""A frozen data set as a folder on disk and as a zip: the same each time, checked, without identity."""
+"""Tests a frozen data set as a folder on disk and as a zip: the same each time, checked, without identity."""
 
 import csv
 import io

@@ -23,7 +23,7 @@ def _stores(settings, tmp_path):
 
 @pytest.fixture
 def labelled(north, cara, rita, review):
-    """labelled("train", "covid"): the scan of a new patient in this split, decided by Rita."""
+    """Makes the scan of a new patient in this split, decided by Rita: labelled("train", "covid")."""
 
     def labelled(split, label):
         patient = make_patient(north)

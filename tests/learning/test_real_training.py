@@ -39,7 +39,7 @@ def picture(seed, label):
 
 
 def mislabelled(dataset):
-    """The same patients on the same sides, each with the other label."""
+    """Gives the same patients in the same splits the other label."""
     copy = Dataset.objects.create(content_hash="f" * 64)
     copy.base_sets.set(dataset.base_sets.all())
     for row in dataset.scans.all():

@@ -1,4 +1,4 @@
-"""When training is suggested: enough new labels, or too many overrides; never by itself."""
+"""Tests when training is suggested: enough new labels, or too many overrides; nothing starts it but a person."""
 
 import pytest
 

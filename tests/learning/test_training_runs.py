@@ -1,4 +1,4 @@
-"""A run's life in the worker: done, failed, stopped, cancelled, lost and found again.
+"""Tests a run's life in the worker: done, failed, stopped, cancelled, lost and found again.
 
 The subprocesses are real, but do not train; `test_real_training` does.
 """

@@ -1,4 +1,5 @@
-"""A frozen data set with patients on every side, models with artefacts, and programs in the place of `python -m ml`.
+"""Makes a frozen data set with patients in every split, models with artefacts, and programs in the place of `python -m
+ml`.
 
 The stand-ins are real subprocesses: they write progress and logs, wait, fail and are killed as the real ones.
 """
@@ -37,7 +38,7 @@ def freeze(
     sites: Sequence[Site] = (),
     picture: Callable[[int, str], bytes] = lambda seed, label: phantom_png(seed, 64),
 ) -> Dataset:
-    """A data set of an imported base set, with so many patients of each label on each side."""
+    """Makes a data set of an imported base set, with so many patients of each label in each split."""
     base = base or BaseSet.objects.create(name=f"public-{next(_numbers)}")
     dataset = Dataset.objects.create(content_hash=f"{next(_numbers):064x}")
     dataset.base_sets.add(base)
@@ -85,7 +86,7 @@ def store_base_image(base: BaseSet, group: str, label: str, data: bytes) -> Base
 
 
 def add_own_scan(dataset: Dataset, scan: Scan, *, split: str, label: str) -> DatasetScan:
-    """A reviewed scan of the portal."""
+    """Adds a reviewed scan of the portal."""
     pseudonym = scan.case.patient.pseudonym
     patient, _ = PatientSplit.objects.get_or_create(patient_key=f"patient:{pseudonym}", defaults={"split": split})
     slices = list(scan.slices.order_by("position"))

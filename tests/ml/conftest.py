@@ -31,12 +31,12 @@ SHIPPED = Path(__file__).parents[2] / "ml" / "pretrained"
 
 
 def phantom_view(seed: int = 0, *, opacities: float = 0.0, size: int = 96) -> np.ndarray:
-    """One slice through the hila, as a view."""
+    """Draws one slice through the hila, as a view."""
     return lung_window(phantom_series(seed, 3, size, opacities)[1])
 
 
 def write_phantoms(folder: Path, *, groups: int = 6, slices: int = 3, size: int = 96, first_seed: int = 0) -> Path:
-    """A labelled folder: per label `groups` phantoms of `slices` slices, two blocks."""
+    """Writes a labelled folder: per label `groups` phantoms of `slices` slices, two blocks."""
     rows = []
     for number in range(2 * groups):  # labels alternate, so both blocks hold both
         label = "covid" if number % 2 else "non-covid"
@@ -134,7 +134,7 @@ def tiny_recipe(tiny_weights: Path) -> Recipe:
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_recipe: Recipe, phantoms: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of the tiny recipe."""
+    """Provides a finished run of the tiny recipe."""
     from ml.training.runs import train_run
 
     folder = tmp_path_factory.mktemp("run")

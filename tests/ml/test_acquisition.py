@@ -1,4 +1,4 @@
-"""Numbers that tell how a picture was made."""
+"""Tests the numbers that describe how a picture was made."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The model's folder."""
+"""Tests the model's folder."""
 
 import json
 import shutil

@@ -53,7 +53,7 @@ def trunk(recipe: Recipe, backbone: Backbone, store: Path) -> Trunk:
 
 @pytest.fixture(scope="module")
 def two_sets(phantoms: Collection) -> Iterator[Collection]:
-    """The phantoms as if from two hospitals; a few of each suffice for a branch."""
+    """Provides the phantoms as if from two hospitals; a few of each suffice for a branch."""
     number = np.unique(phantoms.groups, return_inverse=True)[1]
     images = [replace(image, source="ab"[k % 4 // 2]) for image, k in zip(phantoms.images, number, strict=True)]
     with pytest.MonkeyPatch.context() as patch:

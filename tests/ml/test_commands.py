@@ -1,4 +1,4 @@
-"""The command line, as a person types it."""
+"""Tests the command line, as a person types it."""
 
 import json
 from pathlib import Path

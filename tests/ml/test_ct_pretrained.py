@@ -1,4 +1,4 @@
-"""The reader of the CT-pretrained weights: tensors only, folded to two dimensions."""
+"""Tests the reader of the CT-pretrained weights: tensors only, folded to two dimensions."""
 
 import io
 import pickle

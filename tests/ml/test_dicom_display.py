@@ -36,7 +36,7 @@ def refusal(data: bytes) -> ImageError:
 
 
 def secondary(**attributes) -> pydicom.Dataset:
-    """A picture without units."""
+    """Makes a picture without units."""
     bare = {"RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None}
     return ct_slice(SOPClassUID=SecondaryCaptureImageStorage, **bare, **attributes)
 
@@ -51,7 +51,7 @@ def table(entries: np.ndarray, *, bits: int, first: int = 0, **more) -> list[pyd
 
 
 def with_text(data: bytes, group: int, element: int, text: bytes) -> bytes:
-    """The file with another text in a short element."""
+    """Changes the text of a short element in the file."""
     at = data.index(np.array([group, element], "<u2").tobytes())
     size = int.from_bytes(data[at + 6 : at + 8], "little")
     text += b" " * (len(text) % 2)

@@ -77,7 +77,7 @@ def test_keras_and_openvino_give_the_same_answers(which: str, request: pytest.Fi
 
 
 def test_the_shipped_map_points_at_a_planted_lesion(shipped: Engine) -> None:
-    """The evidence that a lesion adds must lie on it, left and right, high and low."""
+    """The evidence that a lesion adds must be on it, left and right, high and low."""
     hu = phantom_series(1, 3, 256)[1]
     plain = shipped.network_map(lung_window(hu))
     for row, column in ((0.55, 0.22), (0.58, 0.78), (0.40, 0.25)):

@@ -89,7 +89,7 @@ def test_only_large_sets_get_a_head_each(
 
 
 def _by_group(phantoms: Collection) -> list:
-    """One image of each phantom: neighbours in the list differ in their label."""
+    """Takes one image of each phantom: neighbours in the list differ in their label."""
     return [phantoms.images[k] for k in np.unique(phantoms.groups, return_index=True)[1]]
 
 

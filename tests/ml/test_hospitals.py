@@ -1,4 +1,4 @@
-"""One head for several hospitals, whose rules come from hospitals left out."""
+"""Tests one head for several hospitals, whose rules come from hospitals left out."""
 
 import csv
 import json

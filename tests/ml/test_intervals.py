@@ -11,7 +11,7 @@ from ml.evaluation.intervals import clopper_pearson, least_pairs, least_pairs_al
     [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
 )
 def test_the_exact_interval_of_a_proportion_is_that_of_newcombes_table(successes, n, low, high):
-    """Newcombe, Statistics in Medicine 1998, 17:857, table I, method 5."""
+    """Compares with Newcombe, Statistics in Medicine 1998, 17:857, table I, method 5."""
     assert clopper_pearson(successes, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 

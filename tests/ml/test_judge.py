@@ -1,4 +1,4 @@
-"""Champion against challenger."""
+"""Tests the judgement of champion against challenger."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def _head(tiny_weights: Path, name: str) -> RetrainSettings:
 
 @pytest.fixture(scope="module")
 def models(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """Two small models of little wit, trained on opposite labels, and the data to judge both."""
+    """Provides two small models of little wit, trained on opposite labels, and the data to judge both."""
     root = tmp_path_factory.mktemp("judged")
     folders = []
     for name in ("right", "flipped"):

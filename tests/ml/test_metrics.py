@@ -1,4 +1,4 @@
-"""Figures of merit, calibration and decisions."""
+"""Tests figures of merit, calibration and decisions."""
 
 from pathlib import Path
 

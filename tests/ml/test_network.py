@@ -1,4 +1,4 @@
-"""The network in Keras and in OpenVINO."""
+"""Tests the network in Keras and in OpenVINO."""
 
 import json
 
@@ -15,7 +15,7 @@ from ml.model.topology import Topology, fold_grey, is_backbone
 SHAPES = [
     Topology("resnet18", 3, ("4",), width=8),
     Topology("resnet34", 4, ("4:rms", "4:spread", "5"), width=8),
-    Topology("resnet50", 3, ("2", "3:rms", "4", "4:second"), width=8),
+    Topology("resnet50", 3, ("2", "3:rms", "4", "4:peak"), width=8),
     Topology("resnet18", 3, ("3", "3:spread", "4", "4:rms", "4:spread"), width=8, branches=2, branch_blocks=1),
     Topology("resnet50", 3, ("3:spread", "4:spread"), width=8, branches=3, branch_blocks=2),
 ]
@@ -99,8 +99,6 @@ def test_an_unknown_network_is_refused(settings: tuple, message: str) -> None:
         (("4", "3"), 2, 1, "Branches go with taps of earlier stages"),
         (("3", "4", "3:spread"), 2, 1, "Branches go with taps of earlier stages"),
         (("3", "3:spread"), 2, 1, "Branches go with taps of earlier stages"),
-        (("3", "4", "4:second"), 2, 1, "Branches go with taps of earlier stages"),
-        (("3", "3:second", "4"), 2, 1, "Branches go with taps of earlier stages"),
         (("4", "4:spread"), 2, 1, "Branches go with taps of earlier stages"),
     ],
 )
@@ -110,7 +108,7 @@ def test_branches_that_cannot_be_are_refused(taps: tuple, branches: int, blocks:
 
 
 def test_what_only_branches_need_does_not_bind_a_plain_network() -> None:
-    assert Topology("resnet18", 3, ("4", "3", "4:second"), width=8, branch_blocks=7).branches == 1
+    assert Topology("resnet18", 3, ("4", "3", "4:peak"), width=8, branch_blocks=7).branches == 1
 
 
 def test_branches_widen_the_last_stage_alone() -> None:
@@ -118,7 +116,7 @@ def test_branches_widen_the_last_stage_alone() -> None:
     branched = Topology("resnet18", 3, ("3", "3:spread", "4:spread"), width=8, branches=3, branch_blocks=1)
     assert (plain.sizes, plain.features, plain.shared) == ([16, 16, 32], 64, 64)
     assert (branched.sizes, branched.features, branched.shared) == ([16, 16, 96], 128, 32)
-    assert branched.first_order == plain.first_order == 16
+    assert branched.leading_means == plain.leading_means == 16
     assert branched.grid(64, 96) == plain.grid(64, 96)
 
 

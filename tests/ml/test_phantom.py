@@ -1,4 +1,4 @@
-"""Synthetic chest CT."""
+"""Tests synthetic chest CT."""
 
 import io
 

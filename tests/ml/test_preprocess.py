@@ -1,4 +1,4 @@
-"""From a view to the network's input and back."""
+"""Tests the steps from a view to the network's input and back."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""8-bit kernels: stored, read and run in OpenVINO and Keras."""
+"""Tests 8-bit kernels: stored, read and run in OpenVINO and Keras."""
 
 from pathlib import Path
 

@@ -52,7 +52,9 @@ def test_a_real_dicom_series_is_a_chest_ct_to_the_model(root: Path, engine: Engi
 
 @pytest.mark.parametrize("name", ["sars-cov-2-ct", "covid-ct"])
 def test_the_shipped_model_knows_the_images_it_learned_from(name: str, root: Path, engine: Engine) -> None:
-    """Not a measure of quality (see the model card), but of the artefact: weights, preprocessing and engine agree."""
+    """Shows that weights, preprocessing and engine of the artefact agree; it does not measure quality (see the model
+    card).
+    """
     collection = read_collection(root / name)
     part = collection.take(np.arange(0, len(collection.images), 25))
     answers = engine.predict([[read_view(image)] for image in part.images])

@@ -1,4 +1,4 @@
-"""Fitting heads, training networks, run folders."""
+"""Tests fitting heads, training networks, and run folders."""
 
 import json
 import shutil

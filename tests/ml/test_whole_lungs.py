@@ -1,4 +1,4 @@
-"""The finder of whole lungs: disease inside, trachea and bowel outside."""
+"""Tests the finder of whole lungs: disease inside, trachea and bowel outside."""
 
 import os
 from pathlib import Path

@@ -25,7 +25,7 @@ def _few_are_enough(settings: Settings) -> None:
 
 
 def row_scan(patient: Patient, user: User, *, at: datetime, slices: int = 3, **facts: Any) -> Scan:
-    """A scan of a case of its own, without stored images."""
+    """Makes a scan of a case of its own, without stored images."""
     from cases.models import Case, Scan
 
     case = Case.objects.create(patient=patient)
@@ -38,7 +38,7 @@ def row_answer(
     scan: Scan, model: ModelVersion, decision: str = "covid", probability: float = 0.9, *, speaks: bool = True,
     at: datetime | None = None, wait: float = 10, features: dict[str, float] | None = None,
 ) -> Prediction:  # fmt: skip
-    """The model's answer, which stands unless it is a silent one."""
+    """Makes the model's answer, which is current unless it is a shadow's."""
     from cases.models import Scan
     from inference.models import Prediction
 
@@ -70,7 +70,7 @@ def make_model(version: str, status: str = "candidate", **facts: Any) -> ModelVe
 
 @pytest.fixture
 def now() -> datetime:
-    """Noon on a Wednesday, far from every border."""
+    """Provides noon on a Wednesday, far from every border."""
     from datetime import UTC
 
     return datetime(2026, 3, 11, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def sent(anna: Patient, cara: User, now: datetime) -> Callable[..., Scan]:
-    """sent(at=…): a scan of Anna's, sent now unless told otherwise."""
+    """Makes a scan of Anna's, sent now unless `at` says otherwise."""
     return functools.partial(row_scan, anna, cara, at=now)
 
 
@@ -89,7 +89,7 @@ def sent_to_south(jonas: Patient, otto: User, now: datetime) -> Callable[..., Sc
 
 @pytest.fixture
 def figures(north: Site, max: User, now: datetime) -> Callable[..., Any]:
-    """figures(user=max, site=None, days=6): the last week of March's eleventh, seven days."""
+    """Computes the figures of the last week of March's eleventh, seven days: figures(user=max, site=None, days=6)."""
     from monitoring.figures import monitor
 
     def ask(user: User = max, site: Site | None = None, days: int = 6) -> Any:

@@ -17,7 +17,7 @@ YES, NO, UNSURE = "covid", "non_covid", "cannot_tell"
 
 
 def test_kappa_is_that_of_the_textbook() -> None:
-    """Cohen's example as it is usually told: 20, 5, 10, 15 of 50 give 0.4."""
+    """Cohen's usual example is 20, 5, 10, 15 of 50, which give 0.4."""
     table = {(YES, YES): 20, (YES, NO): 5, (NO, YES): 10, (NO, NO): 15}
     assert cohens_kappa(table) == pytest.approx(0.4)
     low, high = kappa_interval(table) or (0, 0)
@@ -25,7 +25,7 @@ def test_kappa_is_that_of_the_textbook() -> None:
 
 
 def test_cannot_tell_is_a_third_label() -> None:
-    """Observed 6/10, expected (5·4 + 3·4 + 2·2)/100."""
+    """The expected value is computed from 6/10 observed and (5·4 + 3·4 + 2·2)/100 by chance."""
     table = {(YES, YES): 3, (NO, NO): 2, (UNSURE, UNSURE): 1, (YES, NO): 2, (NO, UNSURE): 1, (UNSURE, YES): 1}
     assert cohens_kappa(table) == pytest.approx((0.6 - 0.36) / (1 - 0.36))
 

@@ -1,4 +1,4 @@
-"""Drift against a model's own reference: told where it is, and only where it is."""
+"""Tests drift against a model's own reference: reported where it is, and only where it is."""
 
 from __future__ import annotations
 

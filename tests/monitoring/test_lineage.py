@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("media")
 
 @pytest.fixture
 def labelled(answered: Scan, rita: User, rob: User, review: Reviews) -> Scan:
-    """Anna's scan: the model said likely, Rita and Rob agree."""
+    """Provides Anna's scan: the model said likely, Rita and Rob agree."""
     review(answered, rita, "covid")
     review(answered, rob, "covid")
     answered.refresh_from_db()
@@ -41,7 +41,7 @@ def dataset(labelled: Scan, north: Site, max: User) -> Dataset:
 
 @pytest.fixture
 def child(dataset: Dataset, model: ModelVersion, max: User) -> ModelVersion:
-    """Trained from the model in service on that data set."""
+    """Provides a model trained from the one in service on that data set."""
     made = make_model("2", parent=model)
     TrainingRun.objects.create(
         dataset=dataset, parent=model, method="head", fingerprint="f" * 64, status="done", requested_by=max,
@@ -52,7 +52,7 @@ def child(dataset: Dataset, model: ModelVersion, max: User) -> ModelVersion:
 
 @pytest.fixture
 def child_answer(labelled: Scan, child: ModelVersion) -> Prediction:
-    """The child served for a while and answered the very scan."""
+    """Provides the child served for a while and answered the very scan."""
     ModelVersion.objects.filter(pk=child.pk).update(status="retired", activated_at="2026-01-01T00:00Z")
     ServicePeriod.objects.create(model=child, entry="override", reason="Agreed.", ended_at="2099-01-01T00:00Z")
     child.refresh_from_db()

@@ -84,7 +84,7 @@ def test_the_card_of_a_trained_model_says_on_what_and_how_it_did_beside_its_pare
     for words in (
         "5 scans of 4 patients, 3 with COVID-19 and 2 without", "Radiology North", "Hospital B", "CC BY 4.0",
         "CC BY-NC-SA 4.0", "Setting seed", "Asked for by", "phantom-net 1 (champion) | 6 of 20",
-        "net 2 (challenger) | 1 of 20", "+0.050 | -0.010 to +0.110", "sex: Female", "It met the promotion criteria.",
+        "net 2 (challenger) | 1 of 20", "+0.050 | −0.010 to +0.110", "sex: Female", "It met the promotion criteria.",
         "Sensitivity is not worse.", "2 patients were left out", "No service period is recorded.",
     ):  # fmt: skip
         assert words in card, words

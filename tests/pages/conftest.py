@@ -1,4 +1,4 @@
-"""A person in a real browser."""
+"""Provides a person in a real browser."""
 
 import pytest
 

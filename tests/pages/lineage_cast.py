@@ -1,4 +1,4 @@
-"""A data set of one scan, without the work of building one."""
+"""Makes a data set of one scan, without the work of building one."""
 
 from cases.models import Scan
 from learning.models import Dataset, DatasetScan, PatientSplit

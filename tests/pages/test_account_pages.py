@@ -1,4 +1,4 @@
-"""Logging in and out, and passwords."""
+"""Tests logging in and out, and passwords."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What surrounds every page: the way to the others, the theme, refusals, and nothing written inline."""
+"""Tests what surrounds every page: the links to the others, the theme, refusals, and nothing written inline."""
 
 import re
 from pathlib import Path

@@ -25,7 +25,7 @@ def last_seen():
 
 @pytest.fixture
 def idle(enter, page, rita, settings):
-    """Rita's page after 26 of 30 minutes without use."""
+    """Provides Rita's page after 26 of 30 minutes without use."""
     settings.SESSION_IDLE_MINUTES = 30
     page.clock.install()
     enter(rita, "/patients/")

@@ -1,4 +1,4 @@
-"""The hub of the learning loop: where it stands, and the one thing to do next."""
+"""Tests the hub of the learning loop: its state, and the one thing to do next."""
 
 import pytest
 from django.urls import reverse

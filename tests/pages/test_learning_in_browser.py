@@ -18,7 +18,7 @@ def store(settings, tmp_path):
 
 @pytest.fixture
 def eva(north):
-    """Manager of the only site, and so of all."""
+    """Provides a manager of the only site, and so of all."""
     return make_person("eva", (north, "manager"))
 
 

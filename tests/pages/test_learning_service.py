@@ -22,7 +22,7 @@ def store(settings, tmp_path):
 
 @pytest.fixture
 def serving(db, tmp_path):
-    """In service, with an artefact behind it."""
+    """Provides a model in service, with an artefact behind it."""
     made = make_model(tmp_path, "1")
     put_into_service(made, user=None, entry=Entry.COMMAND)
     made.refresh_from_db()

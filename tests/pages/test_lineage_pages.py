@@ -1,4 +1,6 @@
-"""Lineage: from an answer back to who gave the labels, from a scan to what it taught, from a set to its readers."""
+"""Tests lineage: from an answer back to who gave the labels, from a scan to where it was used, from a set to its
+readers.
+"""
 
 import pytest
 from django.urls import reverse
@@ -29,7 +31,7 @@ def dataset(answered, rita, review):
 
 @pytest.fixture
 def child(model, dataset, max):
-    """A candidate trained from the model in service on that data set."""
+    """Provides a candidate trained from the model in service on that data set."""
     child = ModelVersion.objects.create(
         name="phantom-net", version="2", architecture="resnet18", sha256="2" * 64, parent=model
     )

@@ -26,7 +26,7 @@ def measured(model):
 
 @pytest.fixture
 def child(model, north, max):
-    """Trained from the model in service on a data set of North, and compared with it."""
+    """Provides a model trained from the one in service on a data set of North, and compared with it."""
     child = ModelVersion.objects.create(
         name="phantom-net", version="2", architecture="resnet18", sha256="2" * 64, parent=model
     )

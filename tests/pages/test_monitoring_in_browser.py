@@ -1,4 +1,4 @@
-"""Monitoring, lineage and a model's card in a real browser: drawings, the keyboard, a phone, and paper."""
+"""Tests monitoring, lineage and a model's card in a real browser: drawings, the keyboard, a phone, and paper."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

@@ -55,7 +55,7 @@ def test_without_figures_the_page_says_when_they_come(login, max):
 
 def test_a_missed_infection_is_counted_and_linked(login, max, missed):
     page = text(login(max).get(reverse("monitoring")))
-    assert "of 1 that readers found (100 %)" in page
+    assert "of 1 that readers found (100.0 %)" in page
     assert reverse("case-detail", args=[missed.case_id]) in page
     assert reverse("prediction-lineage", args=[missed.prediction_id]) in page
     assert "phantom-net 1" in page

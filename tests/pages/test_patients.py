@@ -1,4 +1,4 @@
-"""Patients: found, registered, amended, seen."""
+"""Tests patients: found, registered, amended, seen."""
 
 import pytest
 

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def series(case, cara, model, media):
-    """Five slices with an answer."""
+    """Provides five slices with an answer."""
     scan = make_scan(case, cara, slices=5)
     answer(scan, model)
     return scan

@@ -1,4 +1,4 @@
-"""Stored images through the rights check."""
+"""Tests stored images through the rights check."""
 
 import io
 from pathlib import Path

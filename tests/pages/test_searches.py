@@ -1,4 +1,4 @@
-"""What is searched for stands in no address: not in the page's, not in a link, not on the way to the log-in."""
+"""Tests that what is searched for is in no address: not in the page's, not in a link, not in the log-in's."""
 
 import re
 

@@ -242,7 +242,7 @@ def test_a_file_is_never_lost_because_of_its_name(login, cara, case):
 
 
 class TestPlainForm:
-    """Without scripts."""
+    """Tests the form without scripts."""
 
     def test_leads_back_to_the_case(self, login, cara, case):
         response = upload(login(cara), case, file("a.png", phantom_png(8)), headers={})

@@ -148,7 +148,7 @@ class TestBlindedSite:
 
     @pytest.fixture
     def cases(self, jonas, otto, model, media):
-        """The older one unlikely, the newer one likely."""
+        """Provides two cases: the older one unlikely, the newer one likely."""
         unlikely, likely = make_case(jonas), make_case(jonas)
         answer(make_scan(unlikely, otto), model, "non_covid")
         answer(make_scan(likely, otto), model, "covid")

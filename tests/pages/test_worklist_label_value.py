@@ -1,4 +1,4 @@
-"""The worklist in the order of what a label would teach most; it says so, and tells blinded readers nothing."""
+"""Tests the worklist in the order of the label value; it says so, and shows blinded readers nothing."""
 
 import re
 

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A home that other accounts reach, unlike pytest's own temporary folders."""
+    """Provides a home that other accounts reach, unlike pytest's own temporary folders."""
     folder = Path(tempfile.mkdtemp(prefix="ctportal-home-"))
     folder.chmod(0o755)
     yield folder

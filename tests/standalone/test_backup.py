@@ -1,4 +1,6 @@
-"""The backup and restore commands of docs/operations.md, run as they stand there, on the embedded services."""
+"""Tests the backup and restore commands of docs/operations.md, run as they are written there, on
+the embedded services.
+"""
 
 import json
 import os
@@ -19,7 +21,7 @@ EXEC = [sys.executable, "-m", "ctportal.standalone.embedded", "exec", "--"]
 
 
 def commands(heading: str) -> list[str]:
-    """The shell commands of a section's code blocks, with this Python in the place of the checkout's."""
+    """Returns the shell commands of a section's code blocks, with this Python in the place of the checkout's."""
     section = (CHECKOUT / "docs" / "operations.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     lines = [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
     return [line.replace(".venv/bin/python", shlex.quote(sys.executable)) for line in lines]

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and Redis: their data survive, their mishaps heal, their refusals explain."""
+"""Tests the embedded PostgreSQL and Redis: their data survive, their mishaps heal, their refusals explain."""
 
 import os
 import pwd

@@ -20,7 +20,7 @@ HAS_CHILD = (
 
 
 def note_end(file: Path, name: str) -> str:
-    """A program that writes its name into the file when it is told to stop."""
+    """Writes a program that writes its name into the file when it is asked to stop."""
     return (
         "import signal, sys, time\n"
         f"def end(*_):\n    open({str(file)!r}, 'a').write({name!r} + ' ')\n    sys.exit()\n"

@@ -1,4 +1,4 @@
-"""The web server under clients that send slowly, never finish, send much, read slowly, or go away."""
+"""Tests the web server under clients that send slowly, never finish, send much, read slowly, or go away."""
 
 import os
 import socket

@@ -15,7 +15,7 @@ WAITS = "import time; time.sleep(300)"
 
 @pytest.fixture
 def two_workers():
-    """Processes that look like workers of a queue, and answer nobody."""
+    """Provides processes that look like workers of a queue, and answer nobody."""
     names = [f"training.{number}@%h" for number in (101, 102)]
     command = [sys.executable, "-c", WAITS, "celery", "--hostname"]
     processes = [subprocess.Popen([*command, name]) for name in names]

@@ -1,4 +1,4 @@
-"""Events in words."""
+"""Puts events into words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ def tell_event(event: Event) -> ToldEvent:
 
 
 def tell_details(event: Event) -> str:
-    """What the details add to the action, in one short phrase; nothing where they add nothing."""
+    """Says in one short phrase what the details add to the action; nothing where they add nothing."""
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""
 
@@ -104,7 +104,7 @@ SITE_WORDS = {"name": "name", "slug": "short name", "blinded_reads": "blinded re
 
 
 def _account(event: Event, details: dict[str, Any]) -> str:
-    """Values of staff, before and after; never a password."""
+    """Writes the values of staff, before and after; never a password."""
     before, after = details.get("before", {}), details.get("after", {})
     changes = [f"{ACCOUNT_WORDS.get(name, name)} {_value(before.get(name))} → {_value(after[name])}" for name in after]
     return f"Account {event.subject_id}: {', '.join(changes)}"
@@ -119,7 +119,7 @@ def _value(value: Any) -> str:
 
 
 def _dataset(event: Event, details: dict[str, Any]) -> str:
-    """Without the number of scans, which would tell a blinded reader whether the readers of a scan agree."""
+    """Leaves out the number of scans, which would show a blinded reader whether the readers of a scan agree."""
     return f"Data set {event.subject_id}"
 
 

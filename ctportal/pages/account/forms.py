@@ -9,7 +9,7 @@ from accounts.tokens import revoke_tokens
 
 
 class PlainLoginForm(LoginForm):
-    """Labels that say what to enter, instead of hints that vanish while typing."""
+    """Has labels that say what to enter, instead of hints that vanish while typing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

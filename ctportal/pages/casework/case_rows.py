@@ -22,7 +22,7 @@ class CaseRow:
 
     @property
     def answer(self) -> str:
-        """One word for the column of the model's answer: hidden, given, pending, failed, unasked or empty."""
+        """Returns one word for the column of the model's answer: hidden, given, pending, failed, unasked or empty."""
         if not self.scans:
             return "empty"
         if self.case.answer_hidden:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What the case page says of a scan's use in data sets; the lineage page tells the rest."""
+"""Says where a scan was used in data sets, for the case page; the lineage page says the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ToldUse:
 
     @property
     def words(self) -> str:
-        """“Used for training in data set 7 and 2 others”; a patient stands on one side for ever."""
+        """Writes “Used for training in data set 7 and 2 others”; a patient has one split for ever."""
         if not self.shown:
             return f"{USED_FOR[self.split]} {self._counted(self.others, 'data set')}"
         words = f"{USED_FOR[self.split]} data set {self.shown[0]}"

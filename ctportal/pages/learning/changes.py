@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from accounts.formatting import probability
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Label, Scan
 from ctportal.pages.learning.figures import Side, sides_of
-from inference.answer_text import percent
 from inference.operating_point import is_positive
 from learning.datasets.listing import hidden_in
 from learning.models import ComparedScan, Comparison, DatasetScan
@@ -30,11 +30,11 @@ class ChangedAnswer:
 
     @property
     def before(self) -> str:
-        return percent(self.compared.champion_probability)
+        return probability(self.compared.champion_probability)
 
     @property
     def now(self) -> str:
-        return percent(self.compared.challenger_probability)
+        return probability(self.compared.challenger_probability)
 
 
 @dataclass
@@ -78,7 +78,7 @@ def changes_of(comparison: Comparison, *, user: User) -> Changes:
 
 
 def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
-    """Scans of which a blinded reader, who may be a manager too, must not learn the label yet."""
+    """Returns the scans whose label a blinded reader, who may be a manager too, must not learn yet."""
     scans: list[Scan] = [row.scan for row in rows if row.scan is not None]
     return disclose(user, scans)
 

@@ -49,7 +49,7 @@ def exclusion_lines(counts: DatasetCounts) -> list[tuple[str, str, int]]:
 
 
 def counts_context(counts: DatasetCounts) -> dict[str, object]:
-    """What the tables of a data set and of a preview show."""
+    """Returns what the tables of a data set and of a preview show."""
     return {
         "counts": counts,
         "splits": split_lines(counts),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ctportal.pages.learning.formatting import NONE, in_hundred, points, share, signed
+from accounts.formatting import UNKNOWN, decimal, in_hundred, part_of, points, share, signed, signed_points
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import (
     ComparisonFigures,
@@ -53,7 +53,7 @@ class Side:
 
     @property
     def calibration_gap(self) -> str:
-        return points(self.figures.calibration_error).lstrip("+")
+        return points(self.figures.calibration_error)
 
     @property
     def brier(self) -> str:
@@ -62,7 +62,7 @@ class Side:
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """One figure of both models, and the difference between them."""
+    """Holds one figure of both models, and the difference between them."""
 
     name: str
     meaning: str
@@ -76,7 +76,7 @@ class DifferenceLine:
 
     @property
     def is_measured(self) -> bool:
-        return NONE not in (self.champion, self.challenger)
+        return UNKNOWN not in (self.champion, self.challenger)
 
 
 @dataclass(frozen=True)
@@ -129,21 +129,17 @@ def _subgroup(group: GroupFigures) -> SubgroupLine:
         name=group.name,
         scans=group.n,
         positives=group.positives,
-        missed_before=_of(group.champion.missed, group.positives),
-        missed_now=_of(group.challenger.missed, group.positives),
-        alarms_before=_of(group.champion.false_alarms, group.n - group.positives),
-        alarms_now=_of(group.challenger.false_alarms, group.n - group.positives),
+        missed_before=part_of(group.champion.missed, group.positives),
+        missed_now=part_of(group.challenger.missed, group.positives),
+        alarms_before=part_of(group.champion.false_alarms, group.n - group.positives),
+        alarms_now=part_of(group.challenger.false_alarms, group.n - group.positives),
         found=_line(*sides, group.differences.get("sensitivity", nothing), "sensitivity"),
         cleared=_line(*sides, group.differences.get("specificity", nothing), "specificity"),
     )
 
 
-def _of(part: int, whole: int) -> str:
-    return f"{part} of {whole}" if whole else NONE
-
-
 def _line(champion: SideFigures, challenger: SideFigures, found: Difference, name: str) -> DifferenceLine:
-    written, plain = (signed, _three) if name == "auc" else (points, share)
+    written, plain = (signed, _three) if name == "auc" else (signed_points, share)
     _, words, meaning = next(line for line in COMPARED if line[0] == name)
     verdict, tone, icon = _verdict(found)
     known = found.low is not None and found.high is not None
@@ -153,7 +149,7 @@ def _line(champion: SideFigures, challenger: SideFigures, found: Difference, nam
         champion=plain(getattr(champion, name)),
         challenger=plain(getattr(challenger, name)),
         difference=written(found.value),
-        interval=f"{written(found.low)} to {written(found.high)}" if known else NONE,
+        interval=f"{written(found.low)} to {written(found.high)}" if known else UNKNOWN,
         verdict=verdict,
         tone=tone,
         icon=icon,
@@ -161,11 +157,11 @@ def _line(champion: SideFigures, challenger: SideFigures, found: Difference, nam
 
 
 def _three(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"
+    return decimal(value, 3)
 
 
 def _range(ends: tuple[float, float] | None) -> str:
-    return NONE if ends is None else f"{share(ends[0])} to {share(ends[1])}"
+    return UNKNOWN if ends is None else f"{share(ends[0])} to {share(ends[1])}"
 
 
 def _verdict(found: Difference) -> tuple[str, str, str]:
@@ -193,7 +189,7 @@ def gain_in_words(comparison: Comparison) -> str:
         return words
     return (
         f"{words} Of 100 infected it would find {_more_or_fewer(found.value)}; the 95 % confidence interval of the "
-        f"difference is {points(found.low)} to {points(found.high)}."
+        f"difference is {signed_points(found.low)} to {signed_points(found.high)}."
     )
 
 
@@ -204,6 +200,6 @@ def _more_or_fewer(value: float) -> str:
 
 
 def findings_of(comparison: Comparison) -> list[Finding]:
-    """Each promotion criterion with its own outcome where the comparison recorded it."""
+    """Returns each promotion criterion with its own outcome where the comparison recorded it."""
     found = read_figures(comparison.figures).gate.findings
     return list(found) or [Finding(comparison.passed, str(words)) for words in comparison.reasons]

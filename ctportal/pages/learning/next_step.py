@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from ctportal.pages.learning.formatting import counted
+from accounts.formatting import counted
 from learning.models import Comparison, Dataset, TrainingRun
 from learning.next_step import Step, StepKind
 

@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from ctportal.pages.learning.formatting import about, is_number
+from accounts.formatting import about, is_number
 from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {

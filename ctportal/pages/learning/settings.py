@@ -1,4 +1,4 @@
-"""The settings of a training run in words."""
+"""Puts the settings of a training run into words."""
 
 from typing import Any
 

@@ -1,12 +1,12 @@
-"""The drawings of the monitoring page, made of its figures."""
+"""Draws the charts of the monitoring page from its figures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
 
 from django.utils.formats import date_format
 
+from accounts.formatting import duration, part_of, share, whole
 from ctportal.pages.shared.charts import Cell, Chart, Column, Row
-from ctportal.pages.templatetags.figures import part_of, seconds, share
 from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
 
 Reading = Callable[[Counts], Cell]
@@ -103,8 +103,8 @@ def _errors(monitoring: Monitoring) -> Chart:
 def _waits(monitoring: Monitoring) -> Chart:
     columns = [Column("Median wait", "info"), Column("95th percentile", "warn", dashed=True)]
     readings: list[Reading] = [
-        lambda c: Cell(seconds(c.median_wait), c.median_wait),
-        lambda c: Cell(seconds(c.p95_wait), c.p95_wait),
+        lambda c: Cell(duration(c.median_wait), c.median_wait),
+        lambda c: Cell(duration(c.p95_wait), c.p95_wait),
     ]
     return _over_time(monitoring, "waits", "Waiting for the answer", "line", columns, readings, unit="s")
 
@@ -161,7 +161,7 @@ def _day(day: date) -> str:
 
 
 def _count(number: int) -> Cell:
-    return Cell(f"{number:,}", number)
+    return Cell(whole(number), number)
 
 
 def _rate(value: float | None, part: int, whole: int) -> Cell:

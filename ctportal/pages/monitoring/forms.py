@@ -16,7 +16,7 @@ EARLIEST = date(1970, 1, 1)
 
 
 class PeriodForm(forms.Form):
-    """`days` back from today, or from one day until another. What makes no sense is left out, and says so."""
+    """Chooses `days` back from today, or from one day until another. What makes no sense is left out, and says so."""
 
     marks_optional = False
 
@@ -54,7 +54,7 @@ class PeriodForm(forms.Form):
         return chosen.get("days") or DEFAULT_LENGTH
 
     def period(self) -> tuple[date, date]:
-        """First and last day, both counted, in the user's time zone."""
+        """Returns the first and last day, both counted, in the user's time zone."""
         today = timezone.localdate()
         if self.errors or self.length:
             return today - timedelta(days=(self.length or DEFAULT_LENGTH) - 1), today

@@ -1,9 +1,10 @@
-"""The course of the slices' probabilities through a series, as the geometry of a small drawing."""
+"""Draws the course of the slices' probabilities through a series, as the geometry of a small drawing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.answer_text import percent, slices_that_mattered
+from accounts.formatting import probability, whole_share
+from inference.answer_text import slices_that_mattered
 from inference.models import SliceAnswer
 
 WIDTH, HEIGHT = 1000, 100
@@ -46,9 +47,9 @@ def draw_curve(answers: Sequence[SliceAnswer]) -> Curve | None:
                 number=answer.slice.position + 1,
                 x=round(index * step, 2),
                 y=round((1 - answer.probability) * HEIGHT, 2),
-                chance=percent(answer.probability),
+                chance=probability(answer.probability),
                 mattered=answer.pk in telling,
-                share=f"{answer.weight:.0%}".replace("%", " %"),
+                share=whole_share(answer.weight),
             )
             for index, answer in enumerate(answers)
         )

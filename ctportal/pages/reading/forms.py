@@ -43,7 +43,7 @@ class DraftForm(forms.Form):
 
 
 class DecisionForm(DraftForm):
-    """A reader's word on a scan. The pressed button names a label too, and it must be the chosen one."""
+    """Asks for a reader's decision about a scan. The pressed button names a label too, which must be the chosen one."""
 
     reason_for = forms.ChoiceField(choices=Label, required=False)  # the label for which the reason was typed
     seen_prediction = forms.IntegerField(required=False, min_value=1)

@@ -17,7 +17,7 @@ class ToldReview:
 
     @property
     def agreement(self) -> str:
-        """How the reader's label stands to the model's answer of that moment."""
+        """Says whether the reader's label agreed with the model's answer of that moment."""
         if self.review.model_decision is None:
             return "The model had not answered"
         if self.review.agrees is None:
@@ -39,7 +39,7 @@ class ToldReview:
 
 
 def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ToldReview]]:
-    """Oldest first. A withdrawal is said of the decision that it takes back, and is no decision of its own."""
+    """Returns the decisions on each scan, the oldest first. A withdrawal is said of the decision that it takes back."""
     told: dict[int, list[ToldReview]] = {scan.pk: [] for scan in scans}
     rows = list(Review.objects.filter(scan__in=told).select_related("reader").order_by("created_at", "pk"))
     successors = {row.supersedes_id: row for row in rows}

@@ -17,7 +17,7 @@ PLACES_SHOWN = 2
 
 @dataclass(frozen=True)
 class EarlierAnswer:
-    """What another model had said before the answer that stands now."""
+    """Holds what another model had said before the current answer."""
 
     prediction: Prediction
     text: AnswerText
@@ -46,7 +46,7 @@ class ShownAnswer:
 
     @property
     def is_awaited(self) -> bool:
-        """Something may come by itself: the first answer, or the one of a re-reading."""
+        """Says whether an answer may still come: the first one, or one of a re-reading."""
         return self.is_pending or (self.rereading is not None and self.rereading.is_pending)
 
     @property
@@ -91,7 +91,9 @@ class ShownAnswer:
 
 
 def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
-    """For each scan, by its id. A place in the queue costs a question, so only the first few waiting scans have one."""
+    """Returns what to show of each scan, by its id. A place in the queue costs a question, so only the first few
+    waiting scans have one.
+    """
     hidden = disclose(user, scans)
     answers = answers_by_scan(scans)
     shown: dict[int, ShownAnswer] = {}

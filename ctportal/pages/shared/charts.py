@@ -1,4 +1,4 @@
-"""Figures as charts.js draws them: each drawing stands beside the table that it is read from."""
+"""Holds figures as charts.js draws them: each drawing is beside the table that it is read from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """`kind` is line, bar or stacked; `unit` stands behind the axis' numbers, which are shares where `percent`."""
+    """Describes a drawing: `kind` is line, bar or stacked; `unit` follows the axis' numbers, which are shares where
+    `percent`.
+    """
 
     key: str
     title: str

@@ -1,4 +1,4 @@
-"""Class-activation maps in colour: the stored grey map becomes a picture that lies over the slice."""
+"""Colours class-activation maps: the stored grey map becomes a picture that is laid over the slice."""
 
 import io
 from itertools import pairwise
@@ -24,7 +24,7 @@ TRANSPARENCY = bytes(colour[3] for colour in RAMP)
 
 
 def coloured_map(map_png: bytes) -> bytes:
-    """A palette PNG of the same size: as small as the grey one, with no pixel computed."""
+    """Returns a palette PNG of the same size: as small as the grey one, with no pixel computed."""
     with Image.open(io.BytesIO(map_png)) as grey:
         indexed = Image.frombytes("P", grey.size, grey.convert("L").tobytes())
     indexed.putpalette(PALETTE)

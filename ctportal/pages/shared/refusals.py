@@ -1,4 +1,4 @@
-"""Refusals of the house's rules, shown to a person as 405, 409, 413, 422, 429, 503 or 507 with the message itself."""
+"""Shows refusals of the house's rules to a person as 405, 409, 413, 422, 429, 503 or 507 with the message itself."""
 
 import logging
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def refuse(request: HttpRequest, words: str, *, status: int) -> HttpResponse:
-    """As a page, as the text of a toast (HTMX), or as JSON for the upload script."""
+    """Answers as a page, as the text of a toast (HTMX), or as JSON for the upload script."""
     if request.headers.get("HX-Request"):
         # The header tells portal.js to show the words as a toast and to leave the page as it is.
         return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8", headers={"X-Refusal": "1"})

@@ -4,15 +4,14 @@ from typing import Any
 
 from django import template
 
+from accounts import formatting
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
-from inference.answer_text import words_for_duration
 from learning.models import Split
 from monitoring.card.model_card import CardTable
 from monitoring.results import ShiftState
 
 register = template.Library()
 
-UNKNOWN = "–"
 SHIFT_LOOKS = {
     ShiftState.STABLE: ("calm", "check-circle"),
     ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
@@ -22,28 +21,11 @@ SHIFT_LOOKS = {
 }
 
 
-@register.filter
-def share(value: float | None) -> str:
-    """0.123 is 12.3 %, 0.5 is 50 %."""
-    if value is None:
-        return UNKNOWN
-    text = f"{value * 100:.1f}"
-    return f"{text.removesuffix('.0')} %"
-
-
-@register.filter
-def seconds(value: float | None) -> str:
-    return UNKNOWN if value is None else _long(value) or words_for_duration(round(value * 1000))
-
-
-def _long(value: float) -> str:
-    """Beyond an hour seconds say nothing."""
-    if value < 3600:
-        return ""
-    hours, minutes = divmod(round(value / 60), 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{round(hours / 24)} days"
+register.filter("share", formatting.share)
+register.filter("seconds", formatting.duration)
+register.filter("figure", formatting.decimal)
+register.filter("percent", formatting.probability)
+register.simple_tag(formatting.part_of, name="part_of")
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -53,26 +35,8 @@ def shift_badge(state: str) -> dict[str, Any]:
 
 
 @register.filter
-def figure(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
-
-
-@register.filter
-def signed(value: float | None, digits: int = 3) -> str:
-    return UNKNOWN if value is None else f"{value:+.{digits}f}".replace("-", "−")
-
-
-@register.simple_tag
-def part_of(part: int | None, whole: int | None) -> str:
-    """“3 of 41”, and nothing known where there was nothing to count in."""
-    if part is None or not whole:
-        return UNKNOWN
-    return f"{part:,} of {whole:,}"
-
-
-@register.filter
 def named_rows(table: CardTable) -> list[list[tuple[str, str]]]:
-    """Each cell with its column's name, which stands beside it where the table is stacked."""
+    """Gives each cell its column's name, which is shown beside it where the table is stacked."""
     return [list(zip(table.header, row, strict=True)) for row in table.rows]
 
 

@@ -4,13 +4,17 @@ from typing import Any
 
 from django import template
 
-from ctportal.pages.learning import formatting
+from accounts import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
-from inference.answer_text import percent as answer_percent
 from learning.datasets.dataset_counts import counts_of
 from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
 
 register = template.Library()
+register.filter("share", formatting.share)
+register.filter("in_points", formatting.points)
+register.filter("whole", formatting.whole)
+register.filter("about", formatting.about)
+register.filter("percent", formatting.probability)
 
 
 def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
@@ -42,40 +46,11 @@ def patients_in(dataset: Dataset) -> str:
 
 
 @register.filter
-def share(value: Any) -> str:
-    return formatting.share(value)
-
-
-@register.filter
-def in_points(value: Any) -> str:
-    """A share as so many of 100; whole numbers without a point."""
-    return f"{round(value * 100, 1):g}" if formatting.is_number(value) else formatting.NONE
-
-
-@register.filter
-def whole(value: Any) -> str:
-    """A count that was stored among shares."""
-    return f"{value:.0f}" if formatting.is_number(value) else formatting.NONE
-
-
-@register.filter
-def three_digits(value: Any) -> str:
-    return f"{value:.3f}" if formatting.is_number(value) else formatting.NONE
-
-
-@register.filter
-def about(value: Any) -> str:
-    """Seconds, or a timedelta, as a person says them."""
-    return formatting.about(value.total_seconds() if hasattr(value, "total_seconds") else value)
-
-
-@register.filter
 def plain(value: Any) -> str:
-    """For scripts: the number with a point, or nothing."""
+    """Writes a number for scripts: with a point in every language, or nothing."""
     return f"{value:.6f}" if formatting.is_number(value) else ""
 
 
 @register.filter
-def percent(probability: Any) -> str:
-    """As a model's answer says it elsewhere."""
-    return answer_percent(probability) if formatting.is_number(probability) else formatting.NONE
+def three_digits(value: Any) -> str:
+    return formatting.decimal(value, 3)

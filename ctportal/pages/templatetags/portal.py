@@ -52,7 +52,7 @@ NOTICE_ICONS = {
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A Bootstrap icon; always beside words, so never read out."""
+    """Draws a Bootstrap icon; it is always beside words, so it is never read out."""
     return format_html('<i class="bi bi-{}" aria-hidden="true"></i>', name)
 
 
@@ -75,7 +75,7 @@ def _badge(words: Any, look: tuple[str, str]) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def badge(words: str, tone: str = "quiet", icon_name: str = "") -> dict[str, Any]:
-    """tone: alarm, emergency, warn, odd, calm, info, quiet."""
+    """Draws a badge in one of the tones alarm, emergency, warn, odd, calm, info, quiet."""
     return _badge(words, (tone, icon_name))
 
 
@@ -87,7 +87,7 @@ def decision_badge(decision: str | None) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def label_badge(label: str | None) -> dict[str, Any]:
-    """What the readers decided; no badge before."""
+    """Shows what the readers decided; there is no badge before."""
     return _badge(Label(label).label, LABEL_LOOKS[Label(label)]) if label else {}
 
 
@@ -109,7 +109,7 @@ def model_badge(status: str) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def hidden_badge() -> dict[str, Any]:
-    """Stands in for the model's answer at a blinded site until the reader has decided."""
+    """Replaces the model's answer at a blinded site until the reader has decided."""
     return _badge("Hidden until you decide", ("quiet", "eye-slash"))
 
 
@@ -125,7 +125,7 @@ def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
-    """A moment in the user's zone, with the full instant for machines and on hover."""
+    """Shows a moment in the user's zone, with the full instant for machines and on hover."""
     if moment is None:
         return "–"
     local = timezone.localtime(moment)
@@ -139,7 +139,7 @@ def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
 
 @register.simple_tag
 def when_short(moment: datetime) -> SafeString | str:
-    """For dense tables: the time today, the day this year, else the date."""
+    """Shows, for dense tables, the time today, the day this year, else the date."""
     local, now = timezone.localtime(moment), timezone.localtime()
     if local.date() == now.date():
         return when(moment, r"\T\o\d\a\y H:i")
@@ -148,7 +148,7 @@ def when_short(moment: datetime) -> SafeString | str:
 
 @register.inclusion_tag("components/_state_word.html")
 def status_word(status: str) -> dict[str, Any]:
-    """The status where it stands beside badges that matter more: an icon and a word, no colour."""
+    """Shows the status beside badges that matter more: an icon and a word, no colour."""
     return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis from Python wheels, kept in one folder, for one portal.
+"""Runs a real PostgreSQL and a real Redis from Python wheels, kept in one folder, for one portal.
 
 This module answers where they are, and costs nothing to import; `services` starts and stops them.
 """

@@ -59,7 +59,7 @@ def execute(home: Path, command: list[str]) -> int:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The caller's environment with the addresses, as Django, libpq and the shell read them."""
+    """Returns the caller's environment with the addresses, as Django, libpq and the shell read them."""
     programs = binaries.find(home_account(home))
     path = [str(programs.postgres), str(programs.redis), os.environ.get("PATH", os.defpath)]
     return {

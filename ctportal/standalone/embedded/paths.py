@@ -1,4 +1,4 @@
-"""Where the embedded services of a portal live, and the addresses that follow from it.
+"""Knows where the embedded services of a portal keep their files, and the addresses that follow from it.
 
 Nothing here starts or creates anything, so settings may ask for the addresses at any time.
 """
@@ -46,7 +46,7 @@ def redis_socket(home: Path) -> Path:
 
 
 def database_url(home: Path, name: str = DATABASE, *, role: str = DATABASE) -> str:
-    """The address in the form that libpq, pg_dump and Django all read. The default role owns the tables."""
+    """Returns the address in the form that libpq, pg_dump and Django all read. The default role owns the tables."""
     return f"postgresql://{role}@/{name}?host={quote(str(socket_folder(home)), safe='/')}"
 
 

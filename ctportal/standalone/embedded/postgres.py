@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: its data directory, its start, its database."""
+"""Runs the embedded PostgreSQL: its data directory, its start, its database."""
 
 import shutil
 import signal

@@ -106,7 +106,7 @@ class Server:
             self.process.wait()
 
     def last_words(self) -> str:
-        """What this start wrote to the log, for an error message."""
+        """Returns what this start wrote to the log, for an error message."""
         with self.log.open("rb") as log:
             log.seek(min(self.log_start, self.log.stat().st_size))
             lines = log.read().decode(errors="replace").splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def secret_key(home: Path) -> str:
-    """The key in `secret_key`, readable by its owner only; written in one step, so never half."""
+    """Returns the key in `secret_key`, readable by its owner only; it is written in one step, so never half."""
     path = home / "secret_key"
     with contextlib.suppress(FileNotFoundError):
         return path.read_text().strip()

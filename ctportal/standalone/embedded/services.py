@@ -33,7 +33,7 @@ class Profile(enum.Enum):
 
 @dataclass
 class Services:
-    """The running services of one home."""
+    """Holds the running services of one home."""
 
     home: Path
     profile: Profile
@@ -147,7 +147,7 @@ def _starters(home: Path, folder: Path, *, durable: bool) -> dict[str, Callable[
 
 
 def _make_folders(home: Path) -> Path:
-    """The folders of the home; the services' own lies elsewhere when root's home is closed to others."""
+    """Makes the folders of the home; the services' own is elsewhere when root's home is closed to others."""
     with _explained(home):
         account = make_home(home)
         (home / "log").mkdir(mode=0o700, exist_ok=True)

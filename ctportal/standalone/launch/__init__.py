@@ -1,1 +1,1 @@
-"""The whole portal on one machine, with one command."""
+"""Starts the whole portal on one machine, with one command."""

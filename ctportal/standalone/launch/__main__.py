@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def launch(home: Path) -> None:
-    """Take home and port, start the services, prepare, then run until told to stop."""
+    """Takes home and port, starts the services, prepares, then runs until a signal ends it."""
     host, port = address_of(os.environ)
     remove_stray_mail(home, Path.cwd(), say)
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ async def run(supervisor: Supervisor, services: "Services | None", *, host: str,
 
 
 async def keep_service(services: "Services", name: str) -> None:
-    """Start a database or a broker that ended by itself again; meanwhile pages answer 503."""
+    """Starts a database or a broker that ended unasked again; meanwhile pages answer 503."""
     pause = WATCH_SECONDS
     while True:
         await asyncio.sleep(WATCH_SECONDS)

@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
 
 
 def address_of(environment: Mapping[str, str]) -> tuple[str, int]:
-    """HOST and PORT from the environment."""
+    """Reads HOST and PORT from the environment."""
     text = environment.get("PORT") or "8000"
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise PreflightError(f"PORT is {text!r}; choose a number from 1 to 65535.")

@@ -1,4 +1,4 @@
-"""The programs that make up a running portal."""
+"""Lists the programs that make up a running portal."""
 
 import sys
 
@@ -10,7 +10,7 @@ BELOW_INFERENCE = 10
 
 
 def portal_programs(listener: int) -> list[Program]:
-    """Web server on the given listening socket, scheduler, and one worker for each queue."""
+    """Returns the web server on the given listening socket, the scheduler, and one worker for each queue."""
     web = [sys.executable, "-m", "gunicorn", "--config", "python:ctportal.gunicorn_settings"]
     lean = {"MALLOC_ARENA_MAX": "2"}  # with many threads the C library would keep what each of them once needed
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", **lean}

@@ -24,7 +24,7 @@ NOTEWORTHY = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 
 @dataclass(frozen=True)
 class Program:
-    """A program to keep running. Programs of a lower `stage` are stopped before those of a higher."""
+    """Describes a program to keep running. Programs of a lower `stage` are stopped before those of a higher."""
 
     name: str
     command: Sequence[str]
@@ -36,7 +36,7 @@ class Program:
 
 
 class Supervisor:
-    """Runs the programs until told to stop."""
+    """Runs the programs until it is asked to stop."""
 
     def __init__(self, programs: Sequence[Program], *, log_folder: Path, say: Callable[[str], None]) -> None:
         self.programs = programs
@@ -124,7 +124,7 @@ class Supervisor:
 
 
 async def _read_line(stream: asyncio.StreamReader) -> bytes:
-    """One line; of a line longer than the buffer, its pieces."""
+    """Reads one line; of a line longer than the buffer, its pieces."""
     try:
         return await stream.readuntil(b"\n")
     except asyncio.IncompleteReadError as error:

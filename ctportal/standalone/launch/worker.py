@@ -16,7 +16,7 @@ PING_SECONDS = 20
 
 
 def worker_command(queue: str, node: str = "") -> list[str]:
-    """`node` tells workers of one queue on one machine apart."""
+    """Returns the command; `node` distinguishes workers of one queue on one machine."""
     return celery_command(
         "worker",
         *("--queues", queue, "--hostname", f"{queue}{node and '.'}{node}@%h"),

@@ -1,4 +1,4 @@
-"""Small files that ask for much: memory, time or pixels.
+"""Makes small files that ask for much: memory, time or pixels.
 
 `python -m tests.cases.intake.costly_files FILE LIMITS` reads one as the portal does, in a process that can be watched.
 """
@@ -29,7 +29,7 @@ MIB = 1 << 20
 
 
 def jpeg_with_restart_markers(size: int = 20 * MIB) -> bytes:
-    """Behind its only scan come millions of markers that begin nothing."""
+    """Puts millions of markers that begin nothing behind its only scan."""
     whole = image_file(Image.fromarray(grey_picture((64, 64))), "JPEG")
     return whole[:-2] + b"\xff\xfe\0\2" + b"\xff\xd0" * (size // 2) + whole[-2:]
 
@@ -41,7 +41,7 @@ def zipped_restart_markers() -> bytes:
 
 
 def dicom_with_empty_items(count: int = 500_000) -> bytes:
-    """A kept sequence of half a million items, each of eight bytes."""
+    """Makes a kept sequence of half a million items, each of eight bytes."""
     ds = ct_slice()
     whole = dicom_file(ds)
     items = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count
@@ -96,7 +96,7 @@ def dicom_with_hierarchical_size() -> bytes:
 
 
 def tiff_with_one_huge_tile(side: int = 40_000) -> bytes:
-    """64² pixels, in a tile of 40 000²."""
+    """Makes 64² pixels, in a tile of 40 000²."""
     packer = zlib.compressobj(9)
     tile = b"".join(packer.compress(bytes(side * 100)) for _ in range(side // 100)) + packer.flush()
     entries = [
@@ -110,7 +110,7 @@ def tiff_with_one_huge_tile(side: int = 40_000) -> bytes:
 
 
 def dicom_of_sixty_large_frames() -> bytes:
-    """60 frames of 4096², a billion pixels in some kilobytes."""
+    """Makes 60 frames of 4096², a billion pixels in some kilobytes."""
     return _encapsulated([_codestream(4096)] * 60, JPEG2000Lossless, size=4096)
 
 

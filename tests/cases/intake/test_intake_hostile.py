@@ -152,7 +152,7 @@ AT_REST = 80 * MIB
 
 
 def read_watched(data: bytes, folder: Path, **limits: float) -> tuple[dict[str, Any], int]:
-    """What became of a file, and the most memory that the reading process and its decoders held at one time."""
+    """Returns what became of a file, and the most memory that the reading process and its decoders held at one time."""
     path = folder / "file"
     path.write_bytes(data)
     command = [sys.executable, "-W", "ignore", "-m", "tests.cases.intake.costly_files", str(path), json.dumps(limits)]

@@ -1,4 +1,4 @@
-"""Loose images: one scan each or one together, nothing kept but the picture."""
+"""Tests loose images: one scan each or one together, nothing kept but the picture."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _numbers = iter(range(1, 1_000_000))
 
 
 def one(z: float, count: int, **attributes: Any) -> pydicom.Dataset:
-    """A slice with a UID of its own."""
+    """Returns a slice with a UID of its own."""
     return ct_slice(
         z,
         hu=chest_hu(shift=next(_numbers) % 190),

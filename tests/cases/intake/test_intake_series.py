@@ -239,7 +239,7 @@ def test_a_description_never_repeats_free_text():
 
 
 def enhanced(places: list[float]) -> pydicom.Dataset:
-    """An enhanced CT: one file, each frame with its own place."""
+    """Returns an enhanced CT: one file, each frame with its own place."""
     ds = ct_slice(ImagePositionPatient=None, ImageOrientationPatient=None)
     ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
     set_stored(ds, np.stack([(chest_hu(shift=int(z)) + 1024).astype(np.uint16) for z in places]))

@@ -50,7 +50,7 @@ def work_once() -> int:
 
 
 def at_once(actions: Sequence[Callable[[], object]]) -> list[BaseException]:
-    """Each in a thread and a connection of its own. What they raised."""
+    """Runs each in a thread and a connection of its own. What they raised."""
     together, errors = threading.Barrier(len(actions)), []
 
     def run(action: Callable[[], object]) -> None:

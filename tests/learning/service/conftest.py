@@ -36,19 +36,19 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def champion(make_model: Callable[..., ModelVersion]) -> ModelVersion:  # noqa: F811
-    """Version 1, in service."""
+    """Provides version 1, in service."""
     return make_model("1")
 
 
 @pytest.fixture
 def challenger(make_model: Callable[..., ModelVersion], champion: ModelVersion) -> ModelVersion:  # noqa: F811
-    """Version 2, a candidate."""
+    """Provides version 2, a candidate."""
     return make_model("2", active=False)
 
 
 @pytest.fixture
 def comparison(champion: ModelVersion, challenger: ModelVersion) -> Comparison:
-    """The challenger passed the gate."""
+    """Provides a comparison in which the challenger met the criteria."""
     from tests.learning.service.cast import compare
 
     return compare(champion, challenger)

@@ -1,4 +1,4 @@
-"""Promotion, refusal and rollback: one action each, on record, and never two models in service."""
+"""Tests promotion, refusal and rollback: one action each, on record, and never two models in service."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser

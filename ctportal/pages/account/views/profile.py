@@ -1,4 +1,4 @@
-"""A person's own page: name, time zone, theme, memberships, sessions and API tokens."""
+"""Shows a person's own page: name, time zone, theme, memberships, sessions and API tokens."""
 
 import zoneinfo
 from typing import Any

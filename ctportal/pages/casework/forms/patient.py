@@ -18,7 +18,7 @@ WIDGETS: dict[str, type[forms.Widget] | forms.Widget] = {
 
 
 class PatientForm(ModelCheckedForm):
-    """A patient's identity."""
+    """Asks for a patient's identity."""
 
     model = Patient
     checked = PATIENT_FIELDS

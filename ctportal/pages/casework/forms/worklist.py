@@ -22,7 +22,7 @@ def _day(label: str) -> forms.DateField:
 
 
 class WorklistForm(forms.Form):
-    """The filters above the worklist. A filter that makes no sense is left out, and says so."""
+    """Holds the filters above the worklist. A filter that makes no sense is left out, and says so."""
 
     marks_optional = False
 

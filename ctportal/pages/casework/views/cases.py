@@ -25,7 +25,7 @@ SHOWN_MATCHES = 8
 @login_required
 @require_http_methods(["GET", "POST"])
 def create_case(request: PersonRequest) -> HttpResponse:
-    """First the patient, found or registered; then, with `?patient=`, the case."""
+    """Finds or registers the patient first; then, with `?patient=`, opens the case."""
     require_somewhere(request.user, Right.UPLOAD)
     chosen = request.GET.get("patient", "")
     if not chosen.isdecimal():

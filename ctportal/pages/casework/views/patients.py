@@ -1,4 +1,4 @@
-"""Patients: find, register, amend, and see all their cases."""
+"""Serves patients: find, register, amend, and see all their cases."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

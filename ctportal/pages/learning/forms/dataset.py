@@ -72,7 +72,7 @@ class DatasetForm(forms.Form):
         return found
 
     def choice(self) -> dict[str, Any]:
-        """What `build_dataset` and `preview_dataset` take."""
+        """Returns what `build_dataset` and `preview_dataset` take."""
         found = self.cleaned_data
         return {
             "sites": list(found["sites"]),

@@ -4,8 +4,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.formatting import counted
 from accounts.models import User
-from ctportal.pages.learning.formatting import counted
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
 from learning.datasets.dataset_counts import counts_of
@@ -70,7 +70,7 @@ class TrainingForm(forms.Form):
         return {name: value for name, value in chosen.items() if value not in (None, "")}
 
     def choice(self) -> dict[str, Any]:
-        """What `plan_training` and `request_training` take."""
+        """Returns what `plan_training` and `request_training` take."""
         found = self.cleaned_data
         return {
             "dataset": found["dataset"],

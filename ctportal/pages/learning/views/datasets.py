@@ -27,7 +27,7 @@ from learning.datasets.export import export_dataset
 from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
 from learning.models import BaseSet, Dataset
-from learning.training.sample_sizes import sides_of, too_little
+from learning.training.sample_sizes import why_too_small
 
 DATASETS, SCANS, CHANGED = 25, 50, 25
 CHOICES = "dataset_choices"  # in the session
@@ -105,7 +105,7 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
-        "too_little": too_little(sides_of(dataset, replay=True), dataset, replay=True),
+        "too_little": why_too_small(dataset),
         "scans_to_read_address": scans_to_read_address(),
         **counts_context(shown_counts(request.user, dataset)),
         "why": why,

@@ -6,8 +6,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from accounts.formatting import counted
 from accounts.models import Site
-from ctportal.pages.learning.formatting import counted
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number, safe_next
 from inference.models import ModelVersion

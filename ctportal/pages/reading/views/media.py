@@ -24,7 +24,7 @@ from inference.models import SliceAnswer
 @require_safe
 @login_required
 def slice_view(request: PersonRequest, pk: int) -> HttpResponseBase:
-    """The normalised 8-bit view as PNG."""
+    """Serves the normalised 8-bit view as PNG."""
     slice_ = _fetch_slice(request, pk)
     note_view(slice_.scan.case, request.user)
     tag = _tag("view", slice_.view.name)
@@ -59,7 +59,7 @@ def slice_original(request: PersonRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @login_required
 def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
-    """Where the model saw evidence, in colour, over the whole slice."""
+    """Shows where the model saw evidence, in colour, over the whole slice."""
     slice_ = _fetch_slice(request, pk)
     if disclose(request.user, [slice_.scan]):
         raise PermissionDenied("This site reads blinded: the map shows once you have decided.")
@@ -86,7 +86,7 @@ def _name(slice_: Slice, suffix: str) -> str:
 
 
 def _tag(kind: str, content: str | None) -> str:
-    """Stored names are random and their content never changes, so the name stands for the content."""
+    """Uses the stored name as the tag: names are random and their content never changes."""
     return f'"{hashlib.sha256(f"{kind}:{content}".encode()).hexdigest()[:32]}"'
 
 

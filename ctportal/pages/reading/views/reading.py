@@ -1,4 +1,4 @@
-"""The reading page: one scan large, the model's answer beside it, and the reader's decision."""
+"""Serves the reading page: one scan large, the model's answer beside it, and the reader's decision."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -212,7 +212,7 @@ def _onward(scan: Scan, decided: Decided) -> str:
 
 
 def _recorded(scan: Scan, decided: Decided) -> SafeString:
-    """Says what was recorded, with the way back to it."""
+    """Says what was recorded, with a link back to it."""
     review = decided.review
     words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
     if review.agrees is not None:
