@@ -315,3 +315,32 @@ def test_whoever_lost_the_session_is_led_to_the_log_in(enter, page, rita, model,
     open_scan(enter, rita, scan)
     page.context.clear_cookies()
     page.wait_for_url(f"**/accounts/login/?next=/cases/{scan.case_id}/read/")
+
+
+def test_what_does_not_fit_beside_the_image_is_said_and_one_press_leads_there(
+    enter, page, faults, rita, rob, series, review
+):
+    review(series, rob, "non_covid", reason="Motion in all slices.")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_scan(enter, rita, series)
+    more = page.get_by_role("button", name="More below: 1 other decision")
+    others = page.get_by_role("heading", name="Other decisions on this scan")
+    expect(others).not_to_be_in_viewport(ratio=1)
+    for _ in range(10):
+        if more.is_hidden():
+            break
+        more.click()
+        page.wait_for_timeout(300)
+    expect(more).to_be_hidden()
+    expect(page.get_by_text("Motion in all slices.")).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(more).to_be_hidden()
+    assert faults == []
+
+
+def test_the_line_above_the_image_says_that_readers_disagree(enter, page, rita, rob, series, review):
+    review(series, rob)
+    review(series, rita, "non_covid", reason="Motion in all slices.")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_scan(enter, rita, series)
+    expect(page.locator(".strip").get_by_text("Readers disagree")).to_be_in_viewport(ratio=1)
