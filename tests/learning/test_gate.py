@@ -125,8 +125,9 @@ def test_one_plain_sentence_says_how_many_infected_there_are_and_how_many_are_ne
 
 def test_the_least_number_of_infected_is_stored_with_its_calculation():
     assert LIMITS.as_stored()["calculation"] == (
-        "205 give a chance of 80 % to show that the new model finds at most 5 points fewer infections, if "
-        "both in truth find equally many and differ on 5 % of the infected; with fewer than 73 it could not be shown even if no answer differed."
+        "205 give a chance of 80 % to show that the new model finds at most 5 points fewer "
+        "infections, if both in truth find equally many and differ on 5 % of the "
+        "infected; with fewer than 73 it could not be shown even if no answer differed."
     )
     asked = replace(LIMITS, least_positives=300)
     assert asked.least_infected == 300
