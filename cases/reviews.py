@@ -78,17 +78,21 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
         case = lock_case(scan.case_id)
         scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
         scan.require_ready()
-        earlier = Review.objects.current().filter(scan=scan, reader=reader).first()
+        latest = Review.objects.latest_of_readers().filter(scan=scan, reader=reader).first()
         was_blinded = not may_see_answer(reader, scan)
         agrees = agreement_with_model(scan.decision, label)
-        _require_reason(earlier=earlier, overrides=agrees is False and not was_blinded, reason=reason)
+        _require_reason(
+            changes=latest is not None and latest.label != "",
+            overrides=agrees is False and not was_blinded,
+            reason=reason,
+        )
         case.start_review()
         review = Review.objects.create(
             scan=scan,
             reader=reader,
             label=label,
             reason=reason,
-            supersedes=earlier,
+            supersedes=latest,
             was_blinded=was_blinded,
             prediction_id=scan.prediction_id,
             model_decision=scan.decision,
@@ -110,10 +114,10 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
     return review
 
 
-def _require_reason(*, earlier: Review | None, overrides: bool, reason: str) -> None:
+def _require_reason(*, changes: bool, overrides: bool, reason: str) -> None:
     if reason:
         return
     if overrides:
         raise ReasonMissing(_("You decide against the model; write a short reason."))
-    if earlier is not None:
+    if changes:
         raise ReasonMissing(_("You change your earlier decision; write a short reason."))
