@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import ReasonMissing, bounded_text
-from accounts.rights import Right, require, rights_at, sites_with
+from accounts.rights import Right, require, rights_anywhere, rights_at, sites_with
 from cases.casework import lock_case
 from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet, ShownAnswer
 from cases.summaries import refresh_case, refresh_scan_label
@@ -43,7 +43,8 @@ def hidden_scans(user: User) -> ScanQuerySet:
 
 def reads_blinded(user: User) -> bool:
     """Whether the user reads at a blinded site; nothing is hidden from anybody else, which spares a longer question."""
-    return sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
+    reads = Right.REVIEW in rights_anywhere(user)
+    return reads and sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
 
 
 def still_blinded(user: User | AnonymousUser) -> Q:
