@@ -9,11 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, override
+
 from accounts.models import User
 from cases.intake import FileIdentity, IncomingScan, empty_picture_keys, same_name, same_record_number
 from cases.models import Case, CaseStatus, Patient, Scan, Sex, Slice
 
-FIELD_WORDS = {"record_number": "record number", "name": "name", "birth_date": "date of birth", "sex": "sex"}
+FIELD_WORDS = {
+    "record_number": gettext_lazy("record number"),
+    "name": gettext_lazy("name"),
+    "birth_date": gettext_lazy("date of birth"),
+    "sex": gettext_lazy("sex"),
+}
+ANOTHER_PATIENT = gettext_noop("The files named another patient than the case's (%(fields)s).")
+ELSEWHERE = gettext_noop("The series or a picture of it is also in another patient's case.")
+CONFIRMED = gettext_noop("%(person)s confirmed the patient.")
+CONFIRMED_BECAUSE = gettext_noop("%(person)s confirmed the patient: %(reason)s")
 LONGEST_NOTE = 300
 SOME_KEYS = 2000
 
@@ -26,7 +39,7 @@ class IdentityDifference:
 
     @property
     def words(self) -> str:
-        return FIELD_WORDS[self.field]
+        return str(FIELD_WORDS[self.field])
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,12 +56,14 @@ class Concern:
 
     @property
     def note(self) -> str:
+        """In English, since it is stored; `said_again` says it in the language of whoever reads it."""
         parts = []
         if self.differences:
-            fields = ", ".join(each.words for each in self.differences)
-            parts.append(f"The files named another patient than the case's ({fields}).")
+            with override(settings.LANGUAGE_CODE):
+                fields = ", ".join(each.words for each in self.differences)
+            parts.append(ANOTHER_PATIENT % {"fields": fields})
         if self.is_elsewhere:
-            parts.append("The series or a picture of it is also in another patient's case.")
+            parts.append(ELSEWHERE)
         return " ".join(parts)
 
 
@@ -57,7 +72,7 @@ class PatientMismatch(Exception):
 
     def __init__(self, concerns: Sequence[Concern]) -> None:
         super().__init__(
-            "The files do not seem to belong to the patient of this case; check, then confirm the patient."
+            _("The files do not seem to belong to the patient of this case; check, then confirm the patient.")
         )
         self.concerns = concerns
 
@@ -86,8 +101,8 @@ def concern_about(scan: IncomingScan, *, case: Case, user: User) -> Concern | No
 
 
 def confirmed_note(concern: Concern, *, user: User, reason: str) -> str:
-    words = f"{concern.note} {user.display_name} confirmed the patient"
-    return (f"{words}: {reason}" if reason else f"{words}.")[:LONGEST_NOTE]
+    said = CONFIRMED_BECAUSE if reason else CONFIRMED
+    return f"{concern.note} {said % {'person': user.display_name, 'reason': reason}}"[:LONGEST_NOTE]
 
 
 def _differences(patient: Patient, identity: FileIdentity) -> Iterable[IdentityDifference]:

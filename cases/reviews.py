@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -108,6 +109,6 @@ def _require_reason(*, earlier: Review | None, overrides: bool, reason: str) -> 
     if reason:
         return
     if overrides:
-        raise ReasonMissing("You decide against the model; write a short reason.")
+        raise ReasonMissing(_("You decide against the model; write a short reason."))
     if earlier is not None:
-        raise ReasonMissing("You change your earlier decision; write a short reason.")
+        raise ReasonMissing(_("You change your earlier decision; write a short reason."))

@@ -10,6 +10,7 @@ from typing import cast
 from django.conf import settings
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -126,8 +127,8 @@ def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]
         Refusal(
             file=name,
             code="disk-full",
-            problem=f"{disk_words(trouble.number)} This file was not stored.",
-            remedy="Tell the administrator, then send it again.",
+            problem=f"{disk_words(trouble.number)} {_('This file was not stored.')}",
+            remedy=_("Tell the administrator, then send it again."),
         )
         for name in incoming.files
     ]

@@ -5,21 +5,22 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from accounts.plain_text import REFUSED, hides_something, shows_nothing
+from accounts.plain_text import hides_something, refused, shows_nothing
 
 
 def validate_not_in_future(day: date) -> None:
     if day > timezone.localdate():
-        raise ValidationError("The date of birth is in the future; check the year.")
+        raise ValidationError(_("The date of birth is in the future; check the year."))
 
 
 def validate_one_line(text: str) -> None:
     """Refuse what a reader cannot see or what would show the text in another order than it is stored."""
     if hides_something(text):
-        raise ValidationError(REFUSED)
+        raise ValidationError(refused())
     if shows_nothing(text):
-        raise ValidationError("Write at least one letter or digit; nothing of this can be seen.")
+        raise ValidationError(_("Write at least one letter or digit; nothing of this can be seen."))
 
 
 def normal_text(text: str) -> str:

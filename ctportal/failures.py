@@ -5,6 +5,7 @@ import sys
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.defaults import server_error
 
 from ctportal.outages import Outage, outage_of
@@ -33,7 +34,7 @@ def unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         problem = {
             "type": "urn:ctportal:problem:unavailable",
-            "title": "The portal cannot answer now",
+            "title": _("The portal cannot answer now"),
             "status": 503,
             "detail": sentence,
         }

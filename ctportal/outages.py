@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 from psycopg2 import Error as DriverError
 from redis.exceptions import ConnectionError as RedisAway
@@ -23,21 +24,27 @@ class Outage:
 
 
 DATABASE_AWAY = Outage(
-    "The database does not answer",
-    "It is being started again, or its connection was lost. What you had saved before is safe; what you just sent may "
-    "not have been stored. Try again in some seconds.",
+    _("The database does not answer"),
+    _(
+        "It is being started again, or its connection was lost. What you had saved before is safe; "
+        "what you just sent may not have been stored. Try again in some seconds."
+    ),
     5,
 )
 TOO_LONG = Outage(
-    "The search took too long",
-    "It was stopped so that others are not kept waiting. Search for something narrower, for example a whole record "
-    "number, or fewer days.",
+    _("The search took too long"),
+    _(
+        "It was stopped so that others are not kept waiting. Search for something narrower, for "
+        "example a whole record number, or fewer days."
+    ),
     60,
 )
 BROKER_AWAY = Outage(
-    "The broker does not answer",
-    "Without it, log-in attempts cannot be counted, so that nobody can log in. Nothing that was saved is lost. "
-    "Try again in some seconds.",
+    _("The broker does not answer"),
+    _(
+        "Without it, log-in attempts cannot be counted, so that nobody can log in. Nothing that was "
+        "saved is lost. Try again in some seconds."
+    ),
     5,
 )
 

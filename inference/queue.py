@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -40,9 +42,9 @@ from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
 
-WORKER_LOST = (
-    "The inference worker stopped each time it read this scan. "
-    "Try again; if it fails once more, read the scan yourself and tell the administrator."
+WORKER_LOST = gettext_lazy(
+    "The inference worker stopped each time it read this scan. Try again; if it fails once more, "
+    "read the scan yourself and tell the administrator."
 )
 URGENCY = {
     Priority.EMERGENCY: Urgency.EMERGENCY,
@@ -200,7 +202,9 @@ def store_failure(prediction: Prediction, message: str) -> bool:
 def put_off(prediction: Prediction, message: str) -> bool:
     """After a passing trouble with this scan: tried again later, until the attempts are used up."""
     if prediction.is_spent:
-        return store_failure(prediction, f"{message} Try again later, or tell the administrator.")
+        return store_failure(
+            prediction, _("%(message)s Try again later, or tell the administrator.") % {"message": message}
+        )
     pause = FIRST_PAUSE * 4 ** (prediction.attempts - 1)
     return leases.put_back(prediction, error=message[:ERROR_LENGTH], retry_at=timezone.now() + pause)
 
@@ -252,9 +256,14 @@ def retry(*, prediction: Prediction, user: User) -> None:
         hold_model_in_service()
         failed = Prediction.objects.shown().filter(pk=prediction.pk, status=PredictionStatus.FAILED)
         if failed.select_for_update(of=("self",)).first() is None:
-            raise WrongState(f"{prediction} has not failed; there is nothing to try again.")
+            raise WrongState(
+                _("%(prediction)s has not failed; there is nothing to try again.") % {"prediction": prediction}
+            )
         if not queue_failed(failed) and not enqueue([prediction.scan]):
-            raise WrongState(f"{prediction} is of a model out of service; see what the present one says of the scan.")
+            raise WrongState(
+                _("%(prediction)s is of a model out of service; see what the present one says of the scan.")
+                % {"prediction": prediction}
+            )
         record_event(
             Action.PREDICTION_REQUESTED,
             actor=user,

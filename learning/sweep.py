@@ -2,6 +2,8 @@
 
 import logging
 
+from django.utils.translation import gettext_lazy as _
+
 from inference import leases
 from learning.comparison.requests import end_request
 from learning.models import ComparisonRequest, TrainingRun
@@ -10,9 +12,9 @@ from learning.wake import wake_trainers
 
 logger = logging.getLogger(__name__)
 
-WORKER_LOST = (
-    "The training worker was lost each time it worked on this. "
-    "Look at its log and at the machine's memory, then ask again."
+WORKER_LOST = _(
+    "The training worker was lost each time it worked on this. Look at its log and at the "
+    "machine's memory, then ask again."
 )
 
 

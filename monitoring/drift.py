@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.formatting import decimal
 from cases.models import Decision
@@ -23,12 +25,12 @@ from ml.model.drift_reference import FEATURES, population_stability_index
 from monitoring.results import Bin, Drift, Shift, ShiftState
 
 MOST_VALUES = 20_000  # more scans than these tell no more: every second, third, … is read
-SCORE = ("score", "Score", "the scan's calibrated probability of COVID-19, 0–1")
+SCORE = ("score", gettext_lazy("Score"), gettext_lazy("the scan's calibrated probability of COVID-19, 0–1"))
 Z_99 = 2.326
 WORDS = {
-    ShiftState.STABLE: "like the reference, or no further from it than by chance.",
-    ShiftState.SHIFTING: "drifting away from the reference.",
-    ShiftState.SHIFTED: "far from the reference.",
+    ShiftState.STABLE: gettext_lazy("like the reference, or no further from it than by chance."),
+    ShiftState.SHIFTING: gettext_lazy("drifting away from the reference."),
+    ShiftState.SHIFTED: gettext_lazy("far from the reference."),
 }
 
 
@@ -50,9 +52,13 @@ def reference_of_model(model: ModelVersion) -> tuple[Mapping[str, Any], str]:
     try:
         reference = _read_reference(model.folder)
     except ArtifactError:
-        return {}, f"The stored files of model {model} cannot be read; register it again to see drift."
+        return {}, _("The stored files of model %(model)s cannot be read; register it again to see drift.") % {
+            "model": model
+        }
     if not reference:
-        return {}, f"Model {model} has no reference to compare with; models trained with this release have one."
+        return {}, _("Model %(model)s has no reference to compare with; models trained with this release have one.") % {
+            "model": model
+        }
     return reference, ""
 
 
@@ -86,14 +92,17 @@ def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None
     n, reference_n = len(values), int((reference or {}).get("n") or 0)
     unknown = functools.partial(Shift, name, title, unit, n=n, reference_n=reference_n, psi=None, chance=None)
     if reference is None or not reference_n:
-        return unknown(state=ShiftState.NO_REFERENCE, words="The model has no reference for it.")
+        return unknown(state=ShiftState.NO_REFERENCE, words=_("The model has no reference for it."))
     if n < settings.MONITOR_LEAST_SCANS:
-        words = f"{n} of the {settings.MONITOR_LEAST_SCANS} scans that are needed."
+        words = _("%(n)s of the %(monitor_least_scans)s scans that are needed.") % {
+            "n": n,
+            "monitor_least_scans": settings.MONITOR_LEAST_SCANS,
+        }
         return unknown(state=ShiftState.TOO_FEW, words=words)
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = f"Drift index {decimal(psi)}: {WORDS[state]}"
+    words = _("Drift index %(psi)s: %(WORDS)s") % {"psi": decimal(psi, 2), "WORDS": WORDS[state]}
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

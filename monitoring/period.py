@@ -7,7 +7,9 @@ from datetime import date, datetime, time, timedelta
 
 from django.db.models import DateField
 from django.db.models.functions import TruncDay, TruncWeek
+from django.utils.translation import gettext as _
 
+from accounts.language import zone_of
 from accounts.models import User
 from accounts.refusals import WrongState
 from monitoring.results import SeriesStep
@@ -53,9 +55,16 @@ class Period:
 
 def period_of(user: User, start: date, end: date) -> Period:
     if end < start:
-        raise WrongState(f"The time ends on {end} before it begins on {start}; choose a later end.")
+        raise WrongState(
+            _("The time ends on %(end)s before it begins on %(start)s; choose a later end.")
+            % {"end": end, "start": start}
+        )
     if not (start.year >= FIRST_YEAR and end.year <= LAST_YEAR):
-        raise WrongState(f"The portal knows no days from {start} to {end}; choose others.")
+        raise WrongState(
+            _("The portal knows no days from %(start)s to %(end)s; choose others.") % {"start": start, "end": end}
+        )
     if (end - start).days >= MOST_DAYS:
-        raise WrongState(f"From {start} to {end} is too long; choose at most five years.")
-    return Period(start, end, zoneinfo.ZoneInfo(user.timezone))
+        raise WrongState(
+            _("From %(start)s to %(end)s is too long; choose at most five years.") % {"start": start, "end": end}
+        )
+    return Period(start, end, zone_of(user))

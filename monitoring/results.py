@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -74,8 +75,8 @@ class Counts:
 class SeriesStep(models.TextChoices):
     """How finely a series is drawn."""
 
-    DAY = "day", "Day"
-    WEEK = "week", "Week"
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ class Point:
 
 
 class ShiftState(models.TextChoices):
-    STABLE = "stable", "Stable"
-    SHIFTING = "shifting", "Shifting"
-    SHIFTED = "shifted", "Shifted"
-    TOO_FEW = "too_few", "Too few scans to tell"
-    NO_REFERENCE = "no_reference", "No reference"
+    STABLE = "stable", _("Stable")
+    SHIFTING = "shifting", _("Shifting")
+    SHIFTED = "shifted", _("Shifted")
+    TOO_FEW = "too_few", _("Too few scans to tell")
+    NO_REFERENCE = "no_reference", _("No reference")
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ class ReaderAgreement:
 
 
 class AlarmLevel(models.TextChoices):
-    ALARM = "alarm", "Alarm"
-    NOTICE = "notice", "Notice"
+    ALARM = "alarm", _("Alarm")
+    NOTICE = "notice", _("Notice")
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,17 @@ def image_scan(slices: Sequence[tuple[str, IncomingSlice]]) -> IncomingScan:
         kind="image",
         series_key=_key_of(one for _, one in ordered),
         slices=tuple(one for _, one in ordered),
-        description="Image" if count == 1 else f"{count} images",
+        description=described_images(count),
         modality="",
         pixel_spacing=None,
         slice_thickness=None,
         files=tuple(name for name, _ in ordered),
     )
+
+
+def described_images(count: int) -> str:
+    """In English, since it is stored with the scan."""
+    return "Image" if count == 1 else f"{count} images"
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:

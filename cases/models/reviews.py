@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
@@ -17,7 +18,8 @@ class ReviewQuerySet(SiteScopedQuerySet):
 
     def current(self) -> ReviewQuerySet:
         """What each reader holds now: reviews that none has superseded."""
-        return self.filter(superseded_by=None)
+        # As a left join the planner expects one row of it and nests loops over all; as this it plans a hash join.
+        return self.filter(~Exists(Review.objects.filter(supersedes=OuterRef("pk"))))
 
 
 class Review(models.Model):
@@ -65,8 +67,8 @@ class Review(models.Model):
 
 
 class ShownKind(models.TextChoices):
-    ANSWER = "answer", "The model's answer"
-    LABEL = "label", "A colleague's decision"
+    ANSWER = "answer", _("The model's answer")
+    LABEL = "label", _("A colleague's decision")
 
 
 class ShownAnswer(models.Model):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -118,7 +119,7 @@ class NewCase(CaseFacts):
     def validate_patient(self, pk: int) -> Patient:
         patient = Patient.objects.visible_to(self.context["request"].user).select_related("site").filter(pk=pk).first()
         if patient is None:
-            raise serializers.ValidationError("There is no such patient at your sites.", code="does_not_exist")
+            raise serializers.ValidationError(_("There is no such patient at your sites."), code="does_not_exist")
         return patient
 
 
@@ -270,7 +271,7 @@ class CaseViews(SearchedInBody, Resource):
         wanted = list(dict.fromkeys(sent.validated_data["scans"]))
         found = {scan.pk: scan for scan in case.scans.filter(pk__in=wanted)}
         if len(found) < len(wanted):
-            raise serializers.ValidationError({"scans": ["Name scans of this case."]}, code="does_not_exist")
+            raise serializers.ValidationError({"scans": [_("Name scans of this case.")]}, code="does_not_exist")
         scans = [found[number] for number in wanted]
         join_scans(case=case, scans=scans, user=caller(self.request), reason=sent.validated_data["reason"])
         return {}

@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -286,7 +287,7 @@ class ComparisonViews(ManagedResource):
         sent = checked(OverrideDecision, self.request)
         override = comparison.overrides.filter(pk=sent["override"]).first()
         if override is None:
-            raise serializers.ValidationError({"override": ["This comparison has no such request."]})
+            raise serializers.ValidationError({"override": [_("This comparison has no such request.")]})
         decide_override(
             override=override, user=caller(self.request), approved=sent["approved"], comment=sent["comment"]
         )
@@ -305,5 +306,5 @@ def checked(serializer: type[StrictSerializer], request: Request) -> dict[str, A
 def _named(field: str, among: Any, pk: int) -> Any:
     found = among.filter(pk=pk).first()
     if found is None:
-        raise serializers.ValidationError({field: ["There is none that is yours to see."]}, code="does_not_exist")
+        raise serializers.ValidationError({field: [_("There is none that is yours to see.")]}, code="does_not_exist")
     return found

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -26,7 +28,7 @@ class StrictSerializer(serializers.Serializer):
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known) if hasattr(data, "keys") else []
         if unknown:
-            message = f"There is no such field to send; there are: {', '.join(sorted(known))}."
+            message = _("There is no such field to send; there are: %(sorted)s.") % {"sorted": ", ".join(sorted(known))}
             raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
         return super().to_internal_value(data)
 
@@ -43,8 +45,8 @@ class NamedField(serializers.SlugRelatedField):
     """An object by a name that people know, among those that the caller may know of."""
 
     default_error_messages = {
-        "does_not_exist": "Not found, or you have no access to it.",
-        "invalid": "Send the name as a string.",
+        "does_not_exist": gettext_lazy("Not found, or you have no access to it."),
+        "invalid": gettext_lazy("Send the name as a string."),
     }
 
     def to_internal_value(self, data: Any) -> Any:

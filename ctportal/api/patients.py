@@ -6,6 +6,7 @@ from typing import Any
 import django_filters
 from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -157,6 +158,6 @@ class PatientViews(SearchedInBody, Resource):
 def _only_site(user: User) -> Site:
     sites = list(sites_with(user, Right.UPLOAD)[:2] or Site.objects.visible_to(user)[:2])
     if len(sites) != 1:
-        wrong = {"pointer": "#/site", "code": "required", "detail": "Name the site by its slug."}
-        raise Problem(INVALID, "The site is missing.", errors=[wrong])
+        wrong = {"pointer": "#/site", "code": "required", "detail": _("Name the site by its slug.")}
+        raise Problem(INVALID, _("The site is missing."), errors=[wrong])
     return sites[0]

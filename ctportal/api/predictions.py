@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -25,7 +26,7 @@ from inference.models import Prediction, PredictionStatus, SliceAnswer
 from inference.queue import retry
 from monitoring.lineage.queries import lineage_of_prediction
 
-HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
+HIDDEN = _("Decide first; this site's readers see the model's answer after their own decision.")
 
 
 class HiddenAnswers:
@@ -88,7 +89,7 @@ class PredictionSerializer(serializers.ModelSerializer):
         return HIDDEN if self._is_hidden(prediction) else describe(prediction).explanation
 
     def get_disclaimer(self, prediction: Prediction) -> str:
-        return DISCLAIMER
+        return str(DISCLAIMER)
 
     def get_answer_hidden(self, prediction: Prediction) -> bool:
         return self._is_hidden(prediction)

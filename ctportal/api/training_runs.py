@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -97,13 +98,15 @@ class NewTrainingRun(StrictSerializer):
     def validate_dataset(self, pk: int) -> Dataset:
         dataset = Dataset.objects.visible_to(self.context["request"].user).filter(pk=pk).first()
         if dataset is None:
-            raise serializers.ValidationError("There is no such data set that is yours to see.", code="does_not_exist")
+            raise serializers.ValidationError(
+                _("There is no such data set that is yours to see."), code="does_not_exist"
+            )
         return dataset
 
     def validate_parent(self, pk: int) -> ModelVersion:
         model = ModelVersion.objects.filter(pk=pk).first()
         if model is None:
-            raise serializers.ValidationError("There is no such model.", code="does_not_exist")
+            raise serializers.ValidationError(_("There is no such model."), code="does_not_exist")
         return model
 
 

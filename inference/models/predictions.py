@@ -7,6 +7,8 @@ from enum import IntEnum
 from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, SiteScopedQuerySet
 from cases.models import Decision, Scan, Slice
@@ -17,10 +19,10 @@ ERROR_LENGTH = 500
 
 
 class PredictionStatus(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
+    QUEUED = "queued", gettext_lazy("Queued")
+    RUNNING = "running", gettext_lazy("Running")
+    DONE = "done", gettext_lazy("Done")
+    FAILED = "failed", gettext_lazy("Failed")
 
 
 class Urgency(IntEnum):
@@ -119,7 +121,7 @@ class Prediction(LeasedRow):
         ]
 
     def __str__(self) -> str:
-        return f"Prediction {self.pk}"
+        return _("Prediction %(self)s") % {"self": self.pk}
 
     @property
     def site(self) -> Site:
@@ -174,4 +176,4 @@ class SliceAnswer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Answer to slice {self.slice_id}"
+        return _("Answer to slice %(slice)s") % {"slice": self.slice_id}

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from cases.models import Label
 from inference.models import ModelVersion
 from learning.models import Dataset, Split
@@ -22,14 +25,28 @@ class ComparablePatients:
         """Why a comparison on them is impossible; empty where it is possible."""
         if min(self.infected, self.others) >= LEAST_PATIENTS:
             return ""
-        seen = ""
-        if self.left_out:
-            were = "was" if self.left_out == 1 else "were"
-            seen = f" {self.left_out} {were} left out, since a model has seen them."
-        return (
-            f"The test split of {dataset} has {self.infected} infected and {self.others} other patients to compare on, "
-            f"and {LEAST_PATIENTS} of each are needed.{seen} Build a data set with more patients."
-        )
+        if not self.left_out:
+            words = _(
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. Build a data set with more patients."
+            )
+        else:
+            words = ngettext(
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. %(left_out)s was left out, since a model has seen them. "
+                "Build a data set with more patients.",
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. %(left_out)s were left out, since a model has seen them. "
+                "Build a data set with more patients.",
+                self.left_out,
+            )
+        return words % {
+            "left_out": self.left_out,
+            "dataset": dataset,
+            "infected": self.infected,
+            "others": self.others,
+            "LEAST_PATIENTS": LEAST_PATIENTS,
+        }
 
 
 def comparable_patients(dataset: Dataset, *models: ModelVersion) -> ComparablePatients:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.refusals import WrongState
@@ -36,7 +37,10 @@ def request_comparison(*, user: User | None, dataset: Dataset, challenger: Model
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
     if done is not None:
-        raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
+        raise WrongState(
+            _("%(done)s compares model %(challenger)s with %(champion)s on %(dataset)s already; look there.")
+            % {"done": done, "challenger": challenger, "champion": champion, "dataset": dataset}
+        )
     if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
         raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
@@ -100,9 +104,11 @@ def _end(request: ComparisonRequest, words: str) -> None:
 
 def _require_rivals(champion: ModelVersion, challenger: ModelVersion) -> None:
     if champion == challenger:
-        raise WrongState(f"Model {challenger} is in service itself; compare another with it.")
+        raise WrongState(
+            _("Model %(challenger)s is in service itself; compare another with it.") % {"challenger": challenger}
+        )
     if challenger.status == ModelStatus.REFUSED:
-        raise WrongState(f"Model {challenger} was refused; train another.")
+        raise WrongState(_("Model %(challenger)s was refused; train another.") % {"challenger": challenger})
 
 
 def _queue(dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None) -> ComparisonRequest:

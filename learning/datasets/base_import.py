@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -61,7 +62,7 @@ def import_labels(
     `user` is empty on the command line. Raises UnreadableFolder, or WrongState while the same set is being imported.
     """
     if user is not None and not (user.is_active and user.is_superuser):
-        raise PermissionDenied("Only the administrator of the installation can import a base set.")
+        raise PermissionDenied(_("Only the administrator of the installation can import a base set."))
     name = _checked_name(name or folder.resolve().name)
     manifest = Manifest(folder, where)
     with _alone(name):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -42,7 +43,7 @@ def build_dataset(
     )
     if not found.scans:
         raise WrongState(
-            "There is no labelled scan to build a data set of; review scans, or choose a base set or other sites."
+            _("There is no labelled scan to build a data set of; review scans, or choose a base set or other sites.")
         )
     splits = assign_splits(found.patient_keys)
     dataset = Dataset(

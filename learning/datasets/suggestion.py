@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.formatting import whole_share
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
+from accounts.wording import listed, opening
 from cases.labelled_set import Standing, standings_at
 from cases.labels import Agreement
 from cases.models import Decision, Review
@@ -39,16 +42,19 @@ def training_suggestion(user: User) -> Suggestion | None:
     if new_labels >= settings.SUGGEST_AFTER_LABELS:
         reasons.append(_said_of_labels(new_labels))
     if rate is not None and rate >= settings.SUGGEST_OVERRIDE_RATE:
-        reasons.append(f"readers overrode {whole_share(rate)} of the model's recent answers")
+        reasons.append(_("readers overrode %(share)s of the model's recent answers") % {"share": whole_share(rate)})
     if not reasons:
         return None
-    said = " and ".join(reasons)
-    return Suggestion(new_labels, rate, f"{said[0].upper()}{said[1:]}. Consider training a new model.")
+    words = f"{opening(listed(reasons))}. {_('Consider training a new model.')}"
+    return Suggestion(new_labels, rate, words)
 
 
 def _said_of_labels(number: int) -> str:
-    scans = "1 scan has" if number == 1 else f"{number} scans have"
-    return f"{scans} a final label that is in no data set yet"
+    return ngettext(
+        "%(number)s scan has a final label that is in no data set yet",
+        "%(number)s scans have a final label that is in no data set yet",
+        number,
+    ) % {"number": number}
 
 
 def count_new_labels(sites: QuerySet[Site]) -> int:

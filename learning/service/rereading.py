@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -68,14 +69,16 @@ def request_rereading(*, user: User, sites: Sequence[Site] | None = None) -> int
         raise PermissionDenied(REFUSALS[Right.MANAGE])
     model = active_model()
     if model is None:
-        raise WrongState("No model is in service, so none can read again; promote or activate one first.")
+        raise WrongState(_("No model is in service, so none can read again; promote or activate one first."))
     # Cases are locked before the model in service is held, never after: an upload does the same.
     stored = _to_reread(model, chosen).filter(_answered_by(model)).select_related("case__patient__site")
     known = [scan for scan in stored.order_by("case_id", "pk") if _bring_back(model, scan)]
     with transaction.atomic():
         hold_model_in_service()
         if active_model() != model:
-            raise WrongState(f"Model {model} has left service meanwhile; look again, then decide.")
+            raise WrongState(
+                _("Model %(model)s has left service meanwhile; look again, then decide.") % {"model": model}
+            )
         unknown = _to_reread(model, chosen).exclude(_answered_by(model)).select_related("case__patient__site")
         asked = list(unknown.order_by("uploaded_at", "pk"))
         enqueue(asked, model=model, urgency=Urgency.REREADING)

@@ -9,10 +9,12 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState
+from accounts.wording import in_sentence
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients
@@ -103,8 +105,11 @@ def request_training(
         raise WrongState(" ".join(plan.refusals))
     if plan.same_as is not None and not again:
         raise WrongState(
-            f"{plan.same_as} was the same, and made model {plan.same_as.model}; "
-            "use that result, or say that it is to be trained again."
+            _(
+                "%(same_as)s was the same, and made model %(model)s; use that result, or say that it is to "
+                "be trained again."
+            )
+            % {"same_as": plan.same_as, "model": plan.same_as.model}
         )
     return _queue_run(
         TrainingRun(
@@ -148,7 +153,10 @@ def cancel_training(*, run: TrainingRun, user: User | None) -> None:
         )
         run.refresh_from_db()
         if not cancelled:
-            raise WrongState(f"{run} is {run.get_status_display().lower()}; there is nothing to cancel.")
+            raise WrongState(
+                _("%(run)s is %(status)s; there is nothing to cancel.")
+                % {"run": run, "status": in_sentence(run.get_status_display())}
+            )
         record_event(Action.TRAINING_CANCELLED, actor=user, subject=run)
         transaction.on_commit(wake_trainers)  # who clears what it leaves
 
@@ -157,13 +165,13 @@ def parent_in_service() -> ModelVersion:
     """What a training starts from unless it starts from scratch."""
     model = active_model()
     if model is None:
-        raise WrongState("No model is in service; train from scratch, or put a model into service first.")
+        raise WrongState(_("No model is in service; train from scratch, or put a model into service first."))
     return model
 
 
 def require_training_right(user: User | None, dataset: Dataset) -> None:
     if user is not None and not Dataset.objects.visible_to(user).filter(pk=dataset.pk).exists():
-        raise PermissionDenied(f"Only a manager of every site in {dataset} can train on it.")
+        raise PermissionDenied(_("Only a manager of every site in %(dataset)s can train on it.") % {"dataset": dataset})
 
 
 def fingerprint(*, dataset: Dataset, method: str, parent: ModelVersion | None, settings: Mapping[str, Any]) -> str:
@@ -186,15 +194,22 @@ def _parent_refusals(parent: ModelVersion | None) -> list[str]:
     if parent is None or parent.is_active:
         return []
     serving = active_model()
-    instead = f"start from {serving}, which is, or from scratch" if serving else "train from scratch"
-    return [f"Model {parent} is not in service; {instead}."]
+    words = (
+        _("Model %(parent)s is not in service; start from %(serving)s, which is, or from scratch.")
+        if serving
+        else _("Model %(parent)s is not in service; train from scratch.")
+    )
+    return [words % {"parent": parent, "serving": serving}]
 
 
 def _foretold(dataset: Dataset) -> list[str]:
     """The comparison that follows the training would fail: better known before hours are spent."""
     champion = active_model()
     refusal = comparable_patients(dataset, champion).refusal(dataset) if champion else ""
-    return [f"The new model could not be compared with {champion} on this data set. {refusal}"] if refusal else []
+    if not refusal:
+        return []
+    words = _("The new model could not be compared with %(champion)s on this data set.") % {"champion": champion}
+    return [f"{words} {refusal}"]
 
 
 def _busy(user: User | None) -> list[str]:
@@ -203,8 +218,12 @@ def _busy(user: User | None) -> list[str]:
     if run is None:
         return []
     may_cancel = user is None or TrainingRun.objects.visible_to(user).filter(pk=run.pk).exists()
-    way_out = "wait until it has ended, or cancel it" if may_cancel else "wait until it has ended"
-    return [f"{run} is {run.get_status_display().lower()}, and only one can be at work; {way_out}."]
+    words = (
+        _("%(run)s is %(status)s, and only one can be at work; wait until it has ended, or cancel it.")
+        if may_cancel
+        else _("%(run)s is %(status)s, and only one can be at work; wait until it has ended.")
+    )
+    return [words % {"run": run, "status": in_sentence(run.get_status_display())}]
 
 
 def _estimate(method: str, parent: ModelVersion | None, settings: Mapping[str, Any], images: int) -> Estimate:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action
@@ -13,7 +14,7 @@ from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
@@ -61,9 +62,11 @@ def _train(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
         words = child.last_words()
     heartbeat.beat(now=True)
     if status == REFUSED:
-        raise PermanentError(f"The training refused: {words}")
+        raise PermanentError(_("The training refused: %(words)s") % {"words": words})
     if status != 0:
-        raise RetriableError(f"The training stopped ({_ending(status)}): {words}")
+        raise RetriableError(
+            _("The training stopped (%(ending)s): %(words)s") % {"ending": _ending(status), "words": words}
+        )
     artifact = _artefact_of(run)
     store_artifact(artifact)
     news = _news(run)
@@ -75,10 +78,10 @@ def _train(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
 def collect_images(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
     """Copies what the data set froze, for the subprocess to read; what is there already is kept."""
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         heartbeat.beat(progress={"stage": "collecting", "done": done, "total": total})
 
-    materialise(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=told)
+    write_folder(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=report)
 
 
 def retrain_command(run: TrainingRun) -> list[str]:
@@ -110,7 +113,7 @@ def _artefact_of(run: TrainingRun) -> Artifact:
     try:
         return load_artifact(run.folder / ARTEFACT)
     except ArtifactError as error:
-        raise RetriableError(f"The training left no whole model: {error}") from error
+        raise RetriableError(_("The training left no whole model: %(error)s") % {"error": error}) from error
 
 
 def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> bool:
@@ -119,14 +122,14 @@ def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> boo
         with transaction.atomic():
             if leases.held(run).select_for_update().first() is None:
                 return False
-            model, _ = record_artifact(artifact, user=run.requested_by, parent=run.parent)
+            model, _is_new = record_artifact(artifact, user=run.requested_by, parent=run.parent)
             leases.settle(run, TrainingStatus.DONE, model=model, error="", **news)
             record_event(
                 Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.DONE, model=model.pk
             )
             queue_comparison(dataset=run.dataset, challenger=model, user=run.requested_by)
     except IntegrityError as error:
-        raise PermanentError("What was trained is another run's model already; use that one.") from error
+        raise PermanentError(_("What was trained is another run's model already; use that one.")) from error
     return True
 
 
@@ -152,5 +155,5 @@ def end_in_failure(run: TrainingRun, words: str, *, abandoned: bool = False, **f
 
 def _ending(status: int) -> str:
     if status == -9:
-        return "killed by the system, perhaps for want of memory"
+        return _("killed by the system, perhaps for want of memory")
     return f"signal {-status}" if status < 0 else f"exit status {status}"

@@ -9,7 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Func, IntegerField, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.wording import in_sentence, listed
 from cases.models import Label
 from learning.comparison.gate import GateLimits
 from learning.models import Dataset, Split
@@ -17,14 +20,49 @@ from learning.models import Dataset, Split
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
 # What a split needs of what the training split needs, as the splits share the patients: 60, 15, 25 in a hundred.
 NEEDED = {Split.TRAIN: 1.0, Split.VALIDATION: 0.25, Split.TEST: 0.4}
-WITH = {Label.COVID: "with COVID-19", Label.NON_COVID: "without COVID-19"}
+
+
+def _sentences(split: Split, label: Label) -> tuple[str, str]:
+    """How many patients there are and how many are needed, where they are enough and where they are not."""
+    return {
+        (Split.TRAIN, Label.COVID): (
+            _("%(present)s training patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s training patients with COVID-19"),
+        ),
+        (Split.TRAIN, Label.NON_COVID): (
+            _("%(present)s training patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s training patients without COVID-19"),
+        ),
+        (Split.VALIDATION, Label.COVID): (
+            _("%(present)s validation patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s validation patients with COVID-19"),
+        ),
+        (Split.VALIDATION, Label.NON_COVID): (
+            _("%(present)s validation patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s validation patients without COVID-19"),
+        ),
+        (Split.TEST, Label.COVID): (
+            _("%(present)s test patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s test patients with COVID-19"),
+        ),
+        (Split.TEST, Label.NON_COVID): (
+            _("%(present)s test patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s test patients without COVID-19"),
+        ),
+    }[split, label]
+
+
+def _lacking(label: Label) -> str:
+    if label == Label.COVID:
+        return _("%(present)s of %(needed)s patients with COVID-19")
+    return _("%(present)s of %(needed)s patients without COVID-19")
 
 
 class Purpose(models.TextChoices):
     """What a number of patients is needed for."""
 
-    TRAINING = "training", "Training"
-    PROMOTION = "promotion", "Promotion"
+    TRAINING = "training", gettext_lazy("Training")
+    PROMOTION = "promotion", gettext_lazy("Promotion")
 
 
 @dataclass(frozen=True)
@@ -43,10 +81,8 @@ class Requirement:
 
     @property
     def words(self) -> str:
-        patients = f"{self.split.label.lower()} patients {WITH[self.label]}"
-        if self.is_met:
-            return f"{self.present} {patients}, at least {self.needed} needed"
-        return f"{self.present} of {self.needed} {patients}"
+        enough, not_enough = _sentences(self.split, self.label)
+        return (enough if self.is_met else not_enough) % {"present": self.present, "needed": self.needed}
 
 
 @dataclass(frozen=True)
@@ -76,13 +112,16 @@ class SplitSize:
     @property
     def refusal(self) -> str | None:
         lacking = [
-            f"{found.present} of {found.needed} patients {WITH[found.label]}"
+            _lacking(found.label) % {"present": found.present, "needed": found.needed}
             for found in self.requirements
             if not found.is_met
         ]
         if not lacking:
             return None
-        return f"Not enough yet in the {self.split.label.lower()} split: {' and '.join(lacking)}."
+        return _("Not enough yet in the %(split)s split: %(lacking)s.") % {
+            "split": in_sentence(self.split.label),
+            "lacking": listed(lacking),
+        }
 
 
 def split_sizes(dataset: Dataset, *, replay: bool) -> list[SplitSize]:
@@ -139,16 +178,19 @@ def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> lis
     """In sentences, why one cannot train on this; empty where one can."""
     used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
     if not any(side.patients for side in used_to_train):
-        hint = "" if replay else " without the imported sets"
-        return [f"{dataset} has no patient in the training and validation splits{hint}."]
-    missing = [
-        label
-        for label, count in (
-            ("with", sum(s.covid for s in used_to_train)),
-            ("without", sum(s.non_covid for s in used_to_train)),
+        words = (
+            _("%(dataset)s has no patient in the training and validation splits.")
+            if replay
+            else _("%(dataset)s has no patient in the training and validation splits without the imported sets.")
         )
-        if not count
-    ]
-    if missing:
-        return [f"{dataset} is one-sided: no patient {missing[0]} COVID-19 is among those to learn from."]
+        return [words % {"dataset": dataset}]
+    if not sum(side.covid for side in used_to_train):
+        return [
+            _("%(dataset)s is one-sided: no patient with COVID-19 is among those to learn from.") % {"dataset": dataset}
+        ]
+    if not sum(side.non_covid for side in used_to_train):
+        return [
+            _("%(dataset)s is one-sided: no patient without COVID-19 is among those to learn from.")
+            % {"dataset": dataset}
+        ]
     return [words for side in sides if (words := side.refusal)]

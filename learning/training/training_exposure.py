@@ -31,8 +31,8 @@ def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
     """Collects what these models and all that they descend from have seen."""
     seen = TrainingExposure()
     for model in models:
-        told = [_add(seen, ancestor) for ancestor in lineage(model)]
-        if not all(told):
+        complete = [_add(seen, ancestor) for ancestor in lineage(model)]
+        if not all(complete):
             seen.unrecorded.append(model)
     return seen
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from inference.answer_text import DISCLAIMER
@@ -65,9 +66,9 @@ def model_card(model: ModelVersion, user: User) -> ModelCard:
 
 def as_markdown(card: ModelCard) -> str:
     """The same to take along: plain text that any reader of Markdown shows."""
-    made = date_format(timezone.localtime(card.made_at), "j M Y, H:i")
+    made = date_format(timezone.localtime(card.made_at), "DATETIME_FORMAT")
     lines = [f"# Model card: {_plain(card.title)}", "", f"> **{_plain(card.disclaimer)}**", ""]
-    lines += [f"{_plain(card.status)}. This card was made on {made}.", ""]
+    lines += [_("%(plain)s. This card was made on %(made)s.") % {"plain": _plain(card.status), "made": made}, ""]
     for section in card.sections:
         lines += _section(section)
     return "\n".join(lines).rstrip() + "\n"

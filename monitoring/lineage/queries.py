@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.rights import Right, require
+from accounts.wording import in_sentence
 from cases.disclosure import disclose, note_shown
 from cases.models import Review, Scan
 from cases.reviews import hidden_scans
@@ -33,9 +35,13 @@ def lineage_of_prediction(prediction: Prediction, user: User) -> PredictionLinea
     """Raises PermissionDenied where the user may not see the answer, or not yet."""
     require(user, prediction.site, Right.VIEW)
     if not Prediction.objects.shown().filter(pk=prediction.pk).exists():
-        raise PermissionDenied(f"{prediction} is a silent answer for comparison; people do not see it.")
+        raise PermissionDenied(
+            _("%(prediction)s is a silent answer for comparison; people do not see it.") % {"prediction": prediction}
+        )
     if disclose(user, [prediction.scan]):
-        raise PermissionDenied(f"Decide on {str(prediction.scan).lower()} first; its answer is hidden until then.")
+        raise PermissionDenied(
+            _("Decide on %(scan)s first; its answer is hidden until then.") % {"scan": in_sentence(prediction.scan)}
+        )
     return PredictionLineage(
         prediction=_prediction(prediction),
         scan=lineage_of_scan(prediction.scan, user),
@@ -89,7 +95,7 @@ def lineage_of_dataset(dataset: Dataset, user: User) -> DatasetLineage:
     """Raises PermissionDenied for a user who does not manage every site in it."""
     tracer = Tracer(user)
     if dataset.pk not in tracer.visible_datasets:
-        raise PermissionDenied("Only who manages every site of a data set can follow what is in it.")
+        raise PermissionDenied(_("Only who manages every site of a data set can follow what is in it."))
     runs = list(_runs(dataset))
     comparisons = dataset.comparisons.select_related("champion", "challenger").order_by("pk")
     return DatasetLineage(

@@ -59,7 +59,7 @@ def test_choosing_a_theme_reads_no_account_and_records_nothing(rita, django_asse
         rita.save(update_fields=["theme"])
 
 
-def test_where_acts_are_listed_the_user_name_stands_beside_the_name(login, rita, max, case, answered, review):
+def test_lists_of_acts_show_the_user_name_beside_the_name(login, rita, max, case, answered, review):
     review(answered, rita)
     rita.first_name, rita.last_name = "Robin", "Reader"
     rita.save()

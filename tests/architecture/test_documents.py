@@ -44,3 +44,10 @@ def test_the_picture_of_the_floors_is_that_of_the_imports():
 def test_no_arrow_of_the_picture_leads_upwards():
     arrows = imports()
     assert [room for room in arrows if room in below(room, arrows)] == []
+
+
+def test_one_upload_is_followed_to_its_review_through_eighteen_modules():
+    document = (CHECKOUT / "docs" / "architecture.md").read_text()
+    path = re.findall(r"^\d+\. `([\w/]+\.py)`", document, re.M)
+    assert len(path) == 18
+    assert [module for module in path if not (CHECKOUT / module).is_file()] == []

@@ -213,7 +213,7 @@ def test_the_plain_form_shows_both_side_by_side(login, cara, case, media):
     assert Scan.objects.get().notes[0].endswith("Cara confirmed the patient: Checked by phone.")
 
 
-def test_pictures_name_nobody(upload):
+def test_a_picture_names_no_patient_to_compare(upload):
     assert upload(phantom_png(77))
 
 

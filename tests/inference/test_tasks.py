@@ -158,7 +158,7 @@ def test_the_tasks_run_twice_do_the_work_once(model: ModelVersion, make_scan: Ma
     assert len(engine.calls) == 1
 
 
-def test_a_worker_that_is_told_to_stop_claims_no_more(
+def test_a_worker_that_is_asked_to_stop_claims_no_more(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine
 ) -> None:
     scan = make_scan()

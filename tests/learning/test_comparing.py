@@ -288,7 +288,7 @@ def test_a_comparison_whose_worker_was_lost_is_taken_up_again(dataset, champion,
     assert Comparison.objects.count() == 1
 
 
-def test_a_worker_that_is_told_to_stop_gives_the_comparison_back(dataset, champion, challenger, monkeypatch):
+def test_a_worker_that_is_asked_to_stop_gives_the_comparison_back(dataset, champion, challenger, monkeypatch):
     judged_by(monkeypatch, "wait")
     request = request_comparison(user=None, dataset=dataset, challenger=challenger)
     working = request.folder / judging.JUDGED / "manifest.csv"

@@ -150,7 +150,7 @@ def test_the_subprocess_knows_no_secret(run, monkeypatch, tmp_path):
         assert child.last_words() == "[]"
 
 
-def test_a_program_that_hangs_is_ended_and_one_that_speaks_is_not(settings, tmp_path):
+def test_a_program_that_prints_nothing_is_ended_and_one_that_prints_is_not(settings, tmp_path):
     settings.TRAINING_SILENCE_SECONDS = 1
     hung = "import time; print('reading', flush=True); time.sleep(60)"
     with (
@@ -206,7 +206,7 @@ def test_a_parent_whose_artefact_is_gone_fails_the_run_in_words(run, champion):
     assert "Register it again" in run.error
 
 
-def test_a_worker_that_is_told_to_stop_gives_the_run_back_without_using_an_attempt(run, trains):
+def test_a_worker_that_is_asked_to_stop_gives_the_run_back_without_using_an_attempt(run, trains):
     trains("wait")
     pids = []
 

@@ -222,7 +222,7 @@ def test_a_truncated_image_is_called_truncated(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
-def test_an_image_over_the_pixel_limit_is_refused_and_told_its_size(kind):
+def test_an_image_over_the_pixel_limit_is_refused_with_its_size(kind):
     data = image_file(Image.fromarray(grey_picture((24, 32))), kind)
 
     error = refusal(data, max_pixels=24 * 32 - 1)

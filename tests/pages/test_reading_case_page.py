@@ -51,7 +51,7 @@ def test_a_second_look_within_ten_minutes_is_the_same_look(login, rita, case):
     assert Event.objects.filter(action=Action.CASE_VIEWED, actor=rita, case_id=case.pk).count() == 1
 
 
-def test_only_managers_are_told_who_looked(login, rita, max, case):
+def test_only_managers_see_who_looked(login, rita, max, case):
     login(rita).get(address(case))
     assert "viewed a case" not in login(rita).get(address(case)).content.decode()
     assert "viewed a case" in login(max).get(address(case)).content.decode()
@@ -82,7 +82,7 @@ def test_a_blinded_reader_sees_neither_the_answer_nor_a_colleagues_word(
 # --- the polled list of scans ---
 
 
-def test_the_polled_list_is_silent_until_something_changed(login, rita, model, scan):
+def test_the_polled_list_sends_nothing_until_something_changed(login, rita, model, scan):
     client = login(rita)
     page = client.get(address(scan.case))
     assert "every 2s" in page.content.decode()

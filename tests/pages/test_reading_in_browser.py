@@ -52,7 +52,7 @@ def test_slices_follow_keys_wheel_slider_and_curve(enter, page, faults, rita, se
     assert faults == []
 
 
-def test_the_map_lies_exactly_over_the_slice(enter, page, faults, rita, series):
+def test_the_map_covers_exactly_the_slice(enter, page, faults, rita, series):
     open_scan(enter, rita, series)
     expect(page.locator("#map")).to_be_hidden()
     press(page, "m")
@@ -271,7 +271,7 @@ def test_caps_lock_does_not_stop_the_reader(enter, page, rita, series):
     assert Review.objects.exists()
 
 
-def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, rita, model, scan):
+def test_the_answer_arrives_without_reloading_and_can_be_confirmed(enter, page, faults, rita, model, scan):
     open_scan(enter, rita, scan)
     expect(page.get_by_text("Waiting for the model")).to_be_visible()
     press(page, "2")

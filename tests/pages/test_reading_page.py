@@ -233,7 +233,7 @@ def test_a_blinded_decision_needs_no_reason_and_then_reveals_the_answer(login, o
 # --- the answer as it comes ---
 
 
-def test_the_polled_answer_is_silent_until_it_changes(login, rita, model, scan):
+def test_the_polled_answer_sends_nothing_until_it_changes(login, rita, model, scan):
     client = login(rita)
     page = client.get(address(scan))
     assert "It is next in the queue." in page.content.decode()

@@ -68,7 +68,7 @@ def test_no_secret_has_a_default():
         assert f"\n{name}=\n" in (DOCKER / "env.example").read_text()
 
 
-def test_every_variable_of_the_compose_file_stands_in_the_example():
+def test_every_variable_of_the_compose_file_is_in_the_example():
     used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (DOCKER / "compose.yml").read_text()))
     shown = set(re.findall(r"^#?\s?([A-Z_]+)=", (DOCKER / "env.example").read_text(), re.M))
 

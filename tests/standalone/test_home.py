@@ -41,7 +41,7 @@ def test_a_home_that_root_makes_belongs_to_the_service_account(home):
     assert {path.stat().st_uid for path in (home, home / "old")} == {pwd.getpwnam(account.NAME).pw_uid}
 
 
-def test_mails_below_the_working_folder_are_removed_and_told(home):
+def test_mails_below_the_working_folder_are_removed_and_reported(home):
     portal, here = home / "portal", home / "checkout"
     stray = here / str(portal / "mail").lstrip("/")
     stray.mkdir(parents=True)

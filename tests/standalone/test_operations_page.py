@@ -22,7 +22,7 @@ def variables_in_the_table() -> set[str]:
     return set(re.findall(r"^\| `([A-Z_]+)` \|", section, flags=re.MULTILINE))
 
 
-def test_every_variable_that_the_code_reads_stands_in_the_table():
+def test_every_variable_that_the_code_reads_is_in_the_table():
     assert variables_in_the_code() - variables_in_the_table() == set()
 
 

@@ -99,7 +99,7 @@ class TestHealth:
             old = getattr(health, name)
             monkeypatch.setattr(health, name, health.Check(old.names, old.look))
 
-    def test_is_told_for_any_host_and_without_reading_the_session(self, visitor):
+    def test_health_answers_for_any_host_and_without_reading_the_session(self, visitor):
         with connection.execute_wrapper(away):
             answers = [visitor.get(f"/healthz{part}", headers={"host": "10.1.2.3"}) for part in ("", "/live")]
 
@@ -164,7 +164,7 @@ def test_a_last_run_in_the_future_does_not_stop_the_scheduler(monkeypatch):
     assert longest <= 15
 
 
-def test_what_lies_in_redis_is_plain_text_that_nothing_executes(settings):
+def test_values_in_redis_are_plain_text_that_nothing_executes(settings):
     from django.core.cache import cache
     from redis import Redis
 

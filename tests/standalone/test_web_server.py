@@ -141,7 +141,7 @@ def test_a_body_may_take_long_while_it_comes_at_the_least_rate(tmp_path):
         assert body(connection) == b"30000"
 
 
-def test_a_large_body_lies_in_a_file_without_a_name_and_not_in_memory(tmp_path):
+def test_a_large_body_is_in_a_file_without_a_name_and_not_in_memory(tmp_path):
     size = 200 * 1024**2
     with served(tmp_path) as server:
         before = server.worker().memory_info().rss

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from accounts.models import User
 from cases.models import Scan
 from learning.models import Dataset, DatasetScan, Split
 
-USED_FOR = {
-    Split.TRAIN: "Used for training in",
-    Split.VALIDATION: "Used to tune models in",
-    Split.TEST: "Kept for testing models in",
-}
+
+def _used_in(split: Split) -> str:
+    return {
+        Split.TRAIN: _("Used for training in %(sets)s"),
+        Split.VALIDATION: _("Used to tune models in %(sets)s"),
+        Split.TEST: _("Kept for testing models in %(sets)s"),
+    }[split]
 
 
 @dataclass(frozen=True)
@@ -22,16 +27,18 @@ class ToldUse:
 
     @property
     def words(self) -> str:
-        """Writes “Used for training in data set 7 and 2 others”; a patient has one split for ever."""
-        if not self.shown:
-            return f"{USED_FOR[self.split]} {self._counted(self.others, 'data set')}"
-        words = f"{USED_FOR[self.split]} data set {self.shown[0]}"
-        others = len(self.shown) - 1 + self.others
-        return f"{words} and {self._counted(others, 'other')}" if others else words
+        """“Used for training in data set 7 and 2 others”; a patient stands on one side for ever."""
+        return _used_in(self.split) % {"sets": self._sets()}
 
-    @staticmethod
-    def _counted(number: int, noun: str) -> str:
-        return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    def _sets(self) -> str:
+        if not self.shown:
+            return ngettext("%(number)s data set", "%(number)s data sets", self.others) % {"number": self.others}
+        others = len(self.shown) - 1 + self.others
+        if not others:
+            return _("data set %(dataset)s") % {"dataset": self.shown[0]}
+        return ngettext(
+            "data set %(dataset)s and %(others)s other", "data set %(dataset)s and %(others)s others", others
+        ) % {"dataset": self.shown[0], "others": others}
 
 
 def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:

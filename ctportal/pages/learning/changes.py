@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.formatting import probability
 from accounts.models import User
 from cases.disclosure import disclose
@@ -15,11 +17,11 @@ from learning.models import ComparedScan, Comparison, DatasetScan
 ROWS = 50
 FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", "other"
 TITLES = {
-    FOUND: ("Missed before, found now", "calm", "arrow-up-circle-fill"),
-    LOST: ("Found before, missed now", "alarm", "exclamation-triangle-fill"),
-    RELIEVED: ("False alarm before, negative now", "calm", "arrow-up-circle"),
-    ALARMED: ("Negative before, false alarm now", "warn", "arrow-down-circle"),
-    OTHER: ("Other changes of the answer", "quiet", "arrow-left-right"),
+    FOUND: (_("Missed before, found now"), "calm", "arrow-up-circle-fill"),
+    LOST: (_("Found before, missed now"), "alarm", "exclamation-triangle-fill"),
+    RELIEVED: (_("False alarm before, negative now"), "calm", "arrow-up-circle"),
+    ALARMED: (_("Negative before, false alarm now"), "warn", "arrow-down-circle"),
+    OTHER: (_("Other changes of the answer"), "quiet", "arrow-left-right"),
 }
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Label, Review, Scan
@@ -44,9 +46,9 @@ def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> ScanE
     """What others decided of a scan that this reader must still read blinded is not said."""
     others = None if is_hidden else scan.final_label
     if own is not None:
-        state = f"decided by you: {Label(own).label}"
+        state = _("decided by you: %(own)s") % {"own": Label(own).label}
     elif others is not None:
-        state = f"decided: {Label(others).label}"
+        state = _("decided: %(others)s") % {"others": Label(others).label}
     else:
-        state = "undecided"
+        state = _("undecided")
     return ScanEntry(scan, scan.pk == here.pk, own is not None or others is not None, state)

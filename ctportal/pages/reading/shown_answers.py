@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
@@ -78,11 +80,12 @@ class AnswerOnPage:
         if self.decision in (None, Decision.UNSUITABLE) or self.prediction is None:
             return ""
         number = round((self.prediction.probability or 0.0) * 100)
-        count = {0: "fewer than one", 100: "more than 99"}.get(number, f"about {number}")
-        return (
-            f"Of 100 scans with such an answer, {count} showed COVID-19, counted on the images on which the model was "
-            "calibrated. Where the disease is rarer or the scanner differs, the count differs too."
-        )
+        count = {0: _("fewer than one"), 100: _("more than 99")}.get(number, _("about %(number)s") % {"number": number})
+        return _(
+            "Of 100 scans with such an answer, %(count)s showed COVID-19, counted on the images on which "
+            "the model was calibrated. Where the disease is rarer or the scanner differs, the count "
+            "differs too."
+        ) % {"count": count}
 
     @property
     def confirmable(self) -> Label | None:
@@ -143,5 +146,5 @@ def _with_others(user: User, answer: AnswerOnPage, answers: ScanAnswers) -> Answ
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
     if prediction.is_waiting and not with_place:
         words = words_for_model(prediction.model_version)
-        return AnswerText("Waiting for the model", "The answer appears here without reloading.", "", words, "")
+        return AnswerText(_("Waiting for the model"), _("The answer appears here without reloading."), "", words, "")
     return describe(prediction)

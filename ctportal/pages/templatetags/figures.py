@@ -48,4 +48,4 @@ def side(split: str) -> str:
 
 @register.filter
 def readers_behind(agreement: str) -> str:
-    return AGREEMENT_WORDS.get(agreement, agreement)
+    return str(AGREEMENT_WORDS.get(agreement, agreement))

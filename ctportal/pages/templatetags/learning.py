@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext as _
 
 from accounts import formatting
 from ctportal.pages.learning.progress import STATUS_LOOKS
@@ -31,18 +32,18 @@ def run_badge(run: TrainingRun) -> dict[str, Any]:
 def gate_badge(comparison: Comparison) -> dict[str, Any]:
     """Whether it met the promotion criteria when the two were compared."""
     if comparison.passed:
-        return _badge("Criteria met", ("calm", "unlock-fill"))
-    return _badge("Criteria not met", ("alarm", "lock-fill"))
+        return _badge(_("Criteria met"), ("calm", "unlock-fill"))
+    return _badge(_("Criteria not met"), ("alarm", "lock-fill"))
 
 
 @register.simple_tag
 def scans_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).scans, "scan")
+    return formatting.scans(counts_of(dataset).scans)
 
 
 @register.simple_tag
 def patients_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).patients, "patient")
+    return formatting.patients(counts_of(dataset).patients)
 
 
 @register.filter

@@ -8,6 +8,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.rights import Right, rights_at
@@ -109,31 +111,32 @@ def model_badge(status: str) -> dict[str, Any]:
 
 @register.inclusion_tag("components/_badge.html")
 def hidden_badge() -> dict[str, Any]:
-    """Replaces the model's answer at a blinded site until the reader has decided."""
-    return _badge("Hidden until you decide", ("quiet", "eye-slash"))
+    """Stands in for the model's answer at a blinded site until the reader has decided."""
+    return _badge(_("Hidden until you decide"), ("quiet", "eye-slash"))
 
 
 @register.inclusion_tag("components/_badge.html")
 def disagreement_badge() -> dict[str, Any]:
-    return _badge("Readers disagree", ("warn", "people"))
+    return _badge(_("Readers disagree"), ("warn", "people"))
 
 
 @register.inclusion_tag("components/_badge.html")
 def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
-    return _badge("Synthetic", ("synthetic", "cpu")) if is_synthetic else {}
+    return _badge(_("Synthetic"), ("synthetic", "cpu")) if is_synthetic else {}
 
 
 @register.simple_tag
-def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
-    """Shows a moment in the user's zone, with the full instant for machines and on hover."""
+def when(moment: datetime | None, form: str = "DATETIME_FORMAT") -> SafeString | str:
+    """A moment in the user's zone, with the full instant for machines and on hover."""
     if moment is None:
         return "–"
+    return _moment(moment, date_format(timezone.localtime(moment), form))
+
+
+def _moment(moment: datetime, words: str) -> SafeString:
     local = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(),
-        date_format(local, "l j F Y, H:i:s T"),
-        date_format(local, form),
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), date_format(local, "l j F Y, H:i:s T"), words
     )
 
 
@@ -142,8 +145,10 @@ def when_short(moment: datetime) -> SafeString | str:
     """Shows, for dense tables, the time today, the day this year, else the date."""
     local, now = timezone.localtime(moment), timezone.localtime()
     if local.date() == now.date():
-        return when(moment, r"\T\o\d\a\y H:i")
-    return when(moment, "j M, H:i" if local.year == now.year else "j M Y")
+        return _moment(moment, _("Today %(time)s") % {"time": date_format(local, "TIME_FORMAT")})
+    if local.year != now.year:
+        return when(moment, "DATE_FORMAT")
+    return _moment(moment, f"{date_format(local, 'MONTH_DAY_FORMAT')}, {date_format(local, 'TIME_FORMAT')}")
 
 
 @register.inclusion_tag("components/_state_word.html")
@@ -179,7 +184,7 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
-ORDER_WORDS = {"attention": "Most urgent first", "teaching": "Most useful for training"}
+ORDER_WORDS = {"attention": gettext_lazy("Most urgent first"), "teaching": gettext_lazy("Most useful for training")}
 
 
 @register.inclusion_tag("cases/_order_choice.html", takes_context=True)

@@ -170,7 +170,7 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_file(decoders, monkeypat
         upload(decoders, {"a.png": png(1)})
 
 
-def test_a_full_disk_is_told_as_such_by_the_decoder(decoders, monkeypatch):
+def test_the_decoder_reports_a_full_disk_as_one(decoders, monkeypatch):
     """/dev/full takes no byte, like a disk without room."""
     import os
 

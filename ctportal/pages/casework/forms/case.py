@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 from django.forms.models import fields_for_model
+from django.utils.translation import gettext as _
 
 from accounts.models import Site, User
 from accounts.rights import Right, people_with
@@ -24,9 +25,9 @@ def reader_field(site: Site) -> ReaderField:
     return ReaderField(
         queryset=people_with(site, Right.REVIEW),
         required=False,
-        empty_label="Nobody yet",
-        label="Reader",
-        help_text="The reader of this case. If left open, any reader of the site can take it.",
+        empty_label=_("Nobody yet"),
+        label=_("Reader"),
+        help_text=_("The reader of this case. If left open, any reader of the site can take it."),
     )
 
 

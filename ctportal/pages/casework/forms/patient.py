@@ -3,6 +3,7 @@ from typing import Any
 from django import forms
 from django.forms.models import fields_for_model
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -42,7 +43,7 @@ class NewPatientForm(PatientForm):
         super().__init__(*args, **kwargs)
         sites = list(sites_with(user, Right.UPLOAD))
         site: Any = forms.ModelChoiceField(queryset=Site.objects.filter(pk__in=[site.pk for site in sites]))
-        site.choices = [("", "Choose the site"), *((site.pk, site.name) for site in sites)]
+        site.choices = [("", _("Choose the site")), *((site.pk, site.name) for site in sites)]
         if len(sites) == 1:
             site.initial, site.widget = sites[0].pk, forms.HiddenInput()
         self.fields = {"site": site, **self.fields}

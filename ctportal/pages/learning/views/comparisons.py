@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
@@ -86,7 +87,11 @@ def compare_again(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=number(request.POST.get("dataset")))
     request_comparison(user=request.user, dataset=dataset, challenger=model)
-    messages.success(request, f"{model} will be compared with the model in service on {dataset}. This takes minutes.")
+    messages.success(
+        request,
+        _("%(model)s will be compared with the model in service on %(dataset)s. This takes minutes.")
+        % {"model": model, "dataset": dataset},
+    )
     run = TrainingRun.objects.visible_to(request.user).filter(model=model).first()
     return redirect(reverse("training-run", args=[run.pk]) if run else reverse("comparison-list"))
 

@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
@@ -74,9 +75,17 @@ def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     except WrongState as error:  # the form stays as it was filled in
         return _build_page(request, form, status=409, refusal=str(error))
     if is_new:
-        messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
+        messages.success(
+            request,
+            _("%(dataset)s is frozen: %(scans)s scans. It can no longer change.")
+            % {"dataset": dataset, "scans": counts_of(dataset).scans},
+        )
     else:
-        messages.info(request, f"Nothing has changed: {dataset} already contains exactly these scans and labels.")
+        messages.info(
+            request,
+            _("Nothing has changed: %(dataset)s already contains exactly these scans and labels.")
+            % {"dataset": dataset},
+        )
     return redirect("dataset-detail", pk=dataset.pk)
 
 

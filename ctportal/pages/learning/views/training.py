@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
@@ -45,7 +46,10 @@ def start(request: PersonRequest) -> HttpResponse:
     if not form.is_valid():
         return _start_page(request, form, status=422)
     run = request_training(user=request.user, again="again" in request.POST, **form.choice())
-    messages.success(request, f"{run} waits for a training worker. You may leave this page; it goes on without you.")
+    messages.success(
+        request,
+        _("%(run)s waits for a training worker. You may leave this page; it goes on without you.") % {"run": run},
+    )
     return redirect("training-run", pk=run.pk)
 
 
@@ -82,7 +86,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
     seen = request.GET.get("seen", "")
     if seen == context["fingerprint"]:
         return HttpResponse(status=204)
-    status, epochs, _ = (*seen.split("/"), "", "", "")[:3]
+    status, epochs, _rest = (*seen.split("/"), "", "", "")[:3]
     now = context["fingerprint"].split("/")
     if status != now[0]:  # other actions, other parts of the page
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
@@ -125,7 +129,9 @@ def _newest_comparison(user: User, run: TrainingRun) -> Comparison | None:
 def cancel(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
     cancel_training(run=run, user=request.user)
-    messages.success(request, f"{run} is cancelled. The data set and the model in service are as they were.")
+    messages.success(
+        request, _("%(run)s is cancelled. The data set and the model in service are as they were.") % {"run": run}
+    )
     return redirect("training-run", pk=run.pk)
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
@@ -51,7 +52,7 @@ def download_table(request: PersonRequest, name: str) -> HttpResponse:
     form = PeriodForm(request.GET, user=request.user)
     table = tables(_figures(request.user, form)).get(name)
     if table is None:
-        raise Http404("There is no such table.")
+        raise Http404(_("There is no such table."))
     start, end = form.period()
     response = HttpResponse(as_csv(table), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="monitoring-{table.name}-{start}-{end}.csv"'

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
@@ -43,7 +44,9 @@ def retry_answer(request: PersonRequest, pk: int) -> HttpResponse:
     answers = answers_by_scan([scan])[scan.pk]
     prediction = answers.reread or answers.current
     if prediction is None:
-        raise WrongState(f"Scan {scan.pk} was never sent to a model; there is nothing to try again.")
+        raise WrongState(
+            _("Scan %(scan)s was never sent to a model; there is nothing to try again.") % {"scan": scan.pk}
+        )
     prediction.scan = scan
     retry(prediction=prediction, user=request.user)
     return redirect(safe_next(request, default=reverse("case-detail", args=[scan.case_id])))

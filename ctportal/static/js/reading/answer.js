@@ -1,4 +1,5 @@
 // What the model says, laid over the images: its map, its curve, the slices that mattered. It may arrive while we look.
+import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Pictures } from "./pictures.js";
 
@@ -89,8 +90,8 @@ export function connectAnswer(stack) {
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "answer") read();
   });
-  addShortcut("m", "Map on or off", flip, "Image");
-  if (stack.count > 1) addShortcut("t", "Next slice that mattered", nextTelling, "Image");
+  addShortcut("m", gettext("Map on or off"), flip, gettext("Image"));
+  if (stack.count > 1) addShortcut("t", gettext("Next slice that mattered"), nextTelling, gettext("Image"));
   read();
   return answer;
 }

@@ -61,7 +61,7 @@ def test_the_arrays_answer_as_scikit_learn_does(fitted: tuple[str, TreeGate, lis
     assert np.allclose(gate.resemblance(features, statistics), booster.predict_proba(unseen), atol=1e-5)
 
 
-def test_unseen_pictures_are_told_apart(fitted: tuple[str, TreeGate, list]) -> None:
+def test_unseen_pictures_are_distinguished(fitted: tuple[str, TreeGate, list]) -> None:
     names, gate, _ = fitted
     features, statistics, sources = _rows(names, seed=1)
     near = gate.resemblance(features, statistics)

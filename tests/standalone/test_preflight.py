@@ -14,7 +14,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_a_taken_port_names_the_way_out():
+def test_a_taken_port_names_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PreflightError, match=f"port {port} is taken .* make run PORT={port + 1}"):

@@ -19,10 +19,10 @@ from cases.intake import SentFile
 from cases.intake.raster import view_digest
 from cases.models import Slice
 from cases.uploads import receive_upload
-from learning.datasets import write_folder as materialising
+from learning.datasets import write_folder as folder_writer
 from learning.datasets.build import build_dataset
 from learning.datasets.export import export_dataset
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import BaseImage
 from ml.images.data import read_collection
 from ml.images.decoding import decode_raster
@@ -54,7 +54,7 @@ def files_of(folder: Path) -> set[str]:
 
 def test_the_folder_is_a_labelled_folder_with_sides(dataset, tmp_path):
     folder = tmp_path / "run" / "data"
-    assert materialise(dataset, folder) == 22
+    assert write_folder(dataset, folder) == 22
     collection = read_collection(folder, check=True)
     rows = manifest(folder)
     assert len(collection.images) == len(rows) == 22
@@ -74,27 +74,27 @@ def test_the_folder_is_a_labelled_folder_with_sides(dataset, tmp_path):
 
 def test_the_digest_is_the_same_each_time(dataset, tmp_path):
     for name in ("one", "two"):
-        materialise(dataset, tmp_path / name)
+        write_folder(dataset, tmp_path / name)
     assert read_collection(tmp_path / "one").digest() == read_collection(tmp_path / "two").digest()
     assert (tmp_path / "one/manifest.csv").read_bytes() == (tmp_path / "two/manifest.csv").read_bytes()
 
 
 def test_sides_and_base_can_be_chosen(dataset, tmp_path):
-    materialise(dataset, tmp_path / "all")
+    write_folder(dataset, tmp_path / "all")
     sides = {row["split"] for row in manifest(tmp_path / "all")}
     for side in sides:
-        number = materialise(dataset, tmp_path / side, splits={side})
+        number = write_folder(dataset, tmp_path / side, splits={side})
         assert number == sum(row["split"] == side for row in manifest(tmp_path / "all"))
         assert {row["split"] for row in manifest(tmp_path / side)} == {side}
-    assert materialise(dataset, tmp_path / "own", with_base=False) == 6
+    assert write_folder(dataset, tmp_path / "own", with_base=False) == 6
     with pytest.raises(WrongState, match="no image"):
-        materialise(dataset, tmp_path / "none", splits=[])
+        write_folder(dataset, tmp_path / "none", splits=[])
 
 
-def test_again_writes_nothing(dataset, tmp_path, monkeypatch):
-    materialise(dataset, tmp_path / "data")
-    monkeypatch.setattr(materialising, "_place", None)
-    assert materialise(dataset, tmp_path / "data") == 22
+def test_a_folder_that_is_complete_is_not_written_again(dataset, tmp_path, monkeypatch):
+    write_folder(dataset, tmp_path / "data")
+    monkeypatch.setattr(folder_writer, "_place", None)
+    assert write_folder(dataset, tmp_path / "data") == 22
 
 
 def test_stopped_in_the_middle_it_goes_on(dataset, tmp_path):
@@ -106,13 +106,13 @@ def test_stopped_in_the_middle_it_goes_on(dataset, tmp_path):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        materialise(dataset, folder, progress=stop)
+        write_folder(dataset, folder, progress=stop)
     assert not (folder / "manifest.csv").exists()
     with (folder / "manifest.csv.part").open("a") as journal:
         journal.write("covid/00000")  # a line that was cut off
-    materialise(dataset, folder, progress=lambda done, total: seen.append(done))
+    write_folder(dataset, folder, progress=lambda done, total: seen.append(done))
     assert seen == list(range(10, 23))
-    materialise(dataset, tmp_path / "at-once")
+    write_folder(dataset, tmp_path / "at-once")
     assert (folder / "manifest.csv").read_bytes() == (tmp_path / "at-once/manifest.csv").read_bytes()
     assert files_of(folder) == files_of(tmp_path / "at-once")
 
@@ -129,43 +129,43 @@ def test_killed_in_the_middle_it_goes_on(dataset, tmp_path):
 
     if child == 0:
         try:
-            materialise(dataset, folder, progress=die)
+            write_folder(dataset, folder, progress=die)
         finally:
             os._exit(1)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    assert materialise(dataset, folder) == 22
+    assert write_folder(dataset, folder) == 22
     assert len(read_collection(folder, check=True).images) == 22
 
 
 def test_an_image_that_was_lost_from_the_folder_is_written_again(dataset, tmp_path):
     folder = tmp_path / "data"
-    materialise(dataset, folder)
+    write_folder(dataset, folder)
     (folder / manifest(folder)[3]["file"]).unlink()
-    materialise(dataset, folder)
+    write_folder(dataset, folder)
     assert len(read_collection(folder, check=True).images) == 22
 
 
 def test_images_are_linked_where_they_can_be_and_copied_elsewhere(dataset, tmp_path, monkeypatch):
-    materialise(dataset, tmp_path / "linked")
+    write_folder(dataset, tmp_path / "linked")
     assert (tmp_path / "linked" / manifest(tmp_path / "linked")[0]["file"]).stat().st_nlink > 1
 
     def other_disk(*paths):
         raise OSError("Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", other_disk)
-    materialise(dataset, tmp_path / "copied")
+    write_folder(dataset, tmp_path / "copied")
     assert (tmp_path / "copied" / manifest(tmp_path / "copied")[0]["file"]).stat().st_nlink == 1
     assert files_of(tmp_path / "linked") == files_of(tmp_path / "copied")
 
 
 def test_a_folder_of_another_data_set_is_left_alone(dataset, north, tmp_path):
-    materialise(dataset, tmp_path / "data")
+    write_folder(dataset, tmp_path / "data")
     other, _ = build_dataset(user=None, sites=[north], base_sets=[])
     with pytest.raises(WrongState, match="holds another data set"):
-        materialise(other, tmp_path / "data")
+        write_folder(other, tmp_path / "data")
     foreign = labelled_folder(tmp_path / "foreign")
     with pytest.raises(WrongState, match="is not empty"):
-        materialise(other, foreign)
+        write_folder(other, foreign)
     assert len(read_collection(foreign).images) == 12
 
 
@@ -175,7 +175,7 @@ def test_of_a_dicom_slice_the_view_is_named_by_its_pixels(dataset, north, cara, 
     scan = receive_upload(case=case, user=cara, files=[sent], confirmation="A test's patient.").scans[0]
     review(scan, rita)
     assert scan.slices.get().key.startswith("sop:")
-    materialise(build_dataset(user=None, sites=[north], base_sets=[])[0], tmp_path / "data")
+    write_folder(build_dataset(user=None, sites=[north], base_sets=[])[0], tmp_path / "data")
     row = next(row for row in manifest(tmp_path / "data") if row["name"] == f"scan-{scan.pk:06d}")
     assert row["view_key"] == f"sha256:{view_digest(decode_raster((tmp_path / 'data' / row['file']).read_bytes()))}"
 
@@ -189,13 +189,13 @@ def test_images_that_are_no_longer_those_frozen_are_refused(dataset, tmp_path, h
     else:
         stored.write_bytes(phantom_png(4) if harm == "other picture" else b"rubbish")
     with pytest.raises(WrongState, match="no longer those that were frozen"):
-        materialise(dataset, tmp_path / "data")
+        write_folder(dataset, tmp_path / "data")
     assert not (tmp_path / "data/manifest.csv").exists()
 
 
 def test_rows_that_are_no_longer_those_frozen_are_refused(dataset, tmp_path):
     Slice.objects.filter(scan=dataset.scans.exclude(scan=None).first().scan_id, position=1).update(key="sha256:other")
-    for use in (lambda: materialise(dataset, tmp_path / "data"), lambda: export_dataset(dataset=dataset, user=None)):
+    for use in (lambda: write_folder(dataset, tmp_path / "data"), lambda: export_dataset(dataset=dataset, user=None)):
         with pytest.raises(WrongState, match="no longer those that were frozen"):
             use()
 
@@ -215,7 +215,7 @@ def test_the_export_opens_as_a_labelled_folder(dataset, max, tmp_path):
     assert len(archive) == len(b"".join(export_dataset(dataset=dataset, user=max)))
     folder = unpacked(archive, tmp_path / "zip")
     collection = read_collection(folder, check=True)
-    materialise(dataset, tmp_path / "data")
+    write_folder(dataset, tmp_path / "data")
     assert collection.digest() == read_collection(tmp_path / "data").digest()
     assert manifest(folder) == manifest(tmp_path / "data")
     assert "Secret" not in (folder / "manifest.csv").read_text()
