@@ -49,7 +49,7 @@ def zones() -> tuple[str, ...]:
 
 
 def _of_sites(user: User) -> tuple[str, str]:
-    """Language and zone on which the person's sites agree."""
+    """Returns language and zone on which the person's sites agree."""
     known = memberships_of(user)
     return _common({each.language for each in known}), _common({each.time_zone for each in known})
 

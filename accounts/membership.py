@@ -54,6 +54,16 @@ def set_blinded_reads(*, site: Site, user: User, blinded: bool) -> None:
     site.refresh_from_db()
 
 
+def set_awaits_validation(*, site: Site, user: User, awaits: bool) -> None:
+    """Whether a model's answers stay hidden here until the managers have accepted the model at this site."""
+    require(user, site, Right.MANAGE)
+    with transaction.atomic():
+        changed = Site.objects.filter(pk=site.pk).exclude(awaits_validation=awaits).update(awaits_validation=awaits)
+        if changed:
+            record_event(Action.SITE_CHANGED, actor=user, site=site, subject=site, awaits_validation=awaits)
+    site.refresh_from_db()
+
+
 def set_language_and_zone(*, site: Site, user: User, language: str, zone: str) -> None:
     """What members of the site have who chose none in their profile; empty leaves it to browser and installation."""
     require(user, site, Right.MANAGE)

@@ -93,6 +93,10 @@ class Site(models.Model):
         default=False,
         help_text="Readers decide before they see what the model says.",
     )
+    awaits_validation = models.BooleanField(
+        default=False,
+        help_text="A model's answers stay hidden until the managers have accepted it here.",
+    )
     language = models.CharField(gettext_lazy("language"), max_length=8, blank=True, choices=Language)
     time_zone = models.CharField(gettext_lazy("time zone"), max_length=64, blank=True, validators=[validate_timezone])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -254,6 +258,7 @@ class Action(models.TextChoices):
     MODEL_REFUSED = "model_refused", gettext_lazy("Refused a model")
     SHADOW_STARTED = "shadow_started", gettext_lazy("Started a model's shadow mode")
     SHADOW_STOPPED = "shadow_stopped", gettext_lazy("Stopped a model's shadow mode")
+    ACCEPTANCE_DECIDED = "acceptance_decided", gettext_lazy("Decided on a model here")
     OVERRIDE_REQUESTED = "override_requested", gettext_lazy("Asked to override the gate")
     OVERRIDE_DECIDED = "override_decided", gettext_lazy("Decided on overriding the gate")
     REREAD_REQUESTED = "reread_requested", gettext_lazy("Had open cases read again")
@@ -297,6 +302,8 @@ class Event(models.Model):
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
+            models.Index(fields=["-at", "-id"], name="event_by_time"),
+            models.Index(fields=["action", "-at"], name="event_by_action"),
             models.Index(fields=["site", "-at"]),
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),

@@ -2,6 +2,8 @@
 
 from django.utils.translation import gettext as _
 
+from accounts.plain_text import hides_something
+
 LONGEST_REASON = 500
 
 
@@ -28,4 +30,6 @@ def bounded_text(text: str, *, longest: int = LONGEST_REASON, what: str = "A rea
         raise WrongState(
             _("%(what)s takes at most %(longest)s characters; shorten it.") % {"what": what, "longest": longest}
         )
+    if hides_something(text, lines=True):
+        raise WrongState(_("%(what)s takes no control and no invisible characters; remove them.") % {"what": what})
     return text

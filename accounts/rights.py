@@ -89,6 +89,17 @@ def require(user: User | AnonymousUser, site: Site, right: Right) -> None:
         raise PermissionDenied(REFUSALS[right])
 
 
+def require_still(user: User, site: Site, right: Right) -> None:
+    """Asks the database anew, at the end of what took long enough for the right to be withdrawn meanwhile."""
+    account = User.objects.filter(pk=user.pk, is_active=True)
+    granted: set[Right] = set()
+    for is_superuser, role_at, role in account.values_list("is_superuser", "memberships__site", "memberships__role"):
+        granted |= SUPERUSER_RIGHTS if is_superuser else set()
+        granted |= ROLE_RIGHTS[role] if role_at == site.pk else set()
+    if right not in granted:
+        raise PermissionDenied(REFUSALS[right])
+
+
 def require_somewhere(user: User, right: Right) -> None:
     """At one site at least; which objects the user may see is their `visible_to`'s business."""
     if right not in rights_anywhere(user):

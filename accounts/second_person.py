@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Action, Event, User
@@ -25,4 +26,18 @@ def objection_to(second: User, *, first: User, since: datetime) -> str:
         return _("whoever asked has lately set the password of this account")
     if recent.filter(action=Action.ACCOUNT_CHANGED, details__after__has_key="email").exists():
         return _("whoever asked has lately set the address of this account")
+    if second.pk in _taken_over(first, since - REACH):
+        return _("an account that whoever asked has lately made or opened has made or opened this one")
     return ""
+
+
+def _taken_over(first: User, since: datetime) -> set[int]:
+    """Returns the accounts that one person may have come to use since then, each through one before it."""
+    opening = Q(action__in=(Action.ACCOUNT_CREATED, Action.PASSWORD_CHANGED))
+    opening |= Q(action=Action.ACCOUNT_CHANGED, details__after__has_key="email")
+    acts = Event.objects.filter(opening, subject_type=User._meta.model_name, at__gte=since)
+    found, new = set[int](), {first.pk}
+    while new:
+        found |= new
+        new = set(acts.filter(actor__in=new).values_list("subject_id", flat=True)) - found
+    return found

@@ -20,7 +20,7 @@ def opening(words: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """“4, 5 and 9”."""
+    """Writes “4, 5 and 9”."""
     if len(parts) < 2:
         return "".join(parts)
     return _("%(first)s and %(last)s") % {"first": ", ".join(parts[:-1]), "last": parts[-1]}

@@ -41,6 +41,11 @@ def hidden_scans(user: User) -> ScanQuerySet:
     return scans.exclude(case__status=CaseStatus.CLOSED)
 
 
+def reads_blinded(user: User) -> bool:
+    """Whether the user reads at a blinded site; nothing is hidden from anybody else, which spares a longer question."""
+    return sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
+
+
 def still_blinded(user: User | AnonymousUser) -> Q:
     """Keeps, of scans, those on which the user has not decided and of which the user was shown nothing."""
     person = user.pk or 0  # nobody, where nobody has logged in

@@ -24,7 +24,8 @@ def record_label_value(*, scan_id: int, label_value: float) -> None:
 def refresh_scan_label(scan: Scan) -> None:
     labels = list(Review.objects.filter(scan=scan).current().values_list("label", flat=True))
     scan.final_label, scan.readers_disagree = final_label(labels), disagree(labels)
-    scan.save(update_fields=["final_label", "readers_disagree"])
+    scan.deciding_readers = len(labels)  # a reader holds at most one current review of a scan
+    scan.save(update_fields=["final_label", "readers_disagree", "deciding_readers"])
 
 
 def refresh_case(case_id: int) -> None:

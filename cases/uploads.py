@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import Right, require
+from accounts.refusals import bounded_text
+from accounts.rights import Right, require, require_still
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
@@ -74,6 +75,7 @@ def receive_upload(
     """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
+    confirmation = None if confirmation is None else bounded_text(confirmation)
     intake = read_upload(
         files,
         together=together,
@@ -187,6 +189,7 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, c
     try:
         with transaction.atomic():
             lock_case(case.pk).require_not_closed()
+            require_still(user, case.site, Right.UPLOAD)
             scan.save()
             Slice.objects.bulk_create(slices)
             refresh_case(case.pk)

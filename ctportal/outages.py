@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 from psycopg2 import Error as DriverError
 from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisSlow
 
 QUERY_CANCELED = "57014"
+WRITES_REFUSED = ("MISCONF", "NOREPLICAS")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ BROKER_AWAY = Outage(
     ),
     5,
 )
+BROKER_REFUSES = Outage(
+    _("The broker stores nothing now"),
+    _(
+        "Its disk or its memory is full. Without it, log-in attempts cannot be counted, so that nobody can log in. "
+        "Nothing that was saved is lost. Tell the administrator, and try again in a minute."
+    ),
+    60,
+)
 
 
 def outage_of(error: BaseException | None) -> Outage | None:
@@ -55,7 +65,14 @@ def outage_of(error: BaseException | None) -> Outage | None:
             return found
         if isinstance(one, RedisAway | RedisSlow | BrokerError):
             return BROKER_AWAY
+        if isinstance(one, ResponseError) and _refuses_writes(one):
+            return BROKER_REFUSES
     return None
+
+
+def _refuses_writes(error: ResponseError) -> bool:
+    """Redis answers, and says that it takes nothing in; its other refusals are of a wrong question."""
+    return isinstance(error, OutOfMemoryError | ReadOnlyError) or str(error).startswith(WRITES_REFUSED)
 
 
 def _of_database(error: DatabaseError) -> Outage | None:

@@ -1,7 +1,8 @@
 """The model's answer in words: the one source for pages, API and reports.
 
 `describe(prediction)` gives sentences for whatever state the prediction is in. Pages show `headline` large,
-`explanation` and `suitability` below it, `model` and `timing` as small print, and `disclaimer` beside every answer;
+`explanation`, `judged_by` and `suitability` below it, `model` and `timing` as small print, and `claim`, `look_alikes`
+and `disclaimer` beside every answer;
 the API returns the same strings. `slices_that_mattered(answers)` picks what the slice strip should point to.
 
 Whether a person may see the answer is `cases.reviews.hidden_scan_ids`' business; ask it first.
@@ -20,7 +21,9 @@ from accounts.formatting import duration, probability, whole_share
 from accounts.stored_words import said_again
 from accounts.wording import listed
 from cases.models import Decision
+from inference import claim
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, SliceAnswer
+from inference.operating_point import lines_of
 
 DISCLAIMER = gettext_lazy("Research use; not for diagnosis.")
 MOST_SHOWN = 5
@@ -42,6 +45,9 @@ class AnswerText:
     model: str
     timing: str
     disclaimer: str = field(default_factory=lambda: str(DISCLAIMER))
+    claim: str = ""
+    look_alikes: str = ""
+    judged_by: str = ""
 
 
 def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = None) -> AnswerText:
@@ -57,6 +63,9 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
         suitability=suitability,
         model=words_for_model(prediction.model_version),
         timing=words_for_timing(prediction),
+        claim=str(claim.CLAIM),
+        look_alikes=str(claim.LOOK_ALIKES),
+        judged_by=words_for_point(prediction),
     )
 
 
@@ -74,6 +83,19 @@ def words_for_model(model: ModelVersion) -> str:
     return (
         _("%(model)s (no longer in service)") % {"model": model} if model.status == ModelStatus.RETIRED else str(model)
     )
+
+
+def words_for_point(prediction: Prediction) -> str:
+    """Says which operating point judged the answer."""
+    point = prediction.site_point
+    if point is None:
+        return _("Judged by the model's own operating point.")
+    values = {
+        "site": point.site.name,
+        "day": date_format(timezone.localtime(point.decided_at), "DATE_FORMAT"),
+        "number": point.number,
+    }
+    return _("Judged by the operating point that %(site)s accepted on %(day)s (decision %(number)d).") % values
 
 
 def words_for_timing(prediction: Prediction) -> str:
@@ -123,49 +145,63 @@ def _waiting(prediction: Prediction) -> str:
     return _("It is next in the queue.") if place == 1 else _("Place %(place)s in the queue.") % {"place": place}
 
 
+_EXPLANATIONS: dict[str, Any] = {
+    str(Decision.COVID): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; from %(high)s it answers “likely”."
+    ),
+    str(Decision.NON_COVID): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; below %(low)s it answers “unlikely”."
+    ),
+    str(Decision.UNCERTAIN): gettext_lazy(
+        "The model puts the probability of %(subject)s at %(probability)s; between %(low)s and %(high)s it leaves the "
+        "decision to the reader."
+    ),
+}
+
+
+# The infection is the patient's: one slice without a lesion says little.
+_LONE_SLICE = gettext_lazy(
+    "The model puts the probability of %(subject)s at %(probability)s; below %(low)s it answers “unlikely”. One slice "
+    "without a lesion does not rule it out."
+)
+
+
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return _("The model gives no answer for this scan, because it looks unlike those it knows. Please read it.")
-    chance = probability(prediction.probability or 0.0)
+    values = {"subject": claim.SUBJECT, "probability": probability(prediction.probability or 0.0)}
+    if prediction.is_unlike_training:
+        return (
+            _(
+                "The model puts the probability of %(subject)s at %(probability)s, but the scan looks unlike those of "
+                "the hospitals where it was trained, so it leaves the decision to the reader."
+            )
+            % values
+        )
     bounds = _bounds(prediction)
     if bounds is None:
-        return _("The model puts the probability of COVID-19 at %(probability)s.") % {"probability": chance}
-    low, high = (whole_share(bound) for bound in bounds)
-    return _by_decision(prediction) % {"probability": chance, "low": low, "high": high}
-
-
-def _by_decision(prediction: Prediction) -> str:
-    """The infection is the patient's: one slice without a lesion says little."""
-    if prediction.decision == Decision.COVID:
-        return _("The model puts the probability of COVID-19 at %(probability)s; from %(high)s it answers “likely”.")
-    if prediction.decision == Decision.UNCERTAIN:
-        return _(
-            "The model puts the probability of COVID-19 at %(probability)s; between %(low)s and %(high)s it leaves the "
-            "decision to the reader."
-        )
-    if prediction.scan.slice_count == 1:
-        return _(
-            "The model puts the probability of COVID-19 at %(probability)s; below %(low)s it answers “unlikely”. One "
-            "slice without a lesion does not rule it out."
-        )
-    return _("The model puts the probability of COVID-19 at %(probability)s; below %(low)s it answers “unlikely”.")
+        return _("The model puts the probability of %(subject)s at %(probability)s.") % values
+    values["low"], values["high"] = (whole_share(bound) for bound in bounds)
+    if prediction.decision == Decision.NON_COVID and prediction.scan.slice_count == 1:
+        return str(_LONE_SLICE % values)
+    return str(_EXPLANATIONS[str(prediction.decision)] % values)
 
 
 def _bounds(prediction: Prediction) -> tuple[float, float] | None:
-    """The model's own thresholds for a lone slice or for a series, if its artefact names them."""
-    kind = "slice" if prediction.scan.slice_count == 1 else "scan"
-    calibration: dict[str, Any] = prediction.model_version.thresholds.get(kind) or {}
-    low, high = calibration.get("low"), calibration.get("high")
-    if low is None or high is None:
+    """The lines that judged it, if any are stated."""
+    lines = lines_of(prediction)
+    if not lines.are_stated:
         return None
-    if low == high:  # never abstains: one border
-        low = high = calibration.get("operating_point", low)
-    return float(low), float(high)
+    if lines.low == lines.high:  # never abstains: one border
+        return lines.point, lines.point
+    return lines.low, lines.high
 
 
 def _suitability(prediction: Prediction, slices: Sequence[SliceAnswer] | None) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         words = _("The images do not look like the chest CTs that the model knows.")
+    elif prediction.is_unlike_training:
+        words = _("The images look like chest CTs, but unlike those of the hospitals where the model was trained.")
     else:
         words = _("The images look like the chest CTs that the model knows.")
     limit = prediction.model_version.thresholds.get("suitable")

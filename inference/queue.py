@@ -22,7 +22,7 @@ from accounts.models import Action, User
 from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, rights_at
 from cases.casework import lock_case
-from cases.models import Priority, Scan
+from cases.models import Case, Priority, Scan
 from cases.summaries import record_answer, record_label_value
 from inference import leases
 from inference.current_answer import becomes_current, requeue_visibly
@@ -35,9 +35,11 @@ from inference.models import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    SuitabilityState,
     Urgency,
 )
 from inference.service import active_model, hold_model_in_service, shadow_model
+from inference.site_points import Judged, judge_answer, point_in_force
 from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class SliceFinding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an engine found, ready to be stored."""
+    """What an engine found; its decision and probability are by the model's own operating point and calibration."""
 
     decision: str
     probability: float
@@ -76,6 +78,7 @@ class Answer:
     engine: str
     duration_ms: int
     input_features: Mapping[str, float] | None = None
+    suitability_state: str = SuitabilityState.SUITABLE
 
 
 def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency: Urgency | None = None) -> int:
@@ -162,12 +165,16 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
     """False, and nothing stored, if the row is no longer ours to answer."""
     with transaction.atomic():
         case = lock_case(prediction.scan.case_id)
+        judged = _judge(prediction, answer, case)
         stored = leases.settle(
             prediction,
             PredictionStatus.DONE,
-            decision=answer.decision,
-            probability=answer.probability,
+            decision=judged.decision,
+            probability=judged.probability,
+            raw_probability=answer.probability,
+            site_point=judged.site_point,
             suitability=answer.suitability,
+            suitability_state=judged.suitability_state,
             engine=answer.engine,
             duration_ms=answer.duration_ms,
             input_features=answer.input_features,
@@ -176,18 +183,28 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        _record_on_scan(prediction, answer, is_current=becomes_current(prediction, case))
+        _record_on_scan(prediction, judged, is_current=becomes_current(prediction, case))
     return True
 
 
-def _record_on_scan(prediction: Prediction, answer: Answer, *, is_current: bool) -> None:
+def _judge(prediction: Prediction, answer: Answer, case: Case) -> Judged:
+    """By the point that is in force at the scan's site now."""
+    return judge_answer(
+        decision=answer.decision,
+        probability=answer.probability,
+        state=answer.suitability_state,
+        point=point_in_force(site_id=case.patient.site_id, model=prediction.model_version),
+    )
+
+
+def _record_on_scan(prediction: Prediction, judged: Judged, *, is_current: bool) -> None:
     """Records the answer on its scan if it becomes the current one; else only the label value may change."""
     if is_current:
         record_answer(
             scan_id=prediction.scan_id,
             prediction_id=prediction.pk,
-            decision=answer.decision,
-            probability=answer.probability,
+            decision=judged.decision,
+            probability=judged.probability,
         )
     else:
         Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SHADOW)

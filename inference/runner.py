@@ -201,6 +201,7 @@ def _answer(engine: Engine, reading: Reading, result: ScanAnswer, seconds: float
         decision=result.decision,
         probability=result.probability,
         suitability=result.suitability,
+        suitability_state=result.suitability_state,
         slices=[
             SliceFinding(stored.pk, found.probability, found.weight, found.suitability, map_png(found.map))
             for stored, found in zip(reading.slices, result.slices, strict=True)

@@ -17,10 +17,12 @@ EXIT_HANGING = 70
 @worker_task()
 def run_queued_predictions() -> None:
     """Works for a bounded time and asks for another wake-up if more is left."""
+    from inference.recycling import stop_if_grown
     from inference.runner import run_queued
 
     note_wake_up()
     run_queued(until=time.monotonic() + settings.PREDICTION_RUN_SECONDS, stop=stopping.is_set, on_hang=_end_process)
+    stop_if_grown()
 
 
 @worker_task()

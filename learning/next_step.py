@@ -83,7 +83,7 @@ def _not_compared(loop: Loop) -> Step | None:
     run = loop.uncompared
     if run is None or run.model is None or loop.serving is None:
         return None
-    refusal = comparable_patients(run.dataset, loop.serving, run.model).refusal(run.dataset)
+    refusal = comparable_patients(run.dataset, loop.serving, run.model, user=loop.user).refusal(run.dataset)
     if refusal:
         if _is_newer_dataset(loop, run.dataset_id):
             return None
@@ -94,7 +94,7 @@ def _not_compared(loop: Loop) -> Step | None:
 
 def _trainable(loop: Loop) -> Step | None:
     dataset = loop.untrained_dataset
-    return Step(StepKind.TRAIN, dataset=dataset) if dataset is not None and suffices(dataset) else None
+    return Step(StepKind.TRAIN, dataset=dataset) if dataset is not None and suffices(dataset, loop.user) else None
 
 
 def _suggested(loop: Loop) -> Step | None:
@@ -128,7 +128,7 @@ def _candidate_waits(loop: Loop) -> Step | None:
 
 def _labels_suffice(loop: Loop) -> Step | None:
     """No data set holds enough to train on, and one that was built now would."""
-    needed = loop.dataset is None or (loop.untrained_dataset is not None and not suffices(loop.dataset))
+    needed = loop.dataset is None or (loop.untrained_dataset is not None and not suffices(loop.dataset, loop.user))
     return Step(StepKind.BUILD_DATASET) if needed and loop.labels_suffice else None
 
 

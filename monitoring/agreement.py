@@ -8,12 +8,12 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from cases.models import Label, ReviewQuerySet
+from cases.models import Label, Review, ReviewQuerySet
 from monitoring.results import ReaderAgreement, ReaderPair
 
 LABELS = [label.value for label in Label]
@@ -95,7 +95,11 @@ def _expected(table: Table, n: int) -> float:
 def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, str], int]]:
     """Counts, for each two readers, the one with the lower number first, how often which two labels met on a scan."""
     met = (
-        reviews.filter(scan__reviews__reader__gt=F("reader"), scan__reviews__superseded_by=None)
+        reviews.filter(
+            ~Exists(Review.objects.filter(supersedes=OuterRef("scan__reviews"))),
+            scan__deciding_readers__gt=1,
+            scan__reviews__reader__gt=F("reader"),
+        )
         .values_list("reader", "scan__reviews__reader", "label", "scan__reviews__label")
         .annotate(n=Count("pk"))
     )
@@ -106,7 +110,8 @@ def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, st
 
 
 def _read_by_several(reviews: ReviewQuerySet) -> tuple[int, int]:
-    scans = reviews.values("scan").annotate(readers=Count("pk"), least=Min("label"), most=Max("label"))
+    shared = reviews.filter(scan__deciding_readers__gt=1)
+    scans = shared.values("scan").annotate(readers=Count("pk"), least=Min("label"), most=Max("label"))
     found = scans.filter(readers__gt=1).aggregate(n=Count("scan"), differ=Count("scan", filter=~Q(least=F("most"))))
     return found["n"], found["differ"]
 

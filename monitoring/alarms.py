@@ -3,7 +3,7 @@
 Every bound is a setting (`MONITOR_…`); no share of few scans raises anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -96,6 +96,11 @@ RULES = (
 ),
     ),
     Rule(
+        "unlike", "unlike_rate", "unlike", "done", "MONITOR_UNLIKE_RATE", "MONITOR_LEAST_SCANS",
+        "{model} found {part} of {whole} scans unlike its training data ({rate}) and left them to the readers.",
+        "Its figures from elsewhere say little of these scans; look at the site's own figures under site acceptance.",
+    ),
+    Rule(
         "failures", "failure_rate", "failed", "done+failed", "MONITOR_FAILURE_RATE", "MONITOR_LEAST_SCANS",
         gettext_lazy("{model} could not answer {part} of {whole} scans ({rate})."),
         gettext_lazy(
@@ -106,9 +111,15 @@ RULES = (
 )  # fmt: skip
 
 
-def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Counts) -> list[Alarm]:
-    """Alarms before notices; inside each, what concerns patients first."""
+def alarms_of(
+    models: list[ModelFigures], readers: ReaderAgreement, total: Counts, accepted: Iterable[Alarm] = ()
+) -> list[Alarm]:
+    """Alarms before notices; inside each, what concerns patients first.
+
+    `accepted`: from `monitoring.acceptance.watch`, about the operating points that sites have accepted.
+    """
     found = [
+        *accepted,
         *(_of_model(figures, alarm) for rule in RULES for figures in models if (alarm := rule.broken_by(figures))),
         *_waiting(total),
         *(_of_model(figures, alarm) for figures in models for alarm in _drifting(figures)),

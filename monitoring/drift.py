@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -38,10 +39,10 @@ def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Dri
     """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
-    score = _shift(*SCORE, reference.get("score"), scores)
+    score = shift_of(*SCORE, reference.get("score"), scores)
     known = reference.get("features") or {}
     features = [
-        _shift(name, name.replace("_", " ").capitalize(), unit, known.get(name), described[name])
+        shift_of(name, name.replace("_", " ").capitalize(), unit, known.get(name), described[name])
         for name, unit in FEATURES.items()
     ]
     return Drift(score, features, note)
@@ -71,14 +72,17 @@ def _read_reference(folder: Path) -> Mapping[str, Any]:
 def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Scores of the scans that it could judge, and the inputs of all that were described.
 
-    A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices.
+    A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices. Where a site has a
+    calibration of its own, the model's own score counts: what it was made with had no other.
     """
     answers = rows.filter(model_version=model, status=PredictionStatus.DONE)
     every = math.ceil(done / MOST_VALUES)
     if every > 1:
         answers = answers.annotate(turn=F("pk") % every).filter(turn=0)
     scores, described = [], []
-    for probability, decision, features in answers.values_list("probability", "decision", "input_features"):
+    for probability, decision, features in answers.annotate(
+        score=Coalesce("raw_probability", "probability")
+    ).values_list("score", "decision", "input_features"):
         if decision != Decision.UNSUITABLE:
             scores.append(probability)
         if features:
@@ -87,7 +91,8 @@ def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[n
     return np.array(scores, float), inputs
 
 
-def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:
+def shift_of(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:
+    """How far the values have moved from the reference, in words and bins."""
     values = values[np.isfinite(values)]
     n, reference_n = len(values), int((reference or {}).get("n") or 0)
     unknown = functools.partial(Shift, name, title, unit, n=n, reference_n=reference_n, psi=None, chance=None)

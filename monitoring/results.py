@@ -34,6 +34,7 @@ class Counts:
     non_covid: int = 0
     abstentions: int = 0  # “uncertain”
     unsuitable: int = 0
+    unlike: int = 0  # unlike the training data, and so “uncertain”
     infected: int = 0  # answered scans whose final label is COVID-19
     missed: int = 0  # of those, answered “unlikely”
     not_infected: int = 0
@@ -66,6 +67,10 @@ class Counts:
     @property
     def unsuitable_rate(self) -> float | None:
         return _share(self.unsuitable, self.done)
+
+    @property
+    def unlike_rate(self) -> float | None:
+        return _share(self.unlike, self.done)
 
     @property
     def failure_rate(self) -> float | None:

@@ -15,6 +15,7 @@ RATES = [
     "false_alarm_rate",
     "abstention_rate",
     "unsuitable_rate",
+    "unlike_rate",
     "failure_rate",
 ]
 COUNT_HEADER = [*COUNTED, *RATES]

@@ -14,40 +14,57 @@ def name_utc(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0007_idempotency_to_api'),
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("accounts", "0007_idempotency_to_api"),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='site',
-            name='language',
-            field=models.CharField(blank=True, choices=[('en', 'English'), ('de', 'Deutsch'), ('fr', 'Français'), ('es', 'Español')], max_length=8, verbose_name='language'),
+            model_name="site",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                choices=[("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")],
+                max_length=8,
+                verbose_name="language",
+            ),
         ),
         migrations.AddField(
-            model_name='site',
-            name='time_zone',
-            field=models.CharField(blank=True, max_length=64, validators=[accounts.models.validate_timezone], verbose_name='time zone'),
+            model_name="site",
+            name="time_zone",
+            field=models.CharField(
+                blank=True, max_length=64, validators=[accounts.models.validate_timezone], verbose_name="time zone"
+            ),
         ),
         migrations.AddField(
-            model_name='user',
-            name='language',
-            field=models.CharField(blank=True, choices=[('en', 'English'), ('de', 'Deutsch'), ('fr', 'Français'), ('es', 'Español')], max_length=8, verbose_name='language'),
+            model_name="user",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                choices=[("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")],
+                max_length=8,
+                verbose_name="language",
+            ),
         ),
         migrations.AlterField(
-            model_name='user',
-            name='timezone',
-            field=models.CharField(blank=True, max_length=64, validators=[accounts.models.validate_timezone], verbose_name='time zone'),
+            model_name="user",
+            name="timezone",
+            field=models.CharField(
+                blank=True, max_length=64, validators=[accounts.models.validate_timezone], verbose_name="time zone"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='site',
-            constraint=models.CheckConstraint(condition=models.Q(('language__in', ['', 'en', 'de', 'fr', 'es'])), name='site_language_known'),
+            model_name="site",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("language__in", ["", "en", "de", "fr", "es"])), name="site_language_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('language__in', ['', 'en', 'de', 'fr', 'es'])), name='user_language_known'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("language__in", ["", "en", "de", "fr", "es"])), name="user_language_known"
+            ),
         ),
         migrations.RunPython(follow_the_site, name_utc),
     ]

@@ -128,6 +128,14 @@ class Case(models.Model):
                 name="case_to_read",
             ),
             models.Index(fields=["-needs_review", "-label_value", "created_at", "id"], name="case_label_value"),
+            models.Index(
+                fields=["worklist_rank", "created_at", "id"],
+                condition=~Q(status__in=SETTLED),
+                name="case_active",
+            ),
+            models.Index(fields=["assigned_reader"], condition=~Q(status__in=SETTLED), name="case_active_of_reader"),
+            models.Index(fields=["created_at", "id"], name="case_by_day"),
+            models.Index(fields=["accession_number", "id"], name="case_by_accession"),
             GinIndex(OpClass(Upper("accession_number"), "gin_trgm_ops"), name="case_acc_trgm"),
         ]
 

@@ -13,10 +13,10 @@ class Label(models.TextChoices):
 class Decision(models.TextChoices):
     """What the model says of a scan, in the words that people see."""
 
-    COVID = "covid", _("COVID-19 likely")
+    COVID = "covid", _("Opacities as in COVID-19 likely")
     UNCERTAIN = "uncertain", _("Uncertain, please read")
     UNSUITABLE = "unsuitable", _("Not suitable for the model")
-    NON_COVID = "non_covid", _("COVID-19 unlikely")
+    NON_COVID = "non_covid", _("Opacities as in COVID-19 unlikely")
 
 
 # The most worrying first: a case shows the first of these that any of its scans has.

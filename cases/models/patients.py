@@ -60,6 +60,7 @@ class Patient(models.Model):
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="patient_name_trgm"),
             GinIndex(OpClass(Upper("record_number"), "gin_trgm_ops"), name="patient_number_trgm"),
             models.Index(fields=["site", "name", "id"]),
+            models.Index(fields=["name", "id"], name="patient_by_name"),
         ]
 
     def __str__(self) -> str:

@@ -64,6 +64,8 @@ class Scan(models.Model):
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     readers_disagree = models.BooleanField(default=False, editable=False)
+    # How many readers hold a decision on it.
+    deciding_readers = models.PositiveSmallIntegerField(default=0, editable=False)
     # How useful a label would be for training, 0 to 1, had the readers given none: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 

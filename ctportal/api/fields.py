@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Site, User
+from accounts.plain_text import validate_lines
 from accounts.refusals import LONGEST_REASON
 
 # Docstrings of serializers appear in the schema, for its readers; notes for developers are comments.
@@ -16,6 +17,13 @@ from accounts.refusals import LONGEST_REASON
 
 # For what callers send: an unknown field is a mistake that they want to hear of.
 class StrictSerializer(serializers.Serializer):
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.CharField) and not field.read_only:
+                field.validators = [*field.validators, validate_lines]
+        return fields
+
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known) if hasattr(data, "keys") else []

@@ -105,17 +105,17 @@ class ModelVersionViews(Resource):
         # These read artefacts or lock many cases: each opens the transactions that it needs.
         return once(request, work=self._roll_back, answer=self._rollback_response, atomic=False)
 
-    @extend_schema(summary="Have a candidate answer new scans silently", request=None, responses=ModelVersionSerializer)
+    @extend_schema(summary="Start a candidate's shadow mode", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="start-shadow")
     def start_shadow(self, request: Request, pk: int) -> Response:
         return once(request, work=self._start_shadow, answer=self._model_response, atomic=False)
 
-    @extend_schema(summary="End a candidate's silent answers", request=None, responses=ModelVersionSerializer)
+    @extend_schema(summary="Stop a candidate's shadow mode", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="stop-shadow")
     def stop_shadow(self, request: Request, pk: int) -> Response:
         return once(request, work=self._stop_shadow, answer=self._model_response)
 
-    @extend_schema(summary="Compare a candidate's silent answers", responses=ShadowReportSerializer)
+    @extend_schema(summary="Compare a candidate's answers in shadow mode", responses=ShadowReportSerializer)
     @action(detail=True, url_path="shadow-report", filterset_fields=None)
     def shadow_report(self, request: Request, pk: int) -> Response:
         return Response(ShadowReportSerializer(shadow_report(self.get_object(), user=caller(request))).data)

@@ -34,19 +34,22 @@ class BoundedJSONParser(JSONParser):
 
 
 def _check(parsed: Any) -> None:
-    """Names and values alike, before any field looks at them."""
-    level, depth = [parsed], 0
+    """Check names and values alike, before any field looks at them, and say where the first unfit one is."""
+    level, depth = [("#", parsed)], 0
     while level:
         if depth > DEEPEST:
             raise ParseError(_("The body is nested deeper than %(DEEPEST)s levels.") % {"DEEPEST": DEEPEST})
-        below: list[Any] = []
-        for part in level:
+        below: list[tuple[str, Any]] = []
+        for place, part in level:
             if isinstance(part, str) and UNFIT.search(part):
-                raise ParseError(_("A name or value holds a control character or half a character (a lone surrogate)."))
+                raise ParseError(
+                    _("%(place)s holds a control character or half a character (a lone surrogate).") % {"place": place}
+                )
             if isinstance(part, dict):
-                below += [*part.keys(), *part.values()]
+                below += [(f"A name in {place}", name) for name in part]
+                below += [(f"{place}/{name if name.isidentifier() else '…'}", value) for name, value in part.items()]
             elif isinstance(part, list):
-                below += part
+                below += [(f"{place}/{number}", value) for number, value in enumerate(part)]
         level, depth = below, depth + 1
 
 

@@ -25,6 +25,7 @@ from inference.models import ModelVersion
 from learning.models import Dataset, Method, TrainingRun, TrainingStatus
 from learning.training.recipes import WEIGHTS
 from learning.training.request import cancel_training, parent_in_service, plan_training, request_training
+from learning.training.shown_runs import shown_run, shown_runs
 from ml.model.topology import BLOCKS
 
 RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
@@ -35,7 +36,11 @@ class TrainingRunSerializer(serializers.ModelSerializer):
     model = ModelNameSerializer(read_only=True, allow_null=True, help_text="The model that was trained.")
     requested_by = NameOnly("username", allow_null=True)
     settings = serializers.DictField(read_only=True)
-    progress = serializers.DictField(read_only=True, help_text="Stage, epochs, curves, seconds left; as it goes on.")
+    progress = serializers.DictField(
+        read_only=True,
+        help_text="Stage, epochs, curves, seconds left; as it goes on. Without curves, and `log_tail` without lines, "
+        "where the data set holds scans that you read blinded and have to decide on first.",
+    )
 
     class Meta:
         model = TrainingRun
@@ -157,11 +162,13 @@ class TrainingRunViews(ManagedResource):
 
     @extend_schema(summary="List training runs, the newest first")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(TrainingRunSerializer(self.page(), many=True).data)
+        return self.get_paginated_response(
+            TrainingRunSerializer(shown_runs(self.page(), caller(request)), many=True).data
+        )
 
     @extend_schema(summary="Watch a training run")
     def retrieve(self, request: Request, pk: int) -> Response:
-        return Response(TrainingRunSerializer(self.fetch()).data)
+        return Response(TrainingRunSerializer(shown_run(self.fetch(), caller(self.request))).data)
 
     @extend_schema(
         summary="Start a training run",
@@ -203,11 +210,13 @@ class TrainingRunViews(ManagedResource):
     def _start_response(self, receipt: Receipt) -> Response:
         run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
-        return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
+        return Response(
+            TrainingRunSerializer(shown_run(run, caller(self.request))).data, status=201, headers={"Location": address}
+        )
 
     def _cancel(self) -> Receipt:
         cancel_training(run=self.fetch(), user=caller(self.request))
         return {}
 
     def _cancel_response(self, receipt: Receipt) -> Response:
-        return Response(TrainingRunSerializer(self.fetch()).data)
+        return Response(TrainingRunSerializer(shown_run(self.fetch(), caller(self.request))).data)

@@ -47,7 +47,7 @@ class Found:
 
 
 def pages_and_messages(root: Path) -> Iterator[Found]:
-    """The texts of the domain `django`."""
+    """Returns the texts of the domain `django`."""
     for path in _files(root, "*.py"):
         yield from _in_python(path, path.relative_to(root).as_posix())
     for path in (root / "ctportal").rglob("*"):
@@ -61,7 +61,7 @@ def pages_and_messages(root: Path) -> Iterator[Found]:
 
 
 def scripts(root: Path) -> Iterator[Found]:
-    """The texts of the domain `djangojs`."""
+    """Returns the texts of the domain `djangojs`."""
     for path in sorted((root / "ctportal" / "static" / "js").rglob("*.js")):
         for found in _IN_SCRIPT.finditer(path.read_text()):
             strings = [ast.literal_eval(part) for part in found.groups()[1:] if part]
@@ -99,7 +99,7 @@ def _in_template(path: Path, name: str) -> Iterator[Found]:
 
 
 def _plain(path: Path, name: str) -> Iterator[Found]:
-    """All literals that read as words, but for documentation and the parts of a formatted one."""
+    """Returns all literals that read as words, but for documentation and the parts of a formatted one."""
     tree = ast.parse(path.read_text())
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inside = {id(part) for whole in formatted for part in ast.walk(whole) if part is not whole}

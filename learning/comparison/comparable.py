@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.models import User
 from cases.models import Label
 from inference.models import ModelVersion
+from learning.datasets.listing import known_to
 from learning.models import Dataset, Split
 from learning.training.training_exposure import known_test_patients, training_exposure_of
 
@@ -49,9 +51,14 @@ class ComparablePatients:
         }
 
 
-def comparable_patients(dataset: Dataset, *models: ModelVersion) -> ComparablePatients:
-    """Foreseen from what is recorded, without reading an image; pixels can only show more that was seen."""
+def comparable_patients(dataset: Dataset, *models: ModelVersion, user: User | None = None) -> ComparablePatients:
+    """Foresees it from what is recorded, without reading an image; pixels can only show more that was seen.
+
+    What the user has to decide on blinded first is not counted.
+    """
     known = known_test_patients(dataset, training_exposure_of(*models))
-    rows = dataset.scans.filter(patient__split=Split.TEST).exclude(patient__in=known)
+    tested = dataset.scans.filter(known_to(user), patient__split=Split.TEST)
+    rows = tested.exclude(patient__in=known)
     labels = {label: rows.filter(label=label).values("patient").distinct().count() for label in Label}
-    return ComparablePatients(labels[Label.COVID], labels[Label.NON_COVID], len(known))
+    left_out = tested.filter(patient__in=known).values("patient").distinct().count()
+    return ComparablePatients(labels[Label.COVID], labels[Label.NON_COVID], left_out)

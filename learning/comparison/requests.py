@@ -41,7 +41,7 @@ def request_comparison(*, user: User | None, dataset: Dataset, challenger: Model
             _("%(done)s compares model %(challenger)s with %(champion)s on %(dataset)s already; look there.")
             % {"done": done, "challenger": challenger, "champion": champion, "dataset": dataset}
         )
-    if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
+    if refusal := comparable_patients(dataset, champion, challenger, user=user).refusal(dataset):
         raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
 

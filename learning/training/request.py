@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -18,6 +19,7 @@ from accounts.wording import in_sentence
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients
+from learning.datasets.listing import hidden_in
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
@@ -67,7 +69,7 @@ def plan_training(
     require_training_right(user, dataset)
     complete, refusals = complete_settings(method=method, parent=parent, settings=settings)
     replay = complete.get("replay", True) is True
-    sides = split_sizes(dataset, replay=replay)
+    sides = split_sizes(dataset, replay=replay, user=user)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
     used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
     images = sum(side.images for side in used_to_train)
@@ -85,7 +87,7 @@ def plan_training(
         seconds=estimate.seconds,
         based_on=estimate.based_on,
         refusals=refusals,
-        warnings=_foretold(dataset),
+        warnings=[*_foretold(dataset, user), *_not_counted(dataset, user)],
         same_as=_same_run(fingerprint(dataset=dataset, method=method, parent=parent, settings=complete)),
     )
 
@@ -202,14 +204,27 @@ def _parent_refusals(parent: ModelVersion | None) -> list[str]:
     return [words % {"parent": parent, "serving": serving}]
 
 
-def _foretold(dataset: Dataset) -> list[str]:
+def _foretold(dataset: Dataset, user: User | None) -> list[str]:
     """The comparison that follows the training would fail: better known before hours are spent."""
     champion = active_model()
-    refusal = comparable_patients(dataset, champion).refusal(dataset) if champion else ""
+    refusal = comparable_patients(dataset, champion, user=user).refusal(dataset) if champion else ""
     if not refusal:
         return []
     words = _("The new model could not be compared with %(champion)s on this data set.") % {"champion": champion}
     return [f"{words} {refusal}"]
+
+
+def _not_counted(dataset: Dataset, user: User | None) -> list[str]:
+    """What the user reads blinded must not show in numbers either."""
+    hidden = hidden_in(dataset, user) if user is not None else 0
+    if not hidden:
+        return []
+    words = ngettext(
+        "%(number)d scan of the data set is not counted here until you have decided on it.",
+        "%(number)d scans of the data set are not counted here until you have decided on them.",
+        hidden,
+    )
+    return [words % {"number": hidden}]
 
 
 def _busy(user: User | None) -> list[str]:

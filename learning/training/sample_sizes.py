@@ -12,9 +12,11 @@ from django.db.models import Count, F, Func, IntegerField, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from accounts.wording import in_sentence, listed
 from cases.models import Label
 from learning.comparison.gate import GateLimits
+from learning.datasets.listing import known_to
 from learning.models import Dataset, Split
 
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
@@ -124,9 +126,12 @@ class SplitSize:
         }
 
 
-def split_sizes(dataset: Dataset, *, replay: bool) -> list[SplitSize]:
-    """Without replay, imported base sets are left out of what is learnt from; the test split stays whole."""
-    scans = dataset.scans.filter(used(replay=replay))
+def split_sizes(dataset: Dataset, *, replay: bool, user: User | None = None) -> list[SplitSize]:
+    """Counts what a training uses of the data set, without what the user has to decide on blinded first.
+
+    Without replay, imported base sets are left out of what is learnt from; the test split stays whole.
+    """
+    scans = dataset.scans.filter(used(replay=replay), known_to(user))
     images = Sum(Func(F("image_ids"), function="CARDINALITY", output_field=IntegerField()))
     rows = scans.values("patient__split").annotate(
         patients=Count("patient", distinct=True),

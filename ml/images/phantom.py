@@ -319,8 +319,7 @@ def _dicom_file(hu: np.ndarray, seed: int, number: int, size: int) -> bytes:
     file.SOPClassUID, file.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
     file.StudyInstanceUID, file.SeriesInstanceUID = uid("study", seed, size), uid("series", seed, size)
     file.FrameOfReferenceUID = uid("frame", seed, size)
-    file.PatientName, file.PatientID = "SYNTHETIC^PHANTOM", f"PHANTOM-{seed}"
-    file.PatientBirthDate, file.PatientSex = "19700101", "O"
+    file.PatientName = file.PatientID = file.PatientBirthDate = file.PatientSex = ""
     file.PatientIdentityRemoved, file.DeidentificationMethod = "YES", "Drawn by a program; there is no patient"
     file.Modality, file.Manufacturer = "CT", "ctportal phantom"
     file.BodyPartExamined, file.SeriesDescription = "CHEST", "SYNTHETIC PHANTOM"

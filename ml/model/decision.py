@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 Decision = Literal["covid", "non_covid", "uncertain", "unsuitable"]
+SuitabilityState = Literal["suitable", "unlike_training", "unsuitable"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.images.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.model.artifact import Artifact
-from ml.model.decision import Decision, Rules
+from ml.model.decision import Decision, Rules, SuitabilityState
 from ml.model.experts import Experts
 from ml.model.suitability import Suitability
 from ml.model.topology import Topology
@@ -39,12 +39,16 @@ class SliceAnswer:
 
 @dataclass(frozen=True)
 class ScanAnswer:
-    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices."""
+    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices.
+
+    `suitability_state` says in a word whether the scan can be judged, and whether it looks like the training data.
+    """
 
     decision: Decision
     probability: float
     suitability: float
     slices: tuple[SliceAnswer, ...]
+    suitability_state: SuitabilityState = "suitable"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from monitoring.card.sections import (
     measured_section,
     origin_section,
     service_section,
+    sites_section,
     software_section,
     summary_section,
     thresholds_section,
@@ -42,6 +43,7 @@ SECTIONS: Sequence[Callable[[ModelVersion, Tracer], CardSection]] = (
     measured_section,
     comparison_section,
     thresholds_section,
+    sites_section,
     service_section,
     software_section,
 )

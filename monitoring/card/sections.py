@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.formatting import decimal
+from inference import claim
 from inference.models import ModelVersion
 from learning.models import BaseSet, TrainingRun
 from monitoring.card.figures import card_lines, figure_lines
@@ -83,7 +84,7 @@ def summary_section(model: ModelVersion, tracer: Tracer) -> CardSection:
 
 def use_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     stated = card_of(model).get("intended_use") or INTENDED_USE
-    return CardSection("use", _("Intended use"), [str(stated), NOT_FOR])
+    return CardSection("use", _("Intended use"), [str(stated), f"{claim.CLAIM} {claim.LOOK_ALIKES}", str(NOT_FOR)])
 
 
 def limits_section(model: ModelVersion, tracer: Tracer) -> CardSection:
@@ -207,7 +208,27 @@ def thresholds_section(model: ModelVersion, tracer: Tracer) -> CardSection:
             facts.append((title, words))
     if model.thresholds.get("suitable") is not None:
         facts.append((_("A slice is judged from a suitability of"), decimal(model.thresholds["suitable"])))
+    if model.thresholds.get("familiar") is not None:
+        words = decimal(model.thresholds["familiar"])
+        facts.append((_("A scan counts as like the training data from a suitability of"), words))
     return CardSection("thresholds", _("From a probability to an answer"), facts=facts)
+
+
+def sites_section(model: ModelVersion, tracer: Tracer) -> CardSection:
+    """By which operating point it answers where; whose decisions those were is for the managers of the site."""
+    title, rows = _("Accepted at sites"), tracer.acceptances(model)
+    words = [
+        _(
+            "At a site that has accepted an operating point of its own, that one judges new answers; elsewhere the "
+            "model's own does, and answers say that it is not validated there."
+        )
+    ]
+    cells = [
+        (row.site, f"{row.number}: {row.choice_words}", decimal(row.operating_point), day(row.decided_at), row.reason)
+        for row in rows
+    ]
+    header = (_("Site"), _("Decision"), _("Operating point"), _("When"), _("Reason"))
+    return CardSection("sites", title, words, tables=[CardTable(_("Decisions"), header, cells)] if cells else [])
 
 
 def service_section(model: ModelVersion, tracer: Tracer) -> CardSection:

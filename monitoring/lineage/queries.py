@@ -12,6 +12,7 @@ from accounts.wording import in_sentence
 from cases.disclosure import disclose, note_shown
 from cases.models import Review, Scan
 from cases.reviews import hidden_scans
+from inference.answer_text import words_for_point
 from inference.models import ModelVersion, Prediction
 from learning.models import Comparison, Dataset, DatasetScan, TrainingRun
 from monitoring.lineage.results import (
@@ -63,6 +64,8 @@ def lineage_of_model(model: ModelVersion, user: User) -> ModelLineage:
         service=tracer.service(model),
         comparisons=shown,
         hidden_comparisons=comparisons.count() - len(shown),
+        acceptances=(decided := tracer.acceptances(model)),
+        hidden_acceptances=model.acceptances.count() - len(decided),
         predictions=visible,
         hidden_predictions=answers.count() - visible,
     )
@@ -77,7 +80,9 @@ def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
     rows = DatasetScan.objects.filter(scan=scan).select_related("dataset", "patient").order_by("-dataset")
     visible = rows.filter(dataset__in=tracer.visible_datasets)
     reviews = Review.objects.filter(scan=scan).select_related("reader", "superseded_by").order_by("created_at", "pk")
-    answers = scan.predictions.shown().select_related("model_version", "scan").order_by("queued_at", "pk")
+    answers = (
+        scan.predictions.shown().select_related("model_version", "scan", "site_point__site").order_by("queued_at", "pk")
+    )
     return ScanLineage(
         scan_id=scan.pk,
         case_id=scan.case_id,
@@ -178,6 +183,10 @@ def _prediction(prediction: Prediction) -> PredictionTrace:
         probability=prediction.probability,
         finished_at=prediction.finished_at,
         stands=prediction.scan.prediction_id == prediction.pk,
+        raw_probability=prediction.raw_probability,
+        suitability_state=prediction.known_suitability,
+        judged_by=words_for_point(prediction) if prediction.is_done else "",
+        site_decision=prediction.site_point.number if prediction.site_point else None,
     )
 
 

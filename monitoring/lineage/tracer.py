@@ -8,13 +8,14 @@ from django.db.models import Count, F, Func
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.rights import Right, rights_anywhere
+from accounts.rights import Right, rights_anywhere, sites_with
 from accounts.wording import in_sentence
 from cases.models import Review
 from inference.models import ModelVersion
 from learning.datasets.listing import scans_of_dataset, shown_counts
 from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
 from monitoring.lineage.results import (
+    AcceptanceTrace,
     ComparisonTrace,
     DatasetTrace,
     ModelTrace,
@@ -105,6 +106,24 @@ class Tracer:
             )
             for row in rows
             if row.dataset_id in self.visible_datasets
+        ]
+
+    def acceptances(self, model: ModelVersion) -> list[AcceptanceTrace]:
+        """What the sites that the user manages decided on its operating point."""
+        rows = model.acceptances.filter(site__in=sites_with(self.user, Right.MANAGE))
+        return [
+            AcceptanceTrace(
+                site=row.site.name,
+                site_slug=row.site.slug,
+                number=row.number,
+                choice=row.choice,
+                choice_words=row.get_choice_display(),
+                operating_point=row.operating_point,
+                decided_at=row.decided_at,
+                decided_by=row.decided_by.name_on_record,
+                reason=row.reason,
+            )
+            for row in rows.select_related("site", "decided_by").order_by("-pk")
         ]
 
     def service(self, model: ModelVersion) -> list[ServiceTrace]:

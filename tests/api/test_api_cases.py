@@ -67,7 +67,7 @@ def test_a_case_shows_its_scans_and_the_models_answer(api, rita, answered):
     assert body["answer_hidden"] is False
     (scan,) = body["scans"]
     assert scan["id"] == answered.pk
-    assert scan["prediction"]["headline"] == "COVID-19 likely"
+    assert scan["prediction"]["headline"] == "Opacities as in COVID-19 likely"
     assert scan["prediction"]["disclaimer"]
 
 

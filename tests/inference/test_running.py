@@ -375,6 +375,7 @@ def _cut_connections() -> None:
     other = psycopg2.connect(**{name: value for name, value in parameters.items() if name != "connection_factory"})
     other.autocommit = True
     with other.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"

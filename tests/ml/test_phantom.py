@@ -51,7 +51,7 @@ def test_impossible_settings_are_refused() -> None:
 def test_dicom_files_carry_the_series_and_say_that_it_is_synthetic() -> None:
     files = phantom_dicom(2, 3, 64, 0.3)
     datasets = [pydicom.dcmread(io.BytesIO(data)) for data in files]
-    assert {str(d.PatientName) for d in datasets} == {"SYNTHETIC^PHANTOM"}
+    assert {(d.SeriesDescription, str(d.PatientName)) for d in datasets} == {("SYNTHETIC PHANTOM", "")}
     assert len({d.SeriesInstanceUID for d in datasets}) == 1
     assert len({d.SOPInstanceUID for d in datasets}) == 3
     heights = [float(d.ImagePositionPatient[2]) for d in datasets]

@@ -57,7 +57,7 @@ def of_child(answered, child):
 
 def test_an_answer_leads_back_to_model_run_data_set_and_readers(login, max, of_child, child, dataset):
     page = text(login(max).get(reverse("prediction-lineage", args=[of_child.pk])))
-    for words in ("COVID-19 likely", "97 %", "phantom-net 2", "phantom-net 1", "Rita", "1 reader"):
+    for words in ("Opacities as in COVID-19 likely", "97 %", "phantom-net 2", "phantom-net 1", "Rita", "1 reader"):
         assert words in page, words
     for address in (
         reverse("model-detail", args=[child.pk]),
@@ -90,11 +90,11 @@ def test_a_blinded_reader_sees_no_answer_before_deciding(login, otto, south, jon
     assert response.status_code == 403
     page = text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
     assert "Hidden until you decide" in page
-    assert "COVID-19 likely" not in page
+    assert "Opacities as in COVID-19 likely" not in page
     assert "Ole" not in page
     review(scan, otto, Label.COVID)
     assert login(otto).get(reverse("prediction-lineage", args=[given.pk])).status_code == 200
-    assert "COVID-19 likely" in text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
+    assert "Opacities as in COVID-19 likely" in text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
 
 
 def test_the_answer_of_a_shadow_is_not_shown_in_lineage(login, cara, answered, child):

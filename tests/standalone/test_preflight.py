@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from ctportal.standalone.launch import preflight
 from ctportal.standalone.launch.preflight import PreflightError, address_of, listen, lock_home
 from ctportal.standalone.launch.readiness import address
 
@@ -14,7 +15,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_a_taken_port_names_what_to_do():
+def test_a_taken_port_names_what_to_do(monkeypatch):
+    monkeypatch.setattr(preflight, "RETRY_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PreflightError, match=f"port {port} is taken .* make run PORT={port + 1}"):
@@ -23,7 +25,7 @@ def test_a_taken_port_names_what_to_do():
 
 def test_a_free_port_is_listened_on_at_once():
     port = free_port()
-    with listen("127.0.0.1", port), socket.create_connection(("127.0.0.1", port), timeout=5):
+    with listen("127.0.0.1", port), socket.create_connection(("127.0.0.1", port), timeout=60):
         pass
 
 

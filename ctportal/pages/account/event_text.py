@@ -24,17 +24,17 @@ FIELD_WORDS = {
 
 
 @dataclass(frozen=True)
-class ToldEvent:
+class ShownEvent:
     event: Event
     words: str
     details: str
 
 
-def tell_event(event: Event) -> ToldEvent:
-    return ToldEvent(event, event.get_action_display(), tell_details(event))
+def event_in_words(event: Event) -> ShownEvent:
+    return ShownEvent(event, event.get_action_display(), details_in_words(event))
 
 
-def tell_details(event: Event) -> str:
+def details_in_words(event: Event) -> str:
     """Says in one short phrase what the details add to the action; nothing where they add nothing."""
     say = _SAYINGS.get(Action(event.action)) if event.action in Action.values else None
     return say(event, event.details) if say else ""
@@ -107,6 +107,7 @@ SITE_WORDS = {
     "name": gettext_lazy("name"),
     "slug": gettext_lazy("short name"),
     "blinded_reads": gettext_lazy("blinded reads"),
+    "awaits_validation": gettext_lazy("answers hidden until accepted"),
     "language": gettext_lazy("language"),
     "time_zone": gettext_lazy("time zone"),
 }
@@ -155,6 +156,15 @@ def _override(event: Event, details: dict[str, Any]) -> str:
         _("Comparison %(comparison)s: %(words)s")
         % {"comparison": details.get("comparison"), "words": ". ".join(filter(None, words))}
     ).strip(": ")
+
+
+def _acceptance(event: Event, details: dict[str, Any]) -> str:
+    words = {
+        "accepted": _("%(model)s, decision %(number)s, accepted: %(reason)s"),
+        "declined": _("%(model)s, decision %(number)s, declined: %(reason)s"),
+        "reverted": _("%(model)s, decision %(number)s, taken back: %(reason)s"),
+    }.get(details.get("choice", ""), "%(model)s: %(reason)s")
+    return words % {name: details.get(name, "") for name in ("model", "number", "reason")}
 
 
 SUBJECT_WORDS = {
@@ -231,6 +241,7 @@ _SAYINGS = {
     Action.MODEL_ROLLED_BACK: _model,
     Action.SHADOW_STARTED: _model,
     Action.SHADOW_STOPPED: _model,
+    Action.ACCEPTANCE_DECIDED: _acceptance,
     Action.OVERRIDE_REQUESTED: _override,
     Action.OVERRIDE_DECIDED: _override,
     Action.REREAD_REQUESTED: lambda event, details: _scans(details.get("scans", 0)),

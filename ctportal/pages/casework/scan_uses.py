@@ -20,14 +20,14 @@ def _used_in(split: Split) -> str:
 
 
 @dataclass(frozen=True)
-class ToldUse:
+class ShownUse:
     split: Split
     shown: Sequence[int]  # data sets that the user may see, the newest first
     others: int
 
     @property
     def words(self) -> str:
-        """“Used for training in data set 7 and 2 others”; a patient stands on one side for ever."""
+        """Writes “Used for training in data set 7 and 2 others”; a patient has one split for ever."""
         return _used_in(self.split) % {"sets": self._sets()}
 
     def _sets(self) -> str:
@@ -41,7 +41,7 @@ class ToldUse:
         ) % {"dataset": self.shown[0], "others": others}
 
 
-def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
+def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ShownUse]:
     """Of the scans that any data set holds."""
     rows = DatasetScan.objects.filter(scan__in=[scan.pk for scan in scans]).select_related("patient")
     found: dict[int, list[DatasetScan]] = {}
@@ -50,9 +50,9 @@ def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
     if not found:
         return {}
     visible = set(Dataset.objects.visible_to(user).values_list("pk", flat=True))
-    return {scan_id: _told(uses, visible) for scan_id, uses in found.items()}
+    return {scan_id: _shown_use(uses, visible) for scan_id, uses in found.items()}
 
 
-def _told(uses: Sequence[DatasetScan], visible: set[int]) -> ToldUse:
+def _shown_use(uses: Sequence[DatasetScan], visible: set[int]) -> ShownUse:
     shown = [use.dataset_id for use in uses if use.dataset_id in visible]
-    return ToldUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))
+    return ShownUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))

@@ -23,7 +23,7 @@ STAGES_OF = {
     Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
     Method.FINETUNE: ("collecting", "reading", "training", "calibrating"),
 }
-STATUS_LOOKS = {
+STATUS_BADGES = {
     TrainingStatus.QUEUED: ("quiet", "hourglass"),
     TrainingStatus.RUNNING: ("info", "arrow-repeat"),
     TrainingStatus.DONE: ("calm", "check-circle-fill"),

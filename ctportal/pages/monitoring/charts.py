@@ -71,10 +71,10 @@ def words_for_bin(bin_: Bin) -> str:
 
 def _answers(monitoring: Monitoring) -> Chart:
     columns = [
-        Column(_("COVID-19 likely"), "alarm"),
+        Column(_("Opacities as in COVID-19 likely"), "alarm"),
         Column(_("Uncertain"), "warn"),
         Column(_("Not suitable"), "odd"),
-        Column(_("COVID-19 unlikely"), "calm"),
+        Column(_("Opacities as in COVID-19 unlikely"), "calm"),
         Column(_("No answer"), "quiet"),
     ]
     readings: list[Reading] = [

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from cases.models import Label, Scan
 from ctportal.pages.reading.opened_page import OpenedPage, page_of_key
+from ctportal.pages.shared.plain_text import PlainText
 
 TOO_OLD = gettext_lazy("This page has been open for too long. Look at the scan again, then record.")
 ANOTHER_SCAN = gettext_lazy("This form was made for another scan, or by somebody else. Look at this scan, then record.")
@@ -21,7 +22,7 @@ class DraftForm(forms.Form):
     label = forms.ChoiceField(choices=Label, required=False)
     confirm = forms.ChoiceField(choices=Label, required=False)  # the pressed button confirms the model's answer
     record = forms.ChoiceField(choices=Label, required=False)  # the pressed button records another label
-    reason = forms.CharField(max_length=2000, required=False, strip=True)
+    reason = forms.CharField(max_length=2000, required=False, strip=True, widget=forms.Textarea)
     close = forms.BooleanField(required=False)
     page = forms.CharField(max_length=300, required=False)
 
@@ -44,7 +45,7 @@ class DraftForm(forms.Form):
         }
 
 
-class DecisionForm(DraftForm):
+class DecisionForm(PlainText, DraftForm):
     """Asks for a reader's decision about a scan. The pressed button names a label too, which must be the chosen one."""
 
     reason_for = forms.ChoiceField(choices=Label, required=False)  # the label for which the reason was typed

@@ -11,8 +11,10 @@ from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
 from inference.answer_text import AnswerText, describe, words_for_model
 from inference.current_answer import ScanAnswers, answers_by_scan
-from inference.models import Prediction, SliceAnswer
+from inference.models import ModelVersion, Prediction, SliceAnswer
 from inference.queue import may_retry
+from inference.service import active_model
+from monitoring.acceptance.state import SiteNote, SiteNotes
 
 PLACES_SHOWN = 2
 
@@ -36,6 +38,8 @@ class AnswerOnPage:
     can_retry: bool = False
     slices: Sequence[SliceAnswer] = field(default=(), repr=False)
     earlier: Sequence["EarlierAnswer"] = field(default=(), repr=False)
+    note: SiteNote | None = None  # whether the model is validated at the scan's site
+    is_kept_back: bool = False  # the site hides answers of this model until it has accepted it
     rereading: Prediction | None = None  # the model in service is asked, and has not answered yet
 
     @property
@@ -49,6 +53,8 @@ class AnswerOnPage:
     @property
     def is_awaited(self) -> bool:
         """Says whether an answer may still come: the first one, or one of a re-reading."""
+        if self.is_kept_back:
+            return False
         return self.is_pending or (self.rereading is not None and self.rereading.is_pending)
 
     @property
@@ -81,11 +87,20 @@ class AnswerOnPage:
             return ""
         number = round((self.prediction.probability or 0.0) * 100)
         count = {0: _("fewer than one"), 100: _("more than 99")}.get(number, _("about %(number)s") % {"number": number})
+        return self._counted_on % {"count": count}
+
+    @property
+    def _counted_on(self) -> str:
+        if self.prediction is not None and self.prediction.site_point_id is not None:
+            return _(
+                "Of 100 scans with such an answer, %(count)s showed COVID-19, counted on the decided scans of this "
+                "site. Where the disease is rarer or the scanner differs, the count differs too."
+            )
         return _(
             "Of 100 scans with such an answer, %(count)s showed COVID-19, counted on the images on which "
             "the model was calibrated. Where the disease is rarer or the scanner differs, the count "
             "differs too."
-        ) % {"count": count}
+        )
 
     @property
     def confirmable(self) -> Label | None:
@@ -101,14 +116,25 @@ def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, AnswerOnPage]:
     answers = answers_by_scan(scans)
     shown: dict[int, AnswerOnPage] = {}
     waiting = 0
+    notes, serving = SiteNotes(user), active_model()
     for scan in scans:
         prediction = answers[scan.pk].current
         waiting += prediction is not None and prediction.is_waiting
         answer = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
         if answer.is_done:
             answer = _with_others(user, answer, answers[scan.pk])
-        shown[scan.pk] = answer
+        shown[scan.pk] = _with_note(answer, notes, serving)
     return shown
+
+
+def _with_note(answer: AnswerOnPage, notes: SiteNotes, serving: ModelVersion | None) -> AnswerOnPage:
+    """Adds whether the model is validated at the site, or why there is no answer to see there."""
+    if answer.is_done and answer.prediction is not None:
+        return replace(answer, note=notes.of(answer.scan.site, answer.prediction.model_version))
+    if serving is None or answer.has_failed or answer.is_hidden or not answer.scan.site.awaits_validation:
+        return answer
+    note = notes.of(answer.scan.site, serving)
+    return answer if note.is_validated else replace(answer, note=note, is_kept_back=True)
 
 
 def shown_answer(user: User, scan: Scan) -> AnswerOnPage:

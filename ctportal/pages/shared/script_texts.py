@@ -1,4 +1,4 @@
-"""The catalogue of the scripts' texts, one address for each language and each state of its translation."""
+"""Serves the catalogue of the scripts' texts, one address for each language and each state of its translation."""
 
 import hashlib
 from functools import lru_cache

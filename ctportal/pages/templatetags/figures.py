@@ -13,7 +13,7 @@ from monitoring.results import ShiftState
 
 register = template.Library()
 
-SHIFT_LOOKS = {
+SHIFT_BADGES = {
     ShiftState.STABLE: ("calm", "check-circle"),
     ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
     ShiftState.SHIFTED: ("alarm", "exclamation-triangle-fill"),
@@ -31,7 +31,7 @@ register.simple_tag(formatting.part_of, name="part_of")
 
 @register.inclusion_tag("components/_badge.html")
 def shift_badge(state: str) -> dict[str, Any]:
-    tone, icon_name = SHIFT_LOOKS[ShiftState(state)]
+    tone, icon_name = SHIFT_BADGES[ShiftState(state)]
     return {"words": ShiftState(state).label, "tone": tone, "icon_name": icon_name}
 
 

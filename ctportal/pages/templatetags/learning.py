@@ -6,9 +6,9 @@ from django import template
 from django.utils.translation import gettext as _
 
 from accounts import formatting
-from ctportal.pages.learning.progress import STATUS_LOOKS
-from learning.datasets.dataset_counts import counts_of
-from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
+from ctportal.pages.learning.progress import STATUS_BADGES
+from learning.datasets.dataset_counts import DatasetCounts
+from learning.models import Comparison, TrainingRun, TrainingStatus
 
 register = template.Library()
 register.filter("share", formatting.share)
@@ -25,7 +25,7 @@ def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
 @register.inclusion_tag("components/_badge.html")
 def run_badge(run: TrainingRun) -> dict[str, Any]:
     status = TrainingStatus(run.status)
-    return _badge(status.label, STATUS_LOOKS[status])
+    return _badge(status.label, STATUS_BADGES[status])
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -37,13 +37,13 @@ def gate_badge(comparison: Comparison) -> dict[str, Any]:
 
 
 @register.simple_tag
-def scans_in(dataset: Dataset) -> str:
-    return formatting.scans(counts_of(dataset).scans)
+def scans_in(counts: DatasetCounts) -> str:
+    return formatting.scans(counts.scans)
 
 
 @register.simple_tag
-def patients_in(dataset: Dataset) -> str:
-    return formatting.patients(counts_of(dataset).patients)
+def patients_in(counts: DatasetCounts) -> str:
+    return formatting.patients(counts.patients)
 
 
 @register.filter

@@ -19,34 +19,42 @@ from cases.uploads import upload_limits
 from ctportal.pages.casework.agreements import words_for_agreement
 from ctportal.pages.casework.forms.case import AssignForm
 from inference.models import ModelStatus
+from monitoring.acceptance.state import Stage
 
 register = template.Library()
 
 register.filter("agreement_words", words_for_agreement)
 
-# tone, icon: the tones are the classes badge-… of components.css
-DECISION_LOOKS = {
+# tone, icon: the tones are the classes tag-… of components.css
+DECISION_BADGES = {
     Decision.COVID: ("alarm", "exclamation-triangle-fill"),
     Decision.UNCERTAIN: ("warn", "question-circle-fill"),
     Decision.UNSUITABLE: ("odd", "slash-circle"),
     Decision.NON_COVID: ("calm", "check-circle"),
 }
-LABEL_LOOKS = {
+LABEL_BADGES = {
     Label.COVID: ("alarm", "person-check-fill"),
     Label.NON_COVID: ("calm", "person-check-fill"),
     Label.CANNOT_TELL: ("odd", "person-check-fill"),
 }
-PRIORITY_LOOKS = {
+PRIORITY_BADGES = {
     Priority.EMERGENCY: ("emergency", "lightning-fill"),
     Priority.URGENT: ("warn", "chevron-double-up"),
     Priority.ROUTINE: ("quiet", "dash"),
 }
-STATUS_LOOKS = {
+STATUS_BADGES = {
     CaseStatus.OPEN: ("quiet", "circle"),
     CaseStatus.IN_REVIEW: ("info", "circle-half"),
     CaseStatus.DECIDED: ("calm", "check-circle"),
     CaseStatus.CLOSED: ("quiet", "check2"),
     CaseStatus.CANCELLED: ("quiet", "x-circle"),
+}
+ACCEPTANCE_LOOKS = {
+    Stage.COLLECTING: ("quiet", "hourglass"),
+    Stage.UNSUPPORTED: ("warn", "exclamation-triangle"),
+    Stage.PROPOSED: ("info", "clipboard-check"),
+    Stage.DECLINED: ("quiet", "x-circle"),
+    Stage.ACCEPTED: ("calm", "check-circle"),
 }
 NOTICE_ICONS = {
     "success": "check-circle",
@@ -66,7 +74,7 @@ def notice_icon(level: str) -> str:
     return NOTICE_ICONS.get(level, "info-circle")
 
 
-MODEL_LOOKS = {
+MODEL_BADGES = {
     ModelStatus.CANDIDATE: ("info", "hourglass-split"),
     ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
     ModelStatus.RETIRED: ("quiet", "archive"),
@@ -87,29 +95,35 @@ def badge(words: str, tone: str = "quiet", icon_name: str = "") -> dict[str, Any
 @register.inclusion_tag("components/_badge.html")
 def decision_badge(decision: str | None) -> dict[str, Any]:
     """What the model says; no badge where it has not answered."""
-    return _badge(Decision(decision).label, DECISION_LOOKS[Decision(decision)]) if decision else {}
+    return _badge(Decision(decision).label, DECISION_BADGES[Decision(decision)]) if decision else {}
 
 
 @register.inclusion_tag("components/_badge.html")
 def label_badge(label: str | None) -> dict[str, Any]:
     """Shows what the readers decided; there is no badge before."""
-    return _badge(Label(label).label, LABEL_LOOKS[Label(label)]) if label else {}
+    return _badge(Label(label).label, LABEL_BADGES[Label(label)]) if label else {}
 
 
 @register.inclusion_tag("components/_badge.html")
 def priority_badge(priority: str) -> dict[str, Any]:
-    return _badge(Priority(priority).label, PRIORITY_LOOKS[Priority(priority)])
+    return _badge(Priority(priority).label, PRIORITY_BADGES[Priority(priority)])
 
 
 @register.inclusion_tag("components/_badge.html")
 def status_badge(status: str) -> dict[str, Any]:
-    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+    return _badge(CaseStatus(status).label, STATUS_BADGES[CaseStatus(status)])
 
 
 @register.inclusion_tag("components/_badge.html")
 def model_badge(status: str) -> dict[str, Any]:
     """Shows whether the model answers scans now."""
-    return _badge(ModelStatus(status).label, MODEL_LOOKS[ModelStatus(status)])
+    return _badge(ModelStatus(status).label, MODEL_BADGES[ModelStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def acceptance_badge(stage: str) -> dict[str, Any]:
+    """How far a site's acceptance of a model has got."""
+    return _badge(Stage(stage).label, ACCEPTANCE_LOOKS[Stage(stage)])
 
 
 @register.inclusion_tag("components/_badge.html")
@@ -130,7 +144,7 @@ def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "DATETIME_FORMAT") -> SafeString | str:
-    """A moment in the user's zone, with the full instant for machines and on hover."""
+    """Shows a moment in the user's zone, with the full instant for machines and on hover."""
     if moment is None:
         return "–"
     return _moment(moment, date_format(timezone.localtime(moment), form))
@@ -157,7 +171,7 @@ def when_short(moment: datetime) -> SafeString | str:
 @register.inclusion_tag("components/_state_word.html")
 def status_word(status: str) -> dict[str, Any]:
     """Shows the status beside badges that matter more: an icon and a word, no colour."""
-    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+    return _badge(CaseStatus(status).label, STATUS_BADGES[CaseStatus(status)])
 
 
 @register.simple_tag

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def read(champion, send, engines):
-    """Anna's scan, which version 1 calls COVID-19 likely."""
+    """Anna's scan, which version 1 calls Opacities as in COVID-19 likely."""
     scan = send(200)
     run_queued()
     scan.refresh_from_db()

@@ -13,19 +13,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.membership import add_member, remove_member, set_blinded_reads, set_language_and_zone
+from accounts.membership import (
+    add_member,
+    remove_member,
+    set_awaits_validation,
+    set_blinded_reads,
+    set_language_and_zone,
+)
 from accounts.models import Membership, Role, Site, User
 from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, fetch, sites_with
 from accounts.tokens import revoke_tokens_of_member
 from accounts.wording import in_sentence
 from ctportal.pages.account.forms import SiteForm
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 SERVES = Q(user__api_tokens__revoked_at=None, user__api_tokens__expires_at__gt=Now())
 
 
-class MemberForm(forms.Form):
+class MemberForm(PlainText, forms.Form):
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role, initial=Role.READER)
 
@@ -97,6 +104,7 @@ def set_reads(request: PersonRequest) -> HttpResponse:
     site = _site(request.user, request.POST.get("site", ""))
     blinded = request.POST.get("blinded") == "on"
     set_blinded_reads(site=site, user=request.user, blinded=blinded)
+    set_awaits_validation(site=site, user=request.user, awaits=request.POST.get("awaits_validation") == "on")
     words = (
         _("Readers of %(site)s now decide before they see the model's answer.")
         if blinded

@@ -22,13 +22,14 @@ from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
 from ctportal.pages.account.forms import language_field, zone_field
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
 SESSIONS_SHOWN = 50
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(PlainText, forms.ModelForm):
     class Meta:
         model = User
         fields = ["first_name", "last_name", "language", "timezone", "theme"]
@@ -40,7 +41,7 @@ class ProfileForm(forms.ModelForm):
         self.fields["timezone"] = zone_field(_("As the site"))
 
 
-class TokenForm(forms.Form):
+class TokenForm(PlainText, forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”.")
     )

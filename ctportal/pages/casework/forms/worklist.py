@@ -9,6 +9,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
+from ctportal.pages.shared.plain_text import PlainText
 
 ANY = "any"
 STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_lazy("Any"))]
@@ -24,7 +25,7 @@ def _day(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-class WorklistForm(forms.Form):
+class WorklistForm(PlainText, forms.Form):
     """Holds the filters above the worklist. A filter that makes no sense is left out, and says so."""
 
     marks_optional = False
@@ -53,6 +54,7 @@ class WorklistForm(forms.Form):
     opened_to = _day(gettext_lazy("Opened to"))
     needs_review = forms.BooleanField(label=gettext_lazy("Needs review"), required=False)
     readers_disagree = forms.BooleanField(label=gettext_lazy("Readers disagree"), required=False)
+    unlike_training = forms.BooleanField(label=gettext_lazy("Unlike the training data"), required=False)
     mine = forms.BooleanField(label=gettext_lazy("Assigned to me"), required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
@@ -118,7 +120,7 @@ class WorklistForm(forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "unlike_training", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 

@@ -27,8 +27,8 @@ from cases.models import Case, Scan, Slice
 from cases.reading import note_view
 from cases.reviews import reviews_of
 from cases.worklist import status_shown
-from ctportal.pages.account.event_text import LOOKING, ToldEvent, tell_event
-from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
+from ctportal.pages.account.event_text import LOOKING, ShownEvent, event_in_words
+from ctportal.pages.casework.scan_uses import ShownUse, uses_by_scan
 from ctportal.pages.reading.review_history import ReviewInHistory, reviews_by_scan
 from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answers
 from ctportal.pages.shared.requests import PersonRequest, number
@@ -160,7 +160,7 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     }
 
 
-def _entry(scan: Scan, answer: AnswerOnPage, reviews: list[ReviewInHistory], use: ToldUse | None) -> dict[str, Any]:
+def _entry(scan: Scan, answer: AnswerOnPage, reviews: list[ReviewInHistory], use: ShownUse | None) -> dict[str, Any]:
     """What colleagues decided stays hidden with the model's answer, and so does whether any of them has.
 
     So does the scan's use: only what readers agree on is used.
@@ -184,14 +184,14 @@ def _fingerprint(entries: list[dict[str, Any]]) -> str:
     return ".".join(f"{entry['scan'].pk}-{entry['answer'].fingerprint}" for entry in entries)
 
 
-def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ToldEvent]:
+def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ShownEvent]:
     """Acts are for everyone who sees the case; who merely looked is for the managers."""
     events = Event.objects.filter(case_id=case.pk).select_related("actor")
     if Right.MANAGE not in rights_at(user, case.site):
         events = events.exclude(action__in=LOOKING)
     hidden = [entry["scan"].pk for entry in entries if entry["answer"].is_hidden]
     events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden))
-    return [tell_event(event) for event in events[:HISTORY_LENGTH]]
+    return [event_in_words(event) for event in events[:HISTORY_LENGTH]]
 
 
 def _fetch_case(request: PersonRequest, pk: int) -> Case:

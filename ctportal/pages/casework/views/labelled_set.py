@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -16,10 +15,11 @@ from accounts.models import Site, User
 from accounts.rights import Right, require_somewhere, sites_with
 from cases.disclosure import note_shown
 from cases.labelled_export import export_labelled_set
-from cases.labelled_set import Standing, counts_by_agreement, counts_by_site, counts_by_standing, labels_shown_to
+from cases.labelled_set import Standing, count_labels, labels_shown_to
 from cases.models import Label, ScanQuerySet
 from ctportal.downloads import zip_download
 from ctportal.pages.casework.agreements import AGREEMENTS
+from ctportal.pages.shared.paging import BoundedPaginator
 from ctportal.pages.shared.requests import PersonRequest
 
 ROWS = 50
@@ -58,21 +58,21 @@ def show_labels(request: PersonRequest) -> HttpResponse:
     require_somewhere(request.user, Right.MANAGE)
     form = LabelledSetFilter(request.GET, user=request.user)
     scans = form.scans()
-    by_site = counts_by_site(scans)
-    page = Paginator(scans, ROWS).get_page(request.GET.get("page"))
+    counts = count_labels(scans)
+    page = BoundedPaginator(scans, ROWS).get_page(request.GET.get("page"))
     note_shown(request.user, [scan.pk for scan in page.object_list if not scan.is_hidden])
     for scan in page.object_list:
         scan.standing_words = Standing(scan.standing).label
     context = {
         "form": form,
         "page": page,
-        "by_site": by_site,
-        "by_standing": counts_by_standing(scans),
-        "by_agreement": counts_by_agreement(scans),
-        "covid": sum(counts.covid for counts in by_site),
-        "non_covid": sum(counts.non_covid for counts in by_site),
-        "included": sum(counts.included for counts in by_site),
-        "hidden": sum(counts.hidden for counts in by_site),
+        "by_site": counts.by_site,
+        "by_standing": counts.by_standing,
+        "by_agreement": counts.by_agreement,
+        "covid": sum(site.covid for site in counts.by_site),
+        "non_covid": sum(site.non_covid for site in counts.by_site),
+        "included": sum(site.included for site in counts.by_site),
+        "hidden": sum(site.hidden for site in counts.by_site),
     }
     return render(request, "labels/labels.html", context)
 

@@ -65,7 +65,7 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
     except PatientMismatch as mismatch:
         return _ask_whose(request, case, mismatch)
     if wants_json(request):
-        return JsonResponse(_told(upload), status=201 if upload.scans else 422)
+        return JsonResponse(_upload_answer(upload), status=201 if upload.scans else 422)
     if look_like_one_scan([file.name or "" for file in files], upload.scans):
         messages.info(request, ONE_SCAN)
     return _answer_form(request, case, upload, count=len(files))
@@ -108,7 +108,7 @@ def _names(request: HttpRequest) -> list[str] | None:
     return names if is_list else None
 
 
-def _told(upload: Upload) -> dict[str, Any]:
+def _upload_answer(upload: Upload) -> dict[str, Any]:
     return {
         "words": words_for(upload),
         "scans": [

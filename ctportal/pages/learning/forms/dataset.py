@@ -8,6 +8,7 @@ from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from ctportal.pages.shared.plain_text import PlainText
 from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
@@ -80,7 +81,7 @@ class DatasetForm(forms.Form):
         }
 
 
-class DatasetScanFilter(forms.Form):
+class DatasetScanFilter(PlainText, forms.Form):
     marks_optional = False
 
     name = forms.CharField(

@@ -19,8 +19,10 @@ from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
 from inference.service import active_model
+from learning.datasets.listing import shown_counts
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.training.request import cancel_training, plan_training, request_training
+from learning.training.shown_runs import shown_run
 
 RUNS = 25
 
@@ -73,9 +75,8 @@ def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -
 @require_GET
 def show_run(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
-    return render(
-        request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)}
-    )
+    facts = {"settings": setting_lines(run.settings), "counts": shown_counts(request.user, run.dataset)}
+    return render(request, "learning/run.html", {**_standing(request.user, run), **facts})
 
 
 @managers_only
@@ -96,7 +97,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
     """Returns the state of the run, and of the comparison that follows it."""
-    progress = progress_of(run)
+    progress = progress_of(shown_run(run, user))
     asked = _comparison_asked_for(user, run)
     comparison = asked.comparison if asked else _newest_comparison(user, run)
     watching = run.is_unfinished or bool(asked and asked.is_unfinished)

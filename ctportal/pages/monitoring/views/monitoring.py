@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import User
 from accounts.refusals import WrongState
 from accounts.rights import Right, require_somewhere
-from ctportal.pages.monitoring.alarm_groups import told_alarms
+from ctportal.pages.monitoring.alarm_groups import grouped_alarms
 from ctportal.pages.monitoring.charts import chart_by_model, charts_over_time, histogram
 from ctportal.pages.monitoring.forms import LENGTHS, PeriodForm
 from ctportal.pages.shared.requests import PersonRequest
@@ -69,7 +69,7 @@ def _told(found: Monitoring) -> dict[str, Any]:
     drifts = [_drift(model) for model in found.models]
     return {
         "found": found,
-        "alarms": told_alarms(found.alarms),
+        "alarms": grouped_alarms(found.alarms),
         "psi_notice": settings.MONITOR_PSI_NOTICE,
         "psi_alarm": settings.MONITOR_PSI_ALARM,
         "charts": charts_over_time(found),

@@ -18,8 +18,10 @@ from cases.reading import decision_open_to, note_view, own_review
 from ctportal.pages.reading.curve import draw_curve
 from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answer
 from ctportal.pages.shared.requests import PersonRequest, safe_next
+from inference.answer_map import map_policy
 from inference.answer_text import slices_that_mattered, words_for_slices
 from inference.current_answer import answers_by_scan
+from inference.models import Prediction
 from inference.queue import retry
 from inference.service import active_model
 
@@ -65,6 +67,7 @@ def answer_context(user: User, answer: AnswerOnPage, *, own: Review | None) -> d
         "can_decide": decision_open_to(user, answer.scan),
         "own": own,
         "answer_data": json.dumps(_data_for_viewer(answer, telling)),
+        "map_policy": map_policy(answer.prediction.model_version) if answer.is_done and answer.prediction else None,
     }
 
 
@@ -74,8 +77,13 @@ def _data_for_viewer(answer: AnswerOnPage, telling: list[Any]) -> dict[str, Any]
         "prediction": answer.prediction.pk if answer.is_done and answer.prediction else None,
         "label": label.value if label else None,
         "maps": {row.slice.position + 1: reverse("slice-map", args=[row.slice_id]) for row in answer.slices},
+        "mapsHeldBack": bool(answer.is_done and answer.prediction and _holds_maps_back(answer.prediction)),
         "telling": [row.slice.position + 1 for row in telling],
     }
+
+
+def _holds_maps_back(prediction: Prediction) -> bool:
+    return map_policy(prediction.model_version).is_held_back
 
 
 def _fetch_scan(request: PersonRequest, pk: int) -> Scan:

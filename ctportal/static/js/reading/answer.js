@@ -12,17 +12,33 @@ export function connectAnswer(stack) {
   const toggle = document.getElementById("map-toggle");
   const opacity = document.getElementById("map-opacity");
   const kept = { on: false, opacity: 60, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
-  const answer = { prediction: null, label: null, maps: {}, telling: [] };
+  const answer = { prediction: null, label: null, maps: {}, mapsHeldBack: false, telling: [] };
   let maps = new Pictures({});
 
   function read() {
     Object.assign(answer, JSON.parse(document.getElementById("answer").dataset.answer));
     maps = new Pictures(answer.maps);
-    tools.hidden = !Object.keys(answer.maps).length;
+    offerMaps();
     showMap();
     showPlace();
     for (const button of document.querySelectorAll("[data-slice]")) markShown(button);
     stack.dispatchEvent(new Event("answered"));
+  }
+
+  // Maps that were not shown to point at disease are offered to who has read why and asks for them, in this session.
+  function offerMaps() {
+    const isHeldBack = answer.mapsHeldBack && !kept.anyway;
+    tools.hidden = isHeldBack || !Object.keys(answer.maps).length;
+    const anyway = document.getElementById("map-anyway");
+    if (anyway) anyway.hidden = !isHeldBack;
+  }
+
+  function offerAnyway() {
+    kept.anyway = true;
+    kept.on = true;
+    offerMaps();
+    showMap();
+    toggle.focus();
   }
 
   async function showMap() {
@@ -33,7 +49,7 @@ export function connectAnswer(stack) {
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
     const { number } = stack;
     map.hidden = legend.hidden = true; // never a map over another slice
-    if (!kept.on || !maps.has(number)) return;
+    if (tools.hidden || !kept.on || !maps.has(number)) return;
     try {
       const address = await maps.get(number);
       if (!kept.on || number !== stack.number) return;
@@ -82,6 +98,7 @@ export function connectAnswer(stack) {
   });
   stack.addEventListener("shown", showMap);
   document.addEventListener("click", (event) => {
+    if (event.target.closest("#map-anyway")) return offerAnyway();
     const plot = event.target.closest("#curve-plot");
     if (!plot) return;
     const box = plot.getBoundingClientRect();

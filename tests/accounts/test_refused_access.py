@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import refused
+from accounts import refused_access
 from accounts.models import Action, Event
 
 
@@ -26,7 +26,7 @@ def test_so_it_is_by_the_api_and_for_what_a_role_may_not_do(api_of, login, otto,
 
 
 def test_trying_again_within_ten_minutes_is_one_try_and_there_is_an_end(login, otto, case, monkeypatch):
-    monkeypatch.setattr(refused, "MOST", 3)
+    monkeypatch.setattr(refused_access, "MOST", 3)
     for number in (1, 1, 2, 3, 4, 5):
         login(otto).get(f"/cases/{case.pk + number}/")
 
