@@ -198,6 +198,7 @@ SUBJECT_WORDS = {
     "prediction": gettext_lazy("Prediction"),
     "scan": gettext_lazy("Scan"),
     "shadow": gettext_lazy("Shadow"),
+    "site": gettext_lazy("Site"),
     "slice": gettext_lazy("Slice"),
     "training": gettext_lazy("Training"),
 }
