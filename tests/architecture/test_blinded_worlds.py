@@ -26,7 +26,17 @@ PAGE_FORMS = {
     "dataset-build": DatasetForm,
 }
 # Addresses of the frame and of other programs, which know nothing of scans.
-ELSEWHERE = ("/accounts/", "/admin/", "/static/", "/api/v1/schema", "/api/v1/docs", "/healthz", "/theme/", "/help/")
+ELSEWHERE = (
+    "/accounts/",
+    "/admin/",
+    "/static/",
+    "/api/v1/schema",
+    "/api/v1/docs",
+    "/healthz",
+    "/theme/",
+    "/help/",
+    "/texts/",
+)
 NOT_THE_ADMINISTRATION = ("/admin/logout/", "/admin/login/", "/admin/r/", "/admin/jsi18n/", "/admin/autocomplete/")
 EXPORTS = ("/labels/export/", "/learning/datasets/{}/export/")
 
@@ -138,8 +148,8 @@ def calls_of_the_administration(stage):
         for model in admin.site._registry
     }
     objects |= {"user:id": [stage.reader.pk]}
-    found = addresses(objects, without=NOT_THE_ADMINISTRATION)
-    return [("GET", address) for address in with_filters(found, {}) if address.startswith("/admin/")]
+    found = addresses(objects, without=NOT_THE_ADMINISTRATION, within="/admin/")
+    return [("GET", address) for address in with_filters(found, {})]
 
 
 def differences(stage, user, worlds, calls=calls):
