@@ -248,6 +248,7 @@ class Action(models.TextChoices):
     SCAN_SPLIT = "scan_split", gettext_lazy("Split a scan")
     SCAN_WITHDRAWN = "scan_withdrawn", gettext_lazy("Withdrew a scan")
     REVIEW_RECORDED = "review_recorded", gettext_lazy("Reviewed a scan")
+    REVIEW_WITHDRAWN = "review_withdrawn", gettext_lazy("Withdrew a decision")
     FILE_DOWNLOADED = "file_downloaded", gettext_lazy("Downloaded a file")
     LABELS_EXPORTED = "labels_exported", gettext_lazy("Exported the labelled set")
     PREDICTION_REQUESTED = "prediction_requested", gettext_lazy("Asked for a prediction again")

@@ -4,7 +4,7 @@ import unicodedata
 from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
 _LINES: Final = frozenset("\n\r\t")
@@ -12,7 +12,11 @@ _JOINERS: Final = frozenset({"\u200c", "\u200d"})
 """Between letters, scripts such as Persian and Hindi need them."""
 _BLANKS: Final = frozenset({"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"})
 """Letters and signs that show nothing."""
-REFUSED: Final = gettext_lazy("Remove the control and invisible characters; use letters, digits and spaces.")
+
+
+def refused() -> str:
+    """Returns what is said to whoever typed hidden characters."""
+    return _("Remove the control and invisible characters; use letters, digits and spaces.")
 
 
 def hides_something(text: str, *, lines: bool = False) -> bool:
@@ -31,7 +35,7 @@ def shows_nothing(text: str) -> bool:
 def validate_lines(text: str) -> None:
     """Refuses hidden characters in a text of several lines."""
     if hides_something(text, lines=True):
-        raise ValidationError(REFUSED)
+        raise ValidationError(refused())
 
 
 def _is_hidden(text: str, at: int) -> bool:

@@ -104,14 +104,16 @@ def amend_case(*, case: Case, user: User, **facts: Any) -> Case:
     return case
 
 
-def close_case(*, case: Case, user: User) -> None:
+def close_case(*, case: Case, user: User, review: Review | None = None) -> None:
+    """`review` is the decision with which the case is closed; whoever withdraws it at once reopens the case."""
     require(user, case.site, Right.CLOSE)
     with transaction.atomic():
         locked = lock_case(case.pk)
         if reason := why_not_closed(locked, user):
             raise WrongState(_("Case %(case)s cannot be closed yet. %(reason)s") % {"case": case.pk, "reason": reason})
         locked.close()
-        record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked)
+        closed_with = {"review": review.pk} if review is not None else {}
+        record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked, **closed_with)
     case.refresh_from_db()
 
 
@@ -144,7 +146,7 @@ def undecided_by(user: User, case: Case) -> Scan | None:
     """At a blinded site, a scan that keeps this reader from closing the case; a manager who does not read has none."""
     if not case.site.blinded_reads or Right.REVIEW not in rights_at(user, case.site):
         return None
-    decided = Review.objects.filter(reader=user, scan=OuterRef("pk"))
+    decided = Review.objects.current().filter(reader=user, scan=OuterRef("pk"))
     return case.scans.ready().filter(~Exists(decided)).first()
 
 

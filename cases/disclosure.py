@@ -15,6 +15,9 @@ from accounts.models import Action, Event, EventQuerySet, User
 from cases.models import Case, Scan, ScanStatus, ShownKind
 from cases.reviews import hidden_scan_ids, hidden_scans, reviews_of
 
+DECISIONS = (Action.REVIEW_RECORDED, Action.REVIEW_WITHDRAWN)
+"""Events that name a reader's label."""
+
 # The user's own decision comes before what is seen after it, so scans that the user has decided are left out.
 _INSERT = """
     INSERT INTO cases_shownanswer (scan_id, user_id, what, shown_at)
@@ -50,12 +53,12 @@ def disclose_cases(user: User, cases: Iterable[Case]) -> None:
 
 def without_hidden_reviews(events: EventQuerySet, user: User) -> EventQuerySet:
     """Returns the events without those of reviews that the user must not know of yet."""
-    return events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden_scans(user)))
+    return events.exclude(action__in=DECISIONS, subject_id__in=reviews_of(hidden_scans(user)))
 
 
 def note_told(events: Iterable[Event], user: User) -> None:
     """Notes what events tell in words: that of a review names its label, which the user has then seen."""
-    scans = {event.details.get("scan") for event in events if event.action == Action.REVIEW_RECORDED}
+    scans = {event.details.get("scan") for event in events if event.action in DECISIONS}
     note_shown(user, scans - {None})
 
 

@@ -118,7 +118,7 @@ def _locked(case: Case, ids: Sequence[int], user: User) -> list[Scan]:
         raise WrongState(_("Choose scans of case %(case)s.") % {"case": case.pk})
     for scan in scans:
         scan.require_ready()
-    if Right.MANAGE not in rights_at(user, case.site) and Review.objects.filter(scan__in=ids).exists():
+    if Right.MANAGE not in rights_at(user, case.site) and Review.objects.current().filter(scan__in=ids).exists():
         raise WrongState(
             _("A reader has decided on these scans of case %(case)s; ask a manager of the site to do it.")
             % {"case": case.pk}

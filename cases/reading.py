@@ -31,7 +31,7 @@ class Decided:
 
 def unread_scans(case: Case, reader: User) -> list[Scan]:
     """Scans of the case that still need a final label and that this reader has not decided on."""
-    decided = Review.objects.filter(reader=reader, scan=OuterRef("pk"))
+    decided = Review.objects.current().filter(reader=reader, scan=OuterRef("pk"))
     return list(case.scans.filter(~Exists(decided), final_label=None).ready())
 
 
@@ -46,7 +46,7 @@ def decision_open_to(user: User, scan: Scan) -> bool:
 
 def cases_to_read(reader: User) -> CaseQuerySet:
     """What this reader can decide on now, the most pressing first. A colleague's cases are left to the colleague."""
-    decided = Review.objects.filter(reader=reader, scan=OuterRef("pk"))
+    decided = Review.objects.current().filter(reader=reader, scan=OuterRef("pk"))
     unread = Scan.objects.ready().filter(~Exists(decided), case=OuterRef("pk"), final_label=None)
     colleague = Membership.objects.filter(
         user=OuterRef("assigned_reader"), site=OuterRef("patient__site"), role=Role.READER
@@ -94,7 +94,8 @@ def open_elsewhere(case: Case, reader: User) -> Event | None:
 def _open_elsewhere(reader: User, case_id: int | OuterRef) -> EventQuerySet:
     since = timezone.now() - VIEW_COUNTS_AS_ONE
     looked = Event.objects.filter(case_id=case_id, action=Action.CASE_VIEWED, at__gt=since, details__reading=True)
-    decided = Review.objects.filter(scan__case=OuterRef("case_id"), reader=OuterRef("actor"), created_at__gte=since)
+    decisions = Review.objects.current().filter(created_at__gte=since)
+    decided = decisions.filter(scan__case=OuterRef("case_id"), reader=OuterRef("actor"))
     return looked.exclude(actor=reader).filter(~Exists(decided))
 
 
@@ -140,7 +141,7 @@ def decide(
             review = record_review(scan=scan, reader=reader, label=label, reason=reason)
             case.refresh_from_db()
         if close and not case.is_closed and not why_not_closed(case, reader):
-            close_case(case=case, user=reader)
+            close_case(case=case, user=reader, review=review)
     left = unread_scans(case, reader)
     return Decided(
         review=review,
@@ -177,6 +178,8 @@ def _require_on_screen(scan: Scan, reader: User, seen_prediction: int | None, se
 
 
 def _decided_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
+    if newest.withdraws:
+        return _withdrawn_meanwhile(scan, reader, newest)
     words = newest.get_label_display()
     if newest.reader_id == reader.pk:
         return _(
@@ -188,6 +191,14 @@ def _decided_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
         "scan": scan.pk,
         "words": words,
     }
+
+
+def _withdrawn_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
+    if newest.reader_id == reader.pk:
+        words = _("You have withdrawn your decision on scan %(scan)s, in another window. Look again, then decide.")
+        return words % {"scan": scan.pk}
+    words = _("%(reader)s has withdrawn a decision on scan %(scan)s since you opened it. Look again, then decide.")
+    return words % {"reader": newest.reader.display_name, "scan": scan.pk}
 
 
 def _require_answer(scan: Scan, reader: User, label: str) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import ReasonMissing, bounded_text
-from accounts.rights import Right, require, rights_at, sites_with
+from accounts.rights import Right, require, rights_anywhere, rights_at, sites_with
 from cases.casework import lock_case
 from cases.models import CaseStatus, Decision, Label, Review, ReviewDraft, Scan, ScanQuerySet, ShownAnswer
 from cases.summaries import refresh_case, refresh_scan_label
@@ -43,7 +43,8 @@ def hidden_scans(user: User) -> ScanQuerySet:
 
 def reads_blinded(user: User) -> bool:
     """Whether the user reads at a blinded site; nothing is hidden from anybody else, which spares a longer question."""
-    return sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
+    reads = Right.REVIEW in rights_anywhere(user)
+    return reads and sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
 
 
 def still_blinded(user: User | AnonymousUser) -> Q:
@@ -78,17 +79,21 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
         case = lock_case(scan.case_id)
         scan = Scan.objects.select_related("case__patient__site").get(pk=scan.pk)
         scan.require_ready()
-        earlier = Review.objects.current().filter(scan=scan, reader=reader).first()
+        latest = Review.objects.latest_of_readers().filter(scan=scan, reader=reader).first()
         was_blinded = not may_see_answer(reader, scan)
         agrees = agreement_with_model(scan.decision, label)
-        _require_reason(earlier=earlier, overrides=agrees is False and not was_blinded, reason=reason)
+        _require_reason(
+            changes=latest is not None and latest.label != "",
+            overrides=agrees is False and not was_blinded,
+            reason=reason,
+        )
         case.start_review()
         review = Review.objects.create(
             scan=scan,
             reader=reader,
             label=label,
             reason=reason,
-            supersedes=earlier,
+            supersedes=latest,
             was_blinded=was_blinded,
             prediction_id=scan.prediction_id,
             model_decision=scan.decision,
@@ -110,10 +115,10 @@ def record_review(*, scan: Scan, reader: User, label: Label | str, reason: str =
     return review
 
 
-def _require_reason(*, earlier: Review | None, overrides: bool, reason: str) -> None:
+def _require_reason(*, changes: bool, overrides: bool, reason: str) -> None:
     if reason:
         return
     if overrides:
         raise ReasonMissing(_("You decide against the model; write a short reason."))
-    if earlier is not None:
+    if changes:
         raise ReasonMissing(_("You change your earlier decision; write a short reason."))

@@ -147,6 +147,7 @@ def _concerns(case: Case, user: User, scans: Sequence[IncomingScan], confirmatio
             subject=case,
             codes=["patient-mismatch"],
             fields=_fields_of(concerns.values()),
+            files=sum(len(scan.files) for scan in scans),
         )
         raise PatientMismatch(list(concerns.values()))
     return concerns

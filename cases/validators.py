@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.plain_text import REFUSED, hides_something, shows_nothing
+from accounts.plain_text import hides_something, refused, shows_nothing
 
 
 def validate_not_in_future(day: date) -> None:
@@ -18,7 +18,7 @@ def validate_not_in_future(day: date) -> None:
 def validate_one_line(text: str) -> None:
     """Refuse what a reader cannot see or what would show the text in another order than it is stored."""
     if hides_something(text):
-        raise ValidationError(REFUSED)
+        raise ValidationError(refused())
     if shows_nothing(text):
         raise ValidationError(_("Write at least one letter or digit; nothing of this can be seen."))
 

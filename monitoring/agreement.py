@@ -99,6 +99,7 @@ def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, st
             ~Exists(Review.objects.filter(supersedes=OuterRef("scan__reviews"))),
             scan__deciding_readers__gt=1,
             scan__reviews__reader__gt=F("reader"),
+            scan__reviews__label__in=Label.values,  # none is left of a decision that was withdrawn
         )
         .values_list("reader", "scan__reviews__reader", "label", "scan__reviews__label")
         .annotate(n=Count("pk"))

@@ -161,8 +161,8 @@ class Case(models.Model):
 
     @property
     def is_reviewed(self) -> bool:
-        """Whether any reader has decided about any of its scans, also a withdrawn one."""
-        return self.scans.filter(reviews__isnull=False).exists()
+        """Whether any reader holds a decision on any of its scans, also on a withdrawn one."""
+        return self.scans.filter(reviews__superseded_by=None, reviews__label__in=Label.values).exists()
 
     def require_not_closed(self) -> None:
         """Refuses a closed or cancelled case."""
@@ -177,6 +177,12 @@ class Case(models.Model):
         self.require_not_closed()
         if self.status == CaseStatus.OPEN:
             self.status = CaseStatus.IN_REVIEW
+            self.save(update_fields=["status"])
+
+    def end_review(self) -> None:
+        """Undoes `start_review` once the only decision in the case was withdrawn."""
+        if not self.is_settled and not self.is_reviewed:
+            self.status = CaseStatus.OPEN
             self.save(update_fields=["status"])
 
     def close(self) -> None:

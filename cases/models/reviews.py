@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -17,19 +18,45 @@ class ReviewQuerySet(SiteScopedQuerySet):
     site_path = "scan__case__patient__site"
 
     def current(self) -> ReviewQuerySet:
-        """What each reader holds now: reviews that none has superseded."""
+        """Gives what each reader holds now: the last of their reviews, unless it withdrew their only decision."""
+        return self.latest_of_readers().exclude(label="")
+
+    def latest_of_readers(self) -> ReviewQuerySet:
+        """Gives the reviews that none has superseded, which the reader's next one supersedes."""
         # As a left join the planner expects one row of it and nests loops over all; as this it plans a hash join.
         return self.filter(~Exists(Review.objects.filter(supersedes=OuterRef("pk"))))
 
 
+SUPERSEDES_OWN = pgtrigger.Trigger(
+    name="supersedes_own",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    condition=pgtrigger.Q(new__supersedes__isnull=False),
+    func="""
+        IF NOT EXISTS (
+            SELECT 1 FROM cases_review earlier WHERE earlier.id = NEW.supersedes_id
+            AND earlier.scan_id = NEW.scan_id AND earlier.reader_id = NEW.reader_id
+        ) THEN
+            RAISE EXCEPTION 'A review supersedes only one of the same reader and scan';
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+
 class Review(models.Model):
-    """One reader's decision on one scan is never edited, only superseded by the same reader."""
+    """One reader's decision on one scan is never edited, only superseded by the same reader.
+
+    A review that `withdraws` takes back the one that it supersedes and says again what the reader had held before: an
+    earlier decision, or nothing, with an empty label.
+    """
 
     LONGEST_REASON = 2000
 
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
-    label = models.CharField(max_length=12, choices=Label)
+    label = models.CharField(max_length=12, choices=Label, blank=True)
+    withdraws = models.BooleanField(default=False)
     reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="superseded_by")
     # What the model had said, and whether the reader saw it before deciding.
@@ -54,12 +81,21 @@ class Review(models.Model):
                 condition=~Q(agrees=False) | Q(was_blinded=True) | ~Q(reason=""),
                 name="review_override_has_reason",
             ),
-            models.CheckConstraint(condition=Q(label__in=Label.values), name="review_label_known"),
+            models.CheckConstraint(
+                condition=Q(label__in=Label.values) | Q(label="", withdraws=True), name="review_label_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(withdraws=False) | Q(supersedes__isnull=False), name="review_withdraws_another"
+            ),
         ]
-        triggers = WRITTEN_ONCE
+        triggers = [*WRITTEN_ONCE, SUPERSEDES_OWN]
 
     def __str__(self) -> str:
         return f"Review {self.pk}"
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return hasattr(self, "superseded_by") and self.superseded_by.withdraws
 
     @property
     def site(self) -> Site:

@@ -46,7 +46,7 @@ def _check(parsed: Any) -> None:
                     _("%(place)s holds a control character or half a character (a lone surrogate).") % {"place": place}
                 )
             if isinstance(part, dict):
-                below += [(f"A name in {place}", name) for name in part]
+                below += [(place, name) for name in part]
                 below += [(f"{place}/{name if name.isidentifier() else '…'}", value) for name, value in part.items()]
             elif isinstance(part, list):
                 below += [(f"{place}/{number}", value) for number, value in enumerate(part)]

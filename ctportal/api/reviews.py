@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -14,6 +15,7 @@ from cases.disclosure import note_shown
 from cases.models import Label, Review
 from cases.reading import decide
 from cases.reviews import hidden_scans
+from cases.withdrawal import withdraw_review
 from ctportal.api.fields import NameOnly, StrictSerializer
 from ctportal.api.filters import LARGEST_ID, IdFilter
 from ctportal.api.idempotency import Receipt, once
@@ -30,19 +32,28 @@ class ReviewSerializer(serializers.ModelSerializer):
     prediction = serializers.IntegerField(
         source="prediction_id", read_only=True, allow_null=True, help_text="The answer there was at the time."
     )
-    is_current = serializers.SerializerMethodField(help_text="Not superseded by the reader's own later review.")
+    label = serializers.SerializerMethodField(help_text="Empty where a withdrawal left the reader without a decision.")
+    is_current = serializers.SerializerMethodField(
+        help_text="What the reader holds now: neither superseded nor withdrawn."
+    )
     readers_disagree = serializers.BooleanField(
         source="scan.readers_disagree", read_only=True, help_text="On this scan, now: one of them changes the decision."
     )
 
     class Meta:
         model = Review
+        extra_kwargs = {
+            "withdraws": {
+                "help_text": "It takes back the review that it supersedes; what the reader held before counts."
+            }
+        }
         fields = [
             "id",
             "scan",
             "case",
             "reader",
             "label",
+            "withdraws",
             "reason",
             "agrees",
             "was_blinded",
@@ -55,8 +66,11 @@ class ReviewSerializer(serializers.ModelSerializer):
             "created_at",
         ]
 
+    def get_label(self, review: Review) -> Label | None:
+        return Label(review.label) if review.label else None
+
     def get_is_current(self, review: Review) -> bool:
-        return not hasattr(review, "superseded_by")
+        return review.label != "" and not hasattr(review, "superseded_by")
 
 
 class NewReview(StrictSerializer):
@@ -110,6 +124,7 @@ class ReviewViews(Resource):
     queryset = REVIEWS.order_by("-pk")
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    scopes = {"withdraw": REVIEW}
     lists = "reviews"
 
     def rows(self) -> Any:
@@ -124,6 +139,32 @@ class ReviewViews(Resource):
     def retrieve(self, request: Request, pk: int) -> Response:
         review = self.fetch()
         return Response(shown_reviews([review], request)[0])
+
+    @extend_schema(
+        summary="Withdraw a decision",
+        description="Within ten seconds, by the reader who decided: scan and case are again what they were, and a case "
+        "that was closed with the decision is reopened. Answers with the withdrawal, a review of its own. Later only "
+        "another decision supersedes the first.",
+        request=None,
+        responses={201: ReviewSerializer},
+    )
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def withdraw(self, request: Request, pk: int) -> Response:
+        return once(request, work=self._withdraw, answer=self._withdrawn)
+
+    def _withdraw(self) -> Receipt:
+        withdrawal = withdraw_review(review=self.fetch(right=Right.REVIEW), reader=caller(self.request))
+        return {"review": withdrawal.pk}
+
+    def _withdrawn(self, receipt: Receipt) -> Response:
+        self.fetch()  # a replay shows only what may still be seen
+        return created_review(receipt["review"], self.request)
+
+
+def created_review(pk: int, request: Request) -> Response:
+    review = REVIEWS.get(pk=pk)
+    address = reverse("api:review-detail", kwargs={"pk": review.pk}, request=request)
+    return Response(shown_reviews([review], request)[0], status=201, headers={"Location": address})
 
 
 def shown_reviews(reviews: list[Review], request: Request) -> Any:
@@ -170,6 +211,4 @@ class ScanReviewViews(Resource):
 
     def _record_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
-        review = REVIEWS.get(pk=receipt["review"])
-        address = reverse("api:review-detail", kwargs={"pk": review.pk}, request=self.request)
-        return Response(shown_reviews([review], self.request)[0], status=201, headers={"Location": address})
+        return created_review(receipt["review"], self.request)

@@ -27,7 +27,7 @@ class PointFiguresSerializer(DataclassSerializer):
         dataclass = PointFigures
 
 
-class PointSerializer(serializers.Serializer):
+class OperatingPointSerializer(serializers.Serializer):
     """The site's probability is 0.01 + 0.98 · sigmoid(slope · log-odds of the model's probability + offset)."""
 
     slope = serializers.FloatField()
@@ -82,7 +82,7 @@ class AcceptanceDecisionSerializer(serializers.ModelSerializer):
 
 class ProposalSerializer(serializers.Serializer):
     key = serializers.CharField(help_text="Send it back with the decision, so that you decide on what you saw.")
-    point = PointSerializer()
+    point = OperatingPointSerializer()
     figures = PointFiguresSerializer(help_text="Of points that were fitted without the scan that they judge.")
 
 

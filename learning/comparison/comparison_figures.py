@@ -77,6 +77,7 @@ class GateRecord:
     rules: int = 1
     findings: tuple[Finding, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    calculation: str = ""  # where the least number of infected patients comes from
 
     @property
     def not_met(self) -> tuple[str, ...]:
@@ -157,6 +158,7 @@ def _gate(stored: Mapping[str, Any]) -> GateRecord:
         rules=_count(stored, "rules") or 1,
         findings=tuple(Finding(bool(one.get("passed")), str(one.get("words", ""))) for one in found),
         limits={name: number for name, value in stored.items() if (number := _number(value)) is not None},
+        calculation=str(stored.get("calculation", "")),
     )
 
 

@@ -64,7 +64,11 @@ class GateLimits:
         )
 
     def as_stored(self) -> dict[str, Any]:
-        return asdict(self) | {"rules": RULES, "least_infected": self.least_infected}
+        return asdict(self) | {
+            "rules": RULES,
+            "least_infected": self.least_infected,
+            "calculation": self.calculation,
+        }
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _enough_infected(figures: ComparisonFigures, limits: GateLimits) -> Finding:
         return Finding(True, f"{infected} infected test patients were compared; at least {least} are needed.")
     return Finding(
         False,
-        f"Only {infected} infected test patients were compared; at least {least} are needed. {limits.calculation}",
+        f"Only {infected} infected test patients were compared; at least {least} are needed.",
     )
 
 

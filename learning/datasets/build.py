@@ -117,7 +117,7 @@ def _count_sources(scans: Sequence[Candidate]) -> list[dict]:
 
 def _superseded_reviews(sites: Sequence[Site]) -> int:
     reviews = Review.objects.filter(scan__case__patient__site__in=sites)
-    return reviews.exclude(superseded_by=None).count()
+    return reviews.exclude(superseded_by=None).exclude(label="").count()
 
 
 def newest_of(sites: Iterable[Site]) -> Dataset | None:

@@ -179,6 +179,11 @@ def used(*, replay: bool) -> Q:
     return Q() if replay else Q(base_set=None) | Q(patient__split=Split.TEST)
 
 
+def why_too_small(dataset: Dataset) -> list[str]:
+    """Says in sentences why no model can be trained on the whole data set; empty where one can."""
+    return too_little(split_sizes(dataset, replay=True), dataset, replay=True)
+
+
 def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> list[str]:
     """In sentences, why one cannot train on this; empty where one can."""
     used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]

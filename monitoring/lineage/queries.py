@@ -79,7 +79,8 @@ def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
     tracer = Tracer(user)
     rows = DatasetScan.objects.filter(scan=scan).select_related("dataset", "patient").order_by("-dataset")
     visible = rows.filter(dataset__in=tracer.visible_datasets)
-    reviews = Review.objects.filter(scan=scan).select_related("reader", "superseded_by").order_by("created_at", "pk")
+    decisions = Review.objects.filter(scan=scan).exclude(label="")
+    reviews = decisions.select_related("reader", "superseded_by").order_by("created_at", "pk")
     answers = (
         scan.predictions.shown().select_related("model_version", "scan", "site_point__site").order_by("queued_at", "pk")
     )
@@ -202,4 +203,5 @@ def _review(review: Review) -> ReviewTrace:
         agrees=review.agrees,
         prediction_id=review.prediction_id,
         reason=review.reason,
+        is_withdrawn=review.is_withdrawn,
     )

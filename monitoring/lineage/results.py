@@ -146,6 +146,7 @@ class ReviewTrace:
     agrees: bool | None
     prediction_id: int | None
     reason: str
+    is_withdrawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ RULES: dict[str, dict[str, Kind]] = {
     "case-read": {"GET": of(VIEW)},
     "read-next": {"GET": person},
     "scan-review": {"POST": of(REVIEW)},
+    "review-withdraw": {"POST": own("rita")},
     "scan-answer": {"GET": of(VIEW)},
     "scan-draft": {"POST": keyed},
     "scan-draft-discard": {"POST": of(VIEW)},
@@ -260,6 +261,7 @@ RULES: dict[str, dict[str, Kind]] = {
     "api:prediction-retry": {"POST": of(UPLOAD, REVIEW)},
     "api:review-list": {"GET": person},
     "api:review-detail": {"GET": of(VIEW)},
+    "api:review-withdraw": {"POST": of(REVIEW)},
     "api:label-list": {"GET": anywhere(MANAGE)},
     "api:label-export": {"GET": anywhere(MANAGE)},
     "api:base-set-list": {"GET": anywhere(MANAGE)},
@@ -319,7 +321,12 @@ UPLOADS = (
     "api:case-scans",
     "api:scan-withdraw",
 )
-REVIEWS = ("api:case-close", "api:case-reopen", "api:scan-reviews")  # a cancelled case opens again to `upload` too
+REVIEWS = (
+    "api:case-close",
+    "api:case-reopen",
+    "api:review-withdraw",
+    "api:scan-reviews",
+)  # a cancelled case opens again to `upload` too
 
 
 def scopes_of(name: str, method: str) -> set[str]:

@@ -257,6 +257,8 @@ def test_a_token_opens_only_what_its_scope_names(world, north, south, otto):
         for name, route in api.items():
             if name in ("api:nothing", "api:schema", "api:docs"):
                 continue
+            if name == "api:review-withdraw":
+                continue  # for the reader who decided alone, whatever the scope
             for method in RULES[name]:
                 path = paths_of(name, route, world)[0]
                 found, fault = ask(client, method, path, world.bodies.get(name, {}), otto)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import models, transaction
 from django.test import Client
 from django.utils import timezone
@@ -16,9 +17,12 @@ from django.utils import timezone
 from cases.models import Case, CaseStatus, Review, Scan, ShownAnswer
 from inference.models import ModelVersion, Prediction
 from learning.models import ComparisonRequest, GateOverride, TrainingRun
+from tests.access import test_every_address as walk
 from tests.access.rules import DENIED, HIDDEN_WHEN_BLINDED, IN, RIGHTS, RULES, Right
 from tests.access.test_every_address import CALLERS, World, addresses, ask, paths_of
 from tests.cast import make_person
+
+world = walk.world  # the fixture of the walk over all addresses
 
 EVERYBODY = (*CALLERS, "bea")
 # By model: the names that its addresses begin with.
@@ -82,6 +86,18 @@ def put_into(model: type[models.Model], state: str, world: World) -> models.Mode
             facts |= {"decided_by": make_person(f"second-{state}"), "decided_at": NOW}
     model._default_manager.filter(pk=row.pk).update(status=state, **facts)
     return row
+
+
+def test_every_model_that_has_states_is_walked():
+    """Earlier versions of a row have no address."""
+    with_states = {
+        model
+        for model in apps.get_models()
+        for field in model._meta.fields
+        if field.name == "status" and field.flatchoices and not hasattr(model, "pgh_obj")
+    }
+
+    assert with_states == set(WALKED)
 
 
 @pytest.mark.parametrize("model", WALKED, ids=lambda model: model._meta.model_name)

@@ -1,4 +1,7 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from cases.models import Review
 from tests.api.calls import problem
@@ -149,3 +152,57 @@ def test_an_anonymous_caller_reads_no_reviews(api, rita, answered, review):
 
     problem(api().get("/api/v1/reviews/"), 401, "unauthenticated")
     problem(api().get(f"/api/v1/reviews/{pk}/"), 401, "unauthenticated")
+
+
+# --- taking it back ---
+
+
+def withdraw(pk: int) -> str:
+    return f"/api/v1/reviews/{pk}/withdraw/"
+
+
+def test_a_decision_is_withdrawn_at_once(api, rita, answered):
+    client = api(rita)
+    made = client.post(url(answered), {"label": "covid"}).json()
+
+    response = client.post(withdraw(made["id"]))
+
+    assert response.status_code == 201
+    body = response.json()
+    assert (body["withdraws"], body["supersedes"], body["label"], body["is_current"]) == (
+        True,
+        made["id"],
+        None,
+        False,
+    )
+    assert response["Location"].endswith(f"/api/v1/reviews/{body['id']}/")
+    assert client.get(f"/api/v1/reviews/{made['id']}/").json()["is_current"] is False
+    assert client.get(f"/api/v1/cases/{answered.case_id}/").json()["needs_review"] is True
+
+
+def test_a_withdrawal_reopens_the_case_that_was_closed_with_the_decision(api, rita, answered):
+    made = api(rita).post(url(answered), {"label": "covid", "close": True}).json()
+
+    assert api(rita).post(withdraw(made["id"])).status_code == 201
+    answered.case.refresh_from_db()
+    assert answered.case.status == "open"
+
+
+def test_a_decision_is_not_withdrawn_later(api, rita, answered, review, monkeypatch):
+    made = review(answered, rita)
+    now = timezone.now() + timedelta(minutes=1)
+    monkeypatch.setattr("cases.withdrawal.timezone.now", lambda: now)
+
+    body = problem(api(rita).post(withdraw(made.pk)), 409, "wrong-state")
+    assert "can no longer be withdrawn" in body["detail"]
+
+
+def test_only_the_reader_withdraws_the_decision(api, rita, rob, cara, otto, answered, review):
+    made = review(answered, rita).pk
+
+    problem(api().post(withdraw(made)), 401, "unauthenticated")
+    problem(api(rob).post(withdraw(made)), 403, "forbidden")
+    problem(api(cara).post(withdraw(made)), 403, "forbidden")
+    problem(api(rita, "read", "upload").post(withdraw(made)), 403, "forbidden")
+    problem(api(otto).post(withdraw(made)), 404, "not-found")
+    assert Review.objects.count() == 1

@@ -142,9 +142,10 @@ def _contents(data: bytes) -> bytes:
         return repr([(each.filename, each.CRC) for each in archive.infolist()]).encode()
 
 
-def addresses(objects: dict[str, list[Any]], *, without: tuple[str, ...]) -> list[str]:
+def addresses(objects: dict[str, list[Any]], *, without: tuple[str, ...], below: str = "/") -> list[str]:
     """Every address that the resolver knows, with each of the objects; the word before a variable names their kind."""
-    routes = (route for route in _routes(get_resolver()) if not route.startswith(without))
+    known = (route for route in _routes(get_resolver()) if route.startswith(below))
+    routes = (route for route in known if not route.startswith(without))
     return sorted({address for route in routes for address in _with_objects(route, objects)})
 
 

@@ -85,14 +85,15 @@ def test_a_training_that_loses_its_worker_ends_as_it_would_have(portal: Portal) 
     portal.wait_until(lambda: not trainers(portal), "the end of the killed worker's subprocess")
     before = epochs_done(portal, 1)
     portal.start_training_worker("two")
-    portal.wait_until(lambda: run_state(portal, 1)[1] == 2, "another worker")
+    portal.wait_until(lambda: run_state(portal, 1)[1] >= 2 and bool(trainers(portal)), "another worker at work")
     portal.kill_service(REDIS, signal.SIGKILL)
     portal.kill_service(POSTGRES, signal.SIGQUIT)
     portal.revive_services()
     wait_for_run(portal, 1)
 
     status, attempts, progress = run_state(portal, 1)
-    assert (status, attempts) == ("done", 2)
+    assert status == "done"
+    assert attempts >= 2  # more, where the services went away before the second worker had begun
     assert before >= 1
     first, second = artefact(portal, 0), artefact(portal, 1)
     assert second["files"] == first["files"], "the weights differ"

@@ -14,7 +14,6 @@ from tests.e2e.scans import ScansToSend, scans_to_send
 ANSWERS = re.compile("Opacities as in COVID-19 (?:un)?likely|Uncertain, please read|Not suitable for the model")
 MEANT = {"Opacities as in COVID-19 likely": "COVID-19", "Opacities as in COVID-19 unlikely": "Not COVID-19"}
 ANSWERED = 120_000  # milliseconds for the workers to read all scans of the case
-DISARMED = 1_000  # milliseconds for which a page that has just shown its slice ignores the confirming key
 
 
 def test_from_the_patient_to_the_labelled_set(fresh_visit, tmp_path):
@@ -113,13 +112,12 @@ def see_it_large(page: Page) -> None:
     assert box is not None
     assert max(box["width"], box["height"]) > 400
     toggle = page.get_by_role("button", name="Map", exact=True)
-    if toggle.get_attribute("aria-pressed") == "false":
-        expect(map_).to_be_hidden()
-        page.keyboard.press("m")
+    expect(map_).to_be_hidden()
+    page.keyboard.press("m")
     expect(toggle).to_have_attribute("aria-pressed", "true")
     expect(map_).to_be_visible()
     expect(map_).not_to_have_js_property("naturalWidth", 0)
-    page.wait_for_timeout(DISARMED)
+    expect(page.locator("#record")).to_have_attribute("aria-disabled", "false")
 
 
 def confirm(page: Page, label: str) -> str:

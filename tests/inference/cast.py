@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.utils import timezone
 from PIL import Image
 
 from accounts.models import Membership, Site, User
@@ -15,6 +18,7 @@ from cases.casework import open_case, register_patient
 from cases.models import Case, Scan, Slice
 from cases.signals import scans_received
 from inference.models import ModelVersion, Prediction
+from inference.queue import Answer, SliceFinding
 from ml.model.artifact import save_artifact
 from ml.model.engine import ScanAnswer, ScanFailure, SliceAnswer
 
@@ -114,3 +118,19 @@ def write_artifact(folder: Path, *, name: str = "resnet-test", version: str = "1
         weights={"head/kernel": np.zeros((1, 1), np.float32)},
     )
     return folder
+
+
+def answer_for(scan: Scan, probability: float = 0.8) -> Answer:
+    findings = [SliceFinding(slice_.pk, probability, 1.0, 0.9, b"png") for slice_ in scan.slices.all()]
+    return Answer("covid", probability, 0.9, findings, "stub", 12)
+
+
+def let_lease_run_out() -> None:
+    Prediction.objects.filter(status="running").update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def output_of(*arguments: object) -> str:
+    """Runs a management command and returns what it printed."""
+    out = io.StringIO()
+    call_command(*map(str, arguments), stdout=out)
+    return out.getvalue()

@@ -18,8 +18,16 @@ from inference.queue import claim, enqueue, store_answer, store_failure
 from inference.service import active_model
 from learning.service.activation import activate_model
 from ml.model.artifact import ArtifactError
-from tests.inference.cast import MakeModel, MakeScan, member, new_case, only_prediction, stored_scan, write_artifact
-from tests.inference.test_storing import answer_for
+from tests.inference.cast import (
+    MakeModel,
+    MakeScan,
+    answer_for,
+    member,
+    new_case,
+    only_prediction,
+    stored_scan,
+    write_artifact,
+)
 
 
 @pytest.mark.django_db

@@ -13,8 +13,7 @@ from ctportal.demo import cases as demo_cases
 from ctportal.demo.people import PEOPLE, create_people
 from inference.models import ModelVersion, Prediction
 from tests.cast import phantom_png
-from tests.inference.cast import StubEngine
-from tests.inference.test_commands import told
+from tests.inference.cast import StubEngine, output_of
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +72,7 @@ def test_roles_that_were_taken_away_do_not_come_back() -> None:
 def test_cases_are_synthetic_answered_and_partly_reviewed(
     model: ModelVersion, engine: StubEngine, small_phantoms: None
 ) -> None:
-    words = told("create_demo")
+    words = output_of("create_demo")
     assert "8 created" in words
     assert not Patient.objects.filter(is_synthetic=False).exists()
     assert not Scan.objects.filter(is_synthetic=False).exists()
@@ -90,9 +89,9 @@ def test_cases_are_synthetic_answered_and_partly_reviewed(
 def test_a_second_run_makes_nothing_and_shows_no_password(
     model: ModelVersion, engine: StubEngine, small_phantoms: None
 ) -> None:
-    first = told("create_demo")
+    first = output_of("create_demo")
     before = (User.objects.count(), Case.objects.count(), Scan.objects.count(), Review.objects.count())
-    second = told("create_demo")
+    second = output_of("create_demo")
     assert "0 created, 8 there already" in second
     assert "exist already" in second
     assert "only now" in first
@@ -101,7 +100,7 @@ def test_a_second_run_makes_nothing_and_shows_no_password(
 
 
 def test_without_a_model_the_cases_are_made_all_the_same(small_phantoms: None) -> None:
-    assert "8 created" in told("create_demo")
+    assert "8 created" in output_of("create_demo")
     assert Review.objects.count() == 5
 
 
@@ -109,7 +108,7 @@ def test_a_chosen_password_is_not_printed_and_its_weakness_is_reported(
     monkeypatch: pytest.MonkeyPatch, small_phantoms: None
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "hunter2")
-    words = told("create_demo")
+    words = output_of("create_demo")
     assert "not checked for strength" in words
     assert "hunter2" not in words
 
@@ -133,8 +132,8 @@ def public_folder(folder: Path) -> Path:
 
 def test_public_scans_become_cases_once(tmp_path: Path, settings: Settings) -> None:
     settings.CTPORTAL_DATA_DIR = str(public_folder(tmp_path / "data"))
-    assert "9 opened, 0 there already" in told("load_demo_data")
-    assert "0 opened, 9 there already" in told("load_demo_data")
+    assert "9 opened, 0 there already" in output_of("load_demo_data")
+    assert "0 opened, 9 there already" in output_of("load_demo_data")
     assert Scan.objects.count() == 9
     assert Scan.objects.get(kind="dicom").slice_count == 3
     assert not Scan.objects.filter(is_synthetic=True).exists()
@@ -143,7 +142,7 @@ def test_public_scans_become_cases_once(tmp_path: Path, settings: Settings) -> N
 
 def test_the_label_of_a_public_scan_stays_out_of_its_case(tmp_path: Path, settings: Settings) -> None:
     settings.CTPORTAL_DATA_DIR = str(public_folder(tmp_path / "data"))
-    told("load_demo_data")
+    output_of("load_demo_data")
     for case in Case.objects.select_related("patient"):
         words = f"{case.patient.name} {case.patient.record_number} {case.accession_number} {case.reason}"
         assert "non-covid" not in words.lower()

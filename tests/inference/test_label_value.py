@@ -9,8 +9,7 @@ from cases.reviews import record_review
 from inference.label_value import Opinion, label_value, label_value_of, refresh_label_values
 from inference.models import ModelStatus, ModelVersion, Prediction
 from inference.queue import claim, enqueue, store_answer
-from tests.inference.cast import MakeModel, MakeScan, member
-from tests.inference.test_storing import answer_for
+from tests.inference.cast import MakeModel, MakeScan, answer_for, member
 
 
 def opinion(probability: float, decision: str = "covid", suitability: float = 1.0) -> Opinion:

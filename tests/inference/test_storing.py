@@ -1,7 +1,5 @@
 """A claimed row ends answered, failed, put off or given back, and only its holder can end it."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -11,8 +9,6 @@ from cases.models import Decision, Scan
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from inference.queue import (
     WORKER_LOST,
-    Answer,
-    SliceFinding,
     claim,
     enqueue,
     give_back,
@@ -22,20 +18,11 @@ from inference.queue import (
     store_failure,
     sweep_predictions,
 )
-from tests.inference.cast import MakeModel, MakeScan, only_prediction
-
-
-def answer_for(scan: Scan, probability: float = 0.8) -> Answer:
-    findings = [SliceFinding(slice_.pk, probability, 1.0, 0.9, b"png") for slice_ in scan.slices.all()]
-    return Answer("covid", probability, 0.9, findings, "stub", 12)
+from tests.inference.cast import MakeModel, MakeScan, answer_for, let_lease_run_out, only_prediction
 
 
 def claimed(scan: Scan) -> Prediction:
     return next(row for row in claim() if row.scan_id == scan.pk)
-
-
-def let_lease_run_out() -> None:
-    Prediction.objects.filter(status="running").update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 def test_an_answer_is_stored_with_its_slices_and_shown_on_scan_and_case(

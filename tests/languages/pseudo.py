@@ -93,7 +93,7 @@ def words_in_no_bracket(html: str) -> list[tuple[str, str]]:
 
 
 def texts_in(data: Any) -> Iterator[str]:
-    """The texts for people in a problem document."""
+    """Returns the texts for people in a problem document."""
     if isinstance(data, dict):
         for name, value in data.items():
             if name in ("title", "detail", "problem", "remedy"):

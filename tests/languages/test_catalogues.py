@@ -13,11 +13,11 @@ from ctportal.locale.extract import Text
 
 ROOT = Path(settings.BASE_DIR)
 CATALOGUES = [(language, domain) for language in LANGUAGES for domain in DOMAINS]
-PLACE = re.compile(r"%\(\w+\)s")
+PLACE = re.compile(r"%\(\w+\)[sd]")
 # What only managers and administrators see may wait for its translation.
 FOR_MANAGERS = re.compile(
-    r"^(learning/|monitoring/|ctportal/pages/(learning|monitoring)/|ctportal/templates/(learning|monitoring|events|labels)/"
-    r"|ctportal/api/(comparisons|datasets|training_runs|learning|monitoring))"
+    r"^(learning/|monitoring/|ctportal/pages/(learning|monitoring)/|ctportal/templates/(learning|monitoring|events|labels|acceptance)/"
+    r"|ctportal/pages/templatetags/acceptance|ctportal/api/(comparisons|datasets|training_runs|learning|monitoring))"
 )
 
 
@@ -84,10 +84,10 @@ def test_every_translation_can_be_filled_in(language):
     broken = []
     for entry in catalogue(language, "django").translated_entries():
         for words in translations(entry):
-            names = re.findall(r"%\((\w+)\)s", entry.msgid + (entry.msgid_plural or ""))
+            names = re.findall(r"%\((\w+)\)[sd]", entry.msgid + (entry.msgid_plural or ""))
             if names:
                 try:
-                    words % dict.fromkeys(names, "x")
+                    words % dict.fromkeys(names, 1)
                 except (ValueError, TypeError, KeyError):
                     broken.append(words)
     assert broken == []

@@ -118,16 +118,20 @@ def test_the_limits_themselves_pass(facts: dict[str, Any]):
     assert judge_gate(figures(**facts), LIMITS).passed
 
 
-def test_the_least_number_of_infected_is_shown_with_its_calculation():
+def test_one_plain_sentence_says_how_many_infected_there_are_and_how_many_are_needed():
     words = judge_gate(figures(infected=11), LIMITS).reasons[0]
-    assert words == (
-        "Only 11 infected test patients were compared; at least 205 are needed. 205 give a chance of 80 % to show that "
-        "the new model finds at most 5 points fewer infections, if both in truth find equally many and differ on 5 % "
-        "of the infected; with fewer than 73 it could not be shown even if no answer differed."
+    assert words == "Only 11 infected test patients were compared; at least 205 are needed."
+
+
+def test_the_least_number_of_infected_is_stored_with_its_calculation():
+    assert LIMITS.as_stored()["calculation"] == (
+        "205 give a chance of 80 % to show that the new model finds at most 5 points fewer "
+        "infections, if both in truth find equally many and differ on 5 % of the "
+        "infected; with fewer than 73 it could not be shown even if no answer differed."
     )
     asked = replace(LIMITS, least_positives=300)
     assert asked.least_infected == 300
-    assert "GATE_LEAST_POSITIVES" in judge_gate(figures(infected=250), asked).reasons[0]
+    assert "GATE_LEAST_POSITIVES" in asked.as_stored()["calculation"]
 
 
 def compared(*, alarms: tuple[int, int]):

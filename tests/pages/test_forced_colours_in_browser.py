@@ -20,7 +20,7 @@ def forced(page):
 def reading(forced, enter, rita, answered):
     enter(rita, f"/cases/{answered.case_id}/read/")
     expect(forced.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
-    forced.wait_for_timeout(1000)
+    expect(forced.locator("#record")).to_have_attribute("aria-disabled", "false")
     return forced
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from ml.images.phantom import phantom_dicom
 from tests.cast import PASSWORD, answer, make_case, make_scan, phantom_png
@@ -67,12 +68,12 @@ def test_the_keyboard_leads_through_the_worklist(enter, page, faults, rita, cara
     enter(rita)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
-    assert "Next row" in dialog.inner_text()
+    expect(dialog).to_contain_text("Next row")
     page.keyboard.press("Escape")
-    assert not dialog.is_visible()
+    expect(dialog).to_be_hidden()
     page.keyboard.press("j")
     page.keyboard.press("j")
-    assert page.locator("tr.is-current").get_attribute("id") == f"case-{second.pk}"
+    expect(page.locator("tr.is-current")).to_have_id(f"case-{second.pk}")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.name") == "q"
     page.keyboard.press("Escape")
@@ -90,12 +91,12 @@ def test_filters_apply_while_typing_and_stay_while_their_words_leave_the_address
     enter(cara)
     page.get_by_role("searchbox", name="Search").press_sequentially("acc-77")
     page.wait_for_url(re.compile(r"/\?s=[\w-]+$"))
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.reload()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Clear").click()
     page.wait_for_url(re.compile(r"/$"))
-    assert page.locator("tbody tr").count() == 2
+    expect(page.locator("tbody tr")).to_have_count(2)
     assert faults == []
 
 
@@ -107,8 +108,8 @@ def test_files_are_uploaded_each_with_its_fate(enter, page, faults, cara, case, 
     page.get_by_text("4 files stored, 1 file not stored").wait_for()
     assert sorted(scan.slice_count for scan in case.scans.all()) == [1, 3]
     refused = page.locator(".upload-row.is-refused")
-    assert "cut.png" in refused.inner_text()
-    assert "ends too early" in refused.inner_text()
+    expect(refused).to_contain_text("cut.png")
+    expect(refused).to_contain_text("ends too early")
     assert serious(page) == []
     (folder / "cut.png").write_bytes(phantom_png(51))
     refused.get_by_role("button", name="Remove cut.png").click()
@@ -135,7 +136,7 @@ def test_a_lost_session_loses_no_file(enter, page, cara, case, media, folder):
     page.context.clear_cookies()
     page.get_by_role("button", name="Upload 1 file").click()
     page.get_by_text("You were logged out.").wait_for()
-    assert page.get_by_role("button", name="Try again good.png").is_visible()
+    expect(page.get_by_role("button", name="Try again good.png")).to_be_visible()
 
 
 def test_the_theme_changes_at_once_and_is_remembered(enter, page, faults, cara):

@@ -54,6 +54,18 @@ def test_the_verdict_comes_in_words_with_missed_infections_first(show, max, bett
     assert page.index("</span> missed") < page.index("correctly negative")
 
 
+def test_too_few_infected_patients_are_said_in_one_sentence_and_nothing_is_offered(
+    show, sue, dataset, model, candidate, monkeypatch
+):
+    monkeypatch.setattr("tests.pages.learning_cast.SMALL_TEST_SIDE", {})  # as an installation judges by default
+    few = make_comparison(dataset, model, candidate, before=0.0, now=0.0)
+    page = show(sue, few)
+    infected = few.figures["infected_patients"]
+    assert f"<strong>Only {infected} infected test patients were compared; at least 205 are needed.</strong>" in page
+    assert "205 give a chance of 80 % to show" in page
+    assert "Promote phantom-net 2</button>" not in page
+
+
 def test_what_stops_a_candidate_is_said(show, max, worse):
     page = show(max, worse)
     assert "phantom-net 2 does not meet the promotion criteria" in page

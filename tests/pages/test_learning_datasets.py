@@ -41,6 +41,31 @@ def test_before_building_the_page_says_what_would_be_in_it_and_stores_nothing(lo
     assert not Dataset.objects.exists()
 
 
+def test_the_question_before_freezing_names_what_is_left_out_and_whether_synthetic_scans_are_in(
+    login, sue, north, south, labelled
+):
+    base = make_base_set(groups=10)
+    choice = {"look": "1", "sites": north.pk}
+    question = text(login(sue).get(reverse("dataset-build"), choice))
+    assert f"Not in it: {south}, {base}. Synthetic scans are not in it." in question
+    everything = {"look": "1", "sites": [north.pk, south.pk], "base_sets": base.pk, "with_synthetic": "on"}
+    question = text(login(sue).get(reverse("dataset-build"), everything))
+    assert "Not in it:" not in question
+    assert "Synthetic scans are in it, so no model that learns from it may read patients." in question
+
+
+def test_a_data_set_too_small_to_train_on_says_so_and_offers_what_leads_on(login, max, north, labelled):
+    small = make_dataset(north, user=max, base=make_base_set("few", groups=4))
+    page = text(login(max).get(reverse("dataset-detail", args=[small.pk])))
+    assert "No model can be trained on it." in page
+    assert "Train on it" not in page
+    assert ">Scans to read</a>" in page
+    enough = make_dataset(north, user=max)
+    page = text(login(max).get(reverse("dataset-detail", args=[enough.pk])))
+    assert "Train on it" in page
+    assert "No model can be trained on it." not in page
+
+
 def test_building_freezes_once_and_says_so_the_second_time(login, max, north, labelled):
     client, choice = login(max), {"sites": north.pk}
     first = client.post(reverse("dataset-build"), choice, follow=True)

@@ -1,6 +1,7 @@
 """Reading in a real browser: slices, map, keys, and answers that arrive while one looks."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +10,6 @@ from cases.models import Review, Scan, Slice
 from tests.cast import answer, make_case, make_patient, make_scan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-DISARMED = 1000  # milliseconds; for a little less, a fresh page does not listen to the keys that decide
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def open_scan(enter, reader, scan):
 
 
 def press(page, *keys):
-    page.wait_for_timeout(DISARMED)
+    if page.locator("#record").count():  # a fresh page does not listen to the keys that decide
+        expect(page.locator("#record")).to_have_attribute("aria-disabled", "false")
     for key in keys:
         page.keyboard.press(key)
 
@@ -81,6 +82,24 @@ def test_the_map_covers_exactly_the_slice(enter, page, faults, rita, series):
     press(page, "m")
     expect(page.locator("#map")).to_be_hidden()
     assert faults == []
+
+
+def test_nothing_of_the_look_goes_over_to_the_next_patient_and_the_map_neither(enter, page, rita, cara, series, model):
+    other = make_scan(make_case(make_patient(series.site)), cara)
+    answer(other, model)
+    open_scan(enter, rita, series)
+    press(page, "m", "i")
+    page.locator("#map-opacity").fill("30")
+    page.locator("#brightness").fill("150")
+    expect(page.locator("#map")).to_be_visible()
+    press(page, "n")
+    page.wait_for_url(f"**/cases/{other.case_id}/read/")
+    expect(page.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
+    expect(page.get_by_role("button", name="Map", exact=True)).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.locator("#map-opacity")).to_have_value("60")
+    expect(page.locator("#brightness")).to_have_value("100")
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
 def test_brightness_and_inversion_change_the_look_and_zero_undoes_them(enter, page, faults, rita, series):
@@ -260,11 +279,20 @@ def test_one_key_confirms_and_the_next_case_opens(enter, page, faults, rita, car
 def test_a_key_held_down_decides_nothing_on_the_page_that_follows(enter, page, rita, cara, series, model):
     other = make_scan(make_case(make_patient(series.site)), cara)
     answer(other, model)
+    page.clock.install()
     open_scan(enter, rita, series)
-    press(page, "c", "c", "c")
+    press(page)
+    page.clock.pause_at(datetime.now() + timedelta(minutes=1))
+    for _ in range(3):
+        page.keyboard.down("c")
     page.wait_for_url(f"**/cases/{other.case_id}/read/")
-    page.keyboard.press("c")
-    page.wait_for_timeout(DISARMED)
+    expect(page.locator("#slice")).to_have_attribute("src", re.compile("^blob:"))
+    page.clock.run_for(600)
+    page.keyboard.down("c")
+    page.clock.run_for(600)
+    expect(page.locator("#record")).to_have_attribute("aria-disabled", "false")
+    page.keyboard.down("c")  # held down until the page would listen
+    expect(page.locator("#record")).to_contain_text("Confirm")
     assert Review.objects.count() == 1
 
 
@@ -304,3 +332,32 @@ def test_whoever_lost_the_session_is_led_to_the_log_in(enter, page, rita, model,
     open_scan(enter, rita, scan)
     page.context.clear_cookies()
     page.wait_for_url(f"**/accounts/login/?next=/cases/{scan.case_id}/read/")
+
+
+def test_what_does_not_fit_beside_the_image_is_said_and_one_press_leads_there(
+    enter, page, faults, rita, rob, series, review
+):
+    review(series, rob, "non_covid", reason="Motion in all slices.")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_scan(enter, rita, series)
+    more = page.get_by_role("button", name="More below: 1 other decision")
+    others = page.get_by_role("heading", name="Other decisions on this scan")
+    expect(others).not_to_be_in_viewport(ratio=1)
+    for _ in range(10):
+        if more.is_hidden():
+            break
+        more.click()
+        page.wait_for_timeout(300)
+    expect(more).to_be_hidden()
+    expect(page.get_by_text("Motion in all slices.")).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(more).to_be_hidden()
+    assert faults == []
+
+
+def test_the_line_above_the_image_says_that_readers_disagree(enter, page, rita, rob, series, review):
+    review(series, rob)
+    review(series, rita, "non_covid", reason="Motion in all slices.")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_scan(enter, rita, series)
+    expect(page.locator(".strip").get_by_text("Readers disagree")).to_be_in_viewport(ratio=1)

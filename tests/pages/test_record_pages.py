@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Action, ApiToken, Event, Membership
 from cases.models import Scan
+from inference.models import SiteAcceptance
 from monitoring.card.figures import card_lines, figure_lines
 from tests.cast import PASSWORD, answer, make_case, make_person, make_scan
 
@@ -248,8 +249,13 @@ def test_figures_of_any_shape_do_not_break_the_page(odd):
 # --- administration ---
 
 
-def test_the_administration_shows_everything_and_writes_nothing_of_the_programs(login, sue, answered, rita, review):
+def test_the_administration_shows_everything_and_writes_nothing_of_the_programs(
+    login, sue, model, answered, rita, review, north
+):
     review(answered, rita)
+    SiteAcceptance.objects.create(
+        site=north, model_version=model, number=1, choice="declined", reason="Too few scans.", decided_by=rita
+    )
     client = login(sue)
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"

@@ -60,6 +60,26 @@ def _review(event: Event, details: dict[str, Any]) -> str:
     return _("Scan %(scan)s: %(words)s") % {"scan": details.get("scan"), "words": said}
 
 
+def _withdrawal(event: Event, details: dict[str, Any]) -> str:
+    seconds = details.get("seconds", 0)
+    words = ngettext(
+        "%(review)s, withdrawn %(seconds)s second later by the same reader",
+        "%(review)s, withdrawn %(seconds)s seconds later by the same reader",
+        seconds,
+    )
+    return words % {"review": _review(event, details), "seconds": seconds}
+
+
+def _refused_upload(event: Event, details: dict[str, Any]) -> str:
+    """A code was recorded for each refused file; an upload that was stopped whole names the number of its files."""
+    codes = details.get("codes", [])
+    if "patient-mismatch" not in codes:
+        return _files(len(codes))
+    if not details.get("files"):
+        return _("Stopped, since the files name another patient")
+    return _("%(files)s, stopped, since the files name another patient") % {"files": _files(details["files"])}
+
+
 def _membership(event: Event, details: dict[str, Any]) -> str:
     role = in_sentence(Role(details["role"]).label) if details.get("role") in Role.values else ""
     said = {"added": _("%(role)s added"), "removed": _("%(role)s removed")}.get(details.get("change", ""), "%(role)s")
@@ -178,6 +198,7 @@ SUBJECT_WORDS = {
     "prediction": gettext_lazy("Prediction"),
     "scan": gettext_lazy("Scan"),
     "shadow": gettext_lazy("Shadow"),
+    "site": gettext_lazy("Site"),
     "slice": gettext_lazy("Slice"),
     "training": gettext_lazy("Training"),
 }
@@ -209,8 +230,9 @@ _SAYINGS = {
     Action.SCAN_UPLOADED: lambda event, details: (
         _("Scan %(scan)s: %(words)s") % {"scan": event.subject_id, "words": _slices(details.get("slices", 0))}
     ),
-    Action.UPLOAD_REFUSED: lambda event, details: _files(len(details.get("codes", []))),
+    Action.UPLOAD_REFUSED: _refused_upload,
     Action.REVIEW_RECORDED: _review,
+    Action.REVIEW_WITHDRAWN: _withdrawal,
     Action.CASE_VIEWED: lambda event, details: _("On the reading page") if details.get("reading") else "",
     Action.FILE_DOWNLOADED: lambda event, details: (
         _("Scan %(scan)s") % {"scan": details["scan"]} if "scan" in details else ""

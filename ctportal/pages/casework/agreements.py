@@ -1,4 +1,4 @@
-"""How far the readers of a scan agree, in words."""
+"""Says in words how far the readers of a scan agree."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cases.models import Review, Scan
 
@@ -12,6 +13,7 @@ from cases.models import Review, Scan
 class ReviewInHistory:
     review: Review
     is_superseded: bool
+    withdrawal: Review | None = None
 
     @property
     def agreement(self) -> str:
@@ -28,12 +30,27 @@ class ReviewInHistory:
             )
         return _("Agrees with the model") if self.review.agrees else _("Differs from the model")
 
+    @property
+    def withdrawn_words(self) -> str:
+        if self.withdrawal is not None:
+            seconds = int((self.withdrawal.created_at - self.review.created_at).total_seconds())
+            words = ngettext(
+                "withdrawn %(seconds)s second later by the same reader",
+                "withdrawn %(seconds)s seconds later by the same reader",
+                seconds,
+            )
+            return words % {"seconds": seconds}
+        return _("as before a change that was withdrawn") if self.review.withdraws else ""
+
 
 def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ReviewInHistory]]:
-    """Returns the reviews of each scan, the oldest first."""
+    """Returns the decisions on each scan, the oldest first. A withdrawal is said of the decision that it takes back."""
     found: dict[int, list[ReviewInHistory]] = {scan.pk: [] for scan in scans}
     rows = list(Review.objects.filter(scan__in=found).select_related("reader").order_by("created_at", "pk"))
-    superseded = {row.supersedes_id for row in rows}
+    successors = {row.supersedes_id: row for row in rows}
     for row in rows:
-        found[row.scan_id].append(ReviewInHistory(row, row.pk in superseded))
+        successor = successors.get(row.pk)
+        withdrawal = successor if successor is not None and successor.withdraws else None
+        if row.label:
+            found[row.scan_id].append(ReviewInHistory(row, successor is not None, withdrawal))
     return found

@@ -5,7 +5,7 @@ from django.urls import URLPattern, path
 from ctportal.pages.account.views import event_record, members, profile
 from ctportal.pages.casework.views import case_page, labelled_set
 from ctportal.pages.monitoring.views import model_list
-from ctportal.pages.reading.views import answer, drafts, meanwhile, media, reading
+from ctportal.pages.reading.views import answer, drafts, meanwhile, media, reading, withdrawal
 
 urlpatterns: list[URLPattern] = [
     path("cases/<int:pk>/", case_page.show_case, name="case-detail"),
@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern] = [
     path("cases/<int:pk>/read/", reading.read_case, name="case-read"),
     path("read/next/", reading.read_next, name="read-next"),
     path("scans/<int:pk>/review/", reading.review_scan, name="scan-review"),
+    path("reviews/<int:pk>/withdraw/", withdrawal.withdraw, name="review-withdraw"),
     path("scans/<int:pk>/draft/", drafts.keep, name="scan-draft"),
     path("scans/<int:pk>/draft/discard/", drafts.discard, name="scan-draft-discard"),
     path("scans/<int:pk>/meanwhile/", meanwhile.show_meanwhile, name="scan-meanwhile"),

@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from accounts.plain_text import REFUSED, hides_something
+from accounts.plain_text import hides_something, refused
 
 
 class PlainText:
@@ -16,7 +16,7 @@ class PlainText:
             value = cleaned.get(name)
             lines = isinstance(self.fields[name].widget, forms.Textarea)
             if isinstance(value, str) and hides_something(value, lines=lines):
-                self.add_error(name, REFUSED)  # type: ignore[attr-defined]
+                self.add_error(name, refused())  # type: ignore[attr-defined]
         return cleaned
 
 

@@ -7,3 +7,4 @@ import "./refusals.js";
 import "./rows.js";
 import "./shortcuts.js";
 import "./theme-choice.js";
+import "./undo.js";

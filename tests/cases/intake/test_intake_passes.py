@@ -103,7 +103,7 @@ ANY_ATTRIBUTE = [
 @pytest.mark.parametrize("apart", [0.0, 2.0])
 @pytest.mark.parametrize("in_turns", [False, True])
 @pytest.mark.parametrize("by", ANY_ATTRIBUTE, ids=lambda by: next(iter(by)))
-def test_passes_are_told_apart_by_whatever_attribute_differs(by, in_turns, apart):
+def test_passes_are_distinguished_by_whatever_attribute_differs(by, in_turns, apart):
     ((keyword, values),) = by.items()
 
     made = scans(twice(by=[{keyword: value} for value in values], in_turns=in_turns, apart=apart))
@@ -113,7 +113,7 @@ def test_passes_are_told_apart_by_whatever_attribute_differs(by, in_turns, apart
 
 
 @pytest.mark.parametrize("apart", [0.0, 2.0])
-def test_passes_are_told_apart_by_an_attribute_of_the_maker(apart):
+def test_passes_are_distinguished_by_an_attribute_of_the_maker(apart):
     slices = twice(by=[{}, {}], in_turns=True, apart=apart)
     for number, ds in enumerate(slices):
         ds.private_block(0x0019, "A MAKER", create=True).add_new(1, "LO", "systole" if number < 5 else "diastole")
@@ -121,7 +121,7 @@ def test_passes_are_told_apart_by_an_attribute_of_the_maker(apart):
     assert sizes(slices) == [5, 5]
 
 
-def test_frames_of_an_enhanced_file_are_told_apart_by_whatever_group_differs():
+def test_frames_of_an_enhanced_file_are_distinguished_by_whatever_group_differs():
     ds = ct_slice(SOPClassUID=EnhancedCTImageStorage, ImagePositionPatient=None)
     ds.PerFrameFunctionalGroupsSequence, frames = [], []
     for frame in range(8):
@@ -139,11 +139,11 @@ def test_frames_of_an_enhanced_file_are_told_apart_by_whatever_group_differs():
     assert sizes([ds]) == [4, 4]
 
 
-def test_passes_over_overlapping_ranges_are_told_apart_by_the_scanners_count_alone():
+def test_passes_over_overlapping_ranges_are_distinguished_by_the_scanners_count_alone():
     assert sizes(twice(by=[{}, {}], apart=2.0)) == [5, 5]
 
 
-def test_passes_over_overlapping_ranges_are_told_apart_by_times_that_grow_within_each():
+def test_passes_over_overlapping_ranges_are_distinguished_by_times_that_grow_within_each():
     slices = [
         one(z + 2.0 * turn, place * 2 + turn, AcquisitionTime=f"10{turn}5{place:02d}")
         for turn in (0, 1)

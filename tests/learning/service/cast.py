@@ -44,7 +44,7 @@ def rows_of(scan: Scan) -> set[tuple[str, str, int]]:
 
 def work_once() -> int:
     """One claim, answered: what a worker does between two looks at the queue."""
-    from tests.inference.test_storing import answer_for
+    from tests.inference.cast import answer_for
 
     return sum(store_answer(row, answer_for(row.scan)) for row in claim())
 

@@ -16,8 +16,7 @@ from inference.service import active_model
 from learning.models import Comparison, Dataset, Entry, ServicePeriod
 from learning.service.activation import activate_model
 from learning.service.promotion import check_promotion, may_promote, promote, refuse_model, roll_back
-from tests.inference.cast import stored_scan
-from tests.inference.test_storing import answer_for
+from tests.inference.cast import answer_for, stored_scan
 from tests.learning.service.cast import REASON, at_once, compare, rows_of, work_once
 
 pytestmark = pytest.mark.django_db

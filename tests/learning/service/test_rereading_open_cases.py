@@ -18,8 +18,7 @@ from learning.service.rereading import offer_rereading, request_rereading
 from learning.service.shadow import start_shadow
 from tests.api.calls import client_of
 from tests.cast import make_case
-from tests.inference.cast import stored_scan
-from tests.inference.test_storing import answer_for
+from tests.inference.cast import answer_for, stored_scan
 from tests.learning.service.cast import at_once, compare, rows_of
 
 pytestmark = pytest.mark.django_db

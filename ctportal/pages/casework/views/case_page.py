@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Action, Event, User
+from accounts.models import Event, User
 from accounts.refusals import WrongState
 from accounts.rights import Right, fetch, rights_at
 from cases.casework import (
@@ -22,6 +22,7 @@ from cases.casework import (
     why_not_closed,
     withdraw_scan,
 )
+from cases.disclosure import DECISIONS
 from cases.joining import join_scans, may_rearrange, split_scan
 from cases.models import Case, Scan, Slice
 from cases.reading import note_view
@@ -190,7 +191,7 @@ def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[Show
     if Right.MANAGE not in rights_at(user, case.site):
         events = events.exclude(action__in=LOOKING)
     hidden = [entry["scan"].pk for entry in entries if entry["answer"].is_hidden]
-    events = events.exclude(action=Action.REVIEW_RECORDED, subject_id__in=reviews_of(hidden))
+    events = events.exclude(action__in=DECISIONS, subject_id__in=reviews_of(hidden))
     return [event_in_words(event) for event in events[:HISTORY_LENGTH]]
 
 

@@ -64,6 +64,12 @@ class DatasetForm(forms.Form):
         chosen = [*self.cleaned_data["sites"], *(self.cleaned_data.get("base_sets") or [])]
         return ", ".join(map(str, chosen))
 
+    def left_out(self) -> str:
+        """Which sites and base sets that could be chosen are not, for the same confirmation."""
+        offered = {name: self.fields[name].queryset for name in ("sites", "base_sets") if name in self.fields}  # type: ignore[attr-defined]
+        rest = [row for name, rows in offered.items() for row in rows if row not in self.cleaned_data[name]]
+        return ", ".join(map(str, rest))
+
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if not self.errors and not found.get("sites") and not found.get("base_sets"):

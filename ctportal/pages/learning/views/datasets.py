@@ -28,6 +28,7 @@ from learning.datasets.export import export_dataset
 from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
 from learning.models import BaseSet, Dataset
+from learning.training.sample_sizes import why_too_small
 
 DATASETS, SCANS, CHANGED = 25, 50, 25
 CHOICES = "dataset_choices"  # in the session
@@ -93,7 +94,12 @@ def _build_page(request: PersonRequest, form: DatasetForm, status: int = 200, re
     context: dict[str, Any] = {"form": form, "refusal": refusal}
     if form.is_valid():
         preview = preview_dataset(user=request.user, **form.choice())
-        context |= {"preview": preview, "requirements": preview.requirements, "named": form.named()}
+        context |= {
+            "preview": preview,
+            "requirements": preview.requirements,
+            "named": form.named(),
+            "left_out_names": form.left_out(),
+        }
         context["scans_to_read_address"] = scans_to_read_address()
         context |= counts_context(read_counts(preview.counts))
     return render(request, "learning/dataset_build.html", context, status=status)
@@ -108,6 +114,8 @@ def show_dataset(request: PersonRequest, pk: int) -> HttpResponse:
     left_out = Paginator(excluded_of_dataset(dataset, request.user, why.chosen()), SCANS)
     context = {
         "dataset": dataset,
+        "too_little": why_too_small(dataset),
+        "scans_to_read_address": scans_to_read_address(),
         **counts_context(shown_counts(request.user, dataset)),
         "why": why,
         "left_out": left_out.get_page(request.GET.get("out")),

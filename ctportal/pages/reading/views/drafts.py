@@ -58,6 +58,24 @@ def keep_and_log_in(request: HttpRequest, pk: int) -> HttpResponse:
     return refuse_or_log_in(request, page_of_scan(scan))
 
 
+def keep_and_look_again(request: PersonRequest, pk: int, *, refusal: HttpResponse) -> HttpResponse:
+    """Answers a decision whose page was opened in an earlier session of the same reader: it is kept as a draft.
+
+    The script keeps the draft itself, and a page of somebody else keeps the plain refusal.
+    """
+    form = DraftForm(request.POST)
+    scan = _scan_of_page(form, pk) if form.is_valid() else None
+    if scan is None or wants_json(request) or form.cleaned_data["page"].reader_id != request.user.pk:
+        return refusal
+    if _kept(form, pk) is not None:
+        words = _(
+            "Your decision on scan %(scan)s was not recorded: you have logged in anew since its page was opened. "
+            "It is kept as a draft; look at it and record it."
+        )
+        messages.warning(request, words % {"scan": pk})
+    return redirect(page_of_scan(scan))
+
+
 def refuse_or_log_in(request: HttpRequest, back: str) -> HttpResponse:
     if wants_json(request):
         return JsonResponse({"detail": _("You were logged out."), "next": back}, status=401)

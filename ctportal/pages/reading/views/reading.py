@@ -1,5 +1,6 @@
 """Serves the reading page: one scan large, the model's answer beside it, and the reader's decision."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib import messages
@@ -23,6 +24,7 @@ from cases.reading import (
     Decided,
     cases_to_read,
     decide,
+    newest_review_shown,
     next_case_to_read,
     note_view,
     open_elsewhere,
@@ -34,8 +36,9 @@ from ctportal.pages.reading.opened_page import page_opened_now
 from ctportal.pages.reading.review_history import reviews_by_scan
 from ctportal.pages.reading.scan_picker import scan_picker
 from ctportal.pages.reading.shown_answers import shown_answer
+from ctportal.pages.reading.undo import offer_to_withdraw
 from ctportal.pages.reading.views.answer import answer_context
-from ctportal.pages.reading.views.drafts import draft_form, keep_and_log_in, page_of_scan
+from ctportal.pages.reading.views.drafts import draft_form, keep_and_log_in, keep_and_look_again, page_of_scan
 from ctportal.pages.reading.views.meanwhile import Meanwhile
 from ctportal.pages.shared.refusals import wants_json
 from ctportal.pages.shared.requests import PersonRequest, number
@@ -79,15 +82,23 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "reading/read.html", context)
 
 
-@csrf_exempt  # checked by _review: a page whose session has ended has its draft kept first
+@csrf_exempt  # checked by _form_token: a page whose session has ended has its draft kept first
 @require_POST
 def review_scan(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return keep_and_log_in(request, pk)
+    checked = _form_token(request)
+    if checked.status_code != HTTPStatus.NO_CONTENT:
+        return keep_and_look_again(cast(PersonRequest, request), pk, refusal=checked)
     return _review(cast(PersonRequest, request), pk)
 
 
 @csrf_protect
+def _form_token(request: HttpRequest) -> HttpResponse:
+    """Answers 204 where the form's token is of this session, else Django's refusal."""
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
 def _review(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     require(request.user, scan.site, Right.REVIEW)
@@ -118,10 +129,10 @@ def _look_again(form: DecisionForm) -> bool:
 def reading_context(
     user: User, scan: Scan, scans: list[Scan], form: DecisionForm, wanted_slice: int = 0
 ) -> dict[str, Any]:
+    newest = newest_review_shown(scan, user)  # asked first: what comes after it counts as unseen
     reviews = reviews_by_scan([scan])[scan.pk]
     own = next((each for each in reviews if each.review.reader_id == user.pk and not each.is_superseded), None)
     answer = shown_answer(user, scan)
-    shown = [each for each in reviews if each.review.reader_id == user.pk or not answer.is_hidden]
     hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
@@ -136,7 +147,7 @@ def reading_context(
         "shown_slice": slices[first_shown - 1],
         "form": form,
         "page_key": page_opened_now(user, scan).key,
-        "seen_review": max((each.review.pk for each in shown), default=0),
+        "seen_review": newest.pk if newest is not None else 0,
         "labels": Label.choices,
         "own_told": own,
         "other_reviews": [] if answer.is_hidden else [each for each in reviews if each != own],
@@ -188,7 +199,7 @@ def _is_last_open(scan: Scan, scans: list[Scan], hidden: set[int]) -> bool:
 
 def _go_on(request: PersonRequest, scan: Scan, decided: Decided) -> HttpResponse:
     """Leads to the next scan of the case, else to the next case; a blinded reader sees first what the model said."""
-    messages.success(request, _recorded(scan, decided))
+    messages.success(request, _recorded(scan, decided), extra_tags=offer_to_withdraw(decided.review))
     onward = _onward(scan, decided)
     return JsonResponse({"next": onward}) if wants_json(request) else redirect(onward)
 

@@ -3,15 +3,13 @@ import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Pictures } from "./pictures.js";
 
-const KEPT = "reading-map";
-
 export function connectAnswer(stack) {
   const map = document.getElementById("map");
   const legend = document.getElementById("map-legend");
   const tools = document.getElementById("map-tools");
   const toggle = document.getElementById("map-toggle");
   const opacity = document.getElementById("map-opacity");
-  const kept = { on: false, opacity: 60, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
+  const look = { on: false, opacity: 60 }; // kept nowhere: each scan is seen without the map first
   const answer = { prediction: null, label: null, maps: {}, mapsHeldBack: false, telling: [] };
   let maps = new Pictures({});
 
@@ -27,32 +25,31 @@ export function connectAnswer(stack) {
 
   // Maps that were not shown to point at disease are offered to who has read why and asks for them, in this session.
   function offerMaps() {
-    const isHeldBack = answer.mapsHeldBack && !kept.anyway;
+    const isHeldBack = answer.mapsHeldBack && !look.anyway;
     tools.hidden = isHeldBack || !Object.keys(answer.maps).length;
     const anyway = document.getElementById("map-anyway");
     if (anyway) anyway.hidden = !isHeldBack;
   }
 
   function offerAnyway() {
-    kept.anyway = true;
-    kept.on = true;
+    look.anyway = true;
+    look.on = true;
     offerMaps();
     showMap();
     toggle.focus();
   }
 
   async function showMap() {
-    toggle.setAttribute("aria-pressed", String(kept.on));
-    opacity.value = kept.opacity;
-    opacity.disabled = !kept.on;
-    map.style.opacity = kept.opacity / 100;
-    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    toggle.setAttribute("aria-pressed", String(look.on));
+    opacity.value = look.opacity;
+    opacity.disabled = !look.on;
+    map.style.opacity = look.opacity / 100;
     const { number } = stack;
     map.hidden = legend.hidden = true; // never a map over another slice
-    if (tools.hidden || !kept.on || !maps.has(number)) return;
+    if (tools.hidden || !look.on || !maps.has(number)) return;
     try {
       const address = await maps.get(number);
-      if (!kept.on || number !== stack.number) return;
+      if (!look.on || number !== stack.number) return;
       map.src = address;
       await map.decode();
       if (number !== stack.number) return;
@@ -76,7 +73,7 @@ export function connectAnswer(stack) {
 
   function flip() {
     if (tools.hidden) return;
-    kept.on = !kept.on;
+    look.on = !look.on;
     showMap();
   }
 
@@ -87,9 +84,8 @@ export function connectAnswer(stack) {
 
   toggle.addEventListener("click", flip);
   opacity.addEventListener("input", () => {
-    kept.opacity = Number(opacity.value);
-    map.style.opacity = kept.opacity / 100;
-    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    look.opacity = Number(opacity.value);
+    map.style.opacity = look.opacity / 100;
   });
   stack.addEventListener("change", () => {
     map.hidden = true;
