@@ -31,7 +31,7 @@ def crossval_text(report: dict[str, Any]) -> str:
         f"{mean['groups_auc']:>11.3f}{mean['groups_sensitivity_at_90_specificity']:>9.3f}"
     )
     for name in (HISTOGRAM, PREPROCESSED_HISTOGRAM, FROZEN):
-        rows = [part["baselines"][name] for part in report["folds"] if "baselines" in part]
+        rows = [part["baselines"][name] for part in report["folds"] if name in part.get("baselines", {})]
         if rows:
             areas = " / ".join(f"{row['auc']:.3f}" for row in rows)
             lines.append(f"{name}: AUC {areas}, mean {np.mean([row['auc'] for row in rows]):.3f}")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ml.__main__ import main
 from ml.images.phantom import phantom_dicom
-from ml.model.artifact import load_artifact
+from ml.model.artifact import Artifact, load_artifact
 from tests.ml.conftest import phantom_view, write_phantoms
 
 REQUIRED = {
@@ -162,3 +162,8 @@ def test_the_shipped_model_is_built_step_by_step_and_goes_on_after_a_kill(
 
 def _without_block(manifest: Path) -> list[str]:
     return [line.rsplit(",", 1)[0] for line in manifest.read_text().splitlines()]
+
+
+def test_the_shipped_models_card_can_be_printed(shipped_artifact: Artifact, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", str(shipped_artifact.folder)]) == 0
+    assert shipped_artifact.version in capsys.readouterr().out
