@@ -15,7 +15,7 @@ OUT ?= runs/trained
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-data loop-demo test chaos lint train model card bench pictures lock clean portal-environment dev-environment
+.PHONY: help run demo-data loop-demo test chaos memory lint train model card bench texts pictures lock clean portal-environment dev-environment
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ test: dev-environment ## Run the tests (TESTS=tests/cases for some of them)
 chaos: dev-environment ## Break a portal at random for ten minutes while scans come in, and count what became of them
 	@exec $(RUN) -m tests.chaos.campaign
 
+memory: dev-environment ## Send 10,000 scans in 1,000 mixed uploads, and compare what programs keep with the first hundred
+	@exec $(RUN) -m tests.chaos.memory
+
 lint: dev-environment ## Check format, style, types, templates, imports, migrations, settings, containers
 	@exec sh .ci/lint
 
@@ -55,6 +58,9 @@ card: portal-environment ## Say what the shipped model is and how well it does
 
 bench: portal-environment ## Measure the shipped model's speed on this machine
 	@exec $(RUN) -m ml bench $(MODEL)
+
+texts: dev-environment ## Bring the catalogues of translations in step with the code
+	@exec $(RUN) -m ctportal.locale
 
 pictures: dev-environment ## Make the pictures of docs/ again, from the demonstration cases
 	@exec $(RUN) -m docs.pictures

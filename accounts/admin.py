@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from accounts.events import record_event
 from accounts.membership import note_membership
-from accounts.models import Action, ApiToken, Event, Membership, Site, User
+from accounts.models import Action, ApiToken, Membership, Site, User
 from accounts.tokens import revoke_token
 
 admin.site.site_header = admin.site.site_title = "ctportal administration"
@@ -39,7 +39,7 @@ class UserAdmin(DjangoUserAdmin):
     list_display = ["username", "email", "first_name", "last_name", "is_active", "last_login"]
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email", "timezone", "theme")}),
+        ("Person", {"fields": ("first_name", "last_name", "email", "language", "timezone", "theme")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
@@ -102,10 +102,3 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         for token in queryset:
             revoke_token(token=token, by=cast(User, request.user))
-
-
-@admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
-    list_display = ["at", "actor", "site", "action", "case_id"]
-    list_filter = ["action", "site", "at"]
-    list_select_related = ["actor", "site"]

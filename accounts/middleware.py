@@ -1,7 +1,6 @@
 """Session time-out, what browsers may keep, and the user's time zone."""
 
 import time
-import zoneinfo
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -11,7 +10,10 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.language import zone_of
 from accounts.sessions import note_session
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -23,7 +25,7 @@ BEGAN = "began"
 
 # What leads back to a place after the log-in; other parts of an address may be words about people.
 KEPT_IN_NEXT = ("patient", "scan", "slice", "page", "site", "start", "end", "sort", "status")
-NOT_RECORDED = "What you sent last was not recorded: send it again after logging in."
+NOT_RECORDED = gettext_lazy("What you sent last was not recorded: send it again after logging in.")
 
 
 class IdleTimeoutMiddleware:
@@ -48,9 +50,9 @@ class IdleTimeoutMiddleware:
     def over(self, request: HttpRequest, now: int) -> str:
         """Says why the session ends now; nothing where it goes on."""
         if now - request.session.get(LAST_SEEN, now) > settings.SESSION_IDLE_MINUTES * 60:
-            return "You were logged out because the session was idle."
+            return _("You were logged out because the session was idle.")
         if now - request.session.setdefault(BEGAN, now) > settings.SESSION_COOKIE_AGE:
-            return "You were logged out because the session reached its maximum length."
+            return _("You were logged out because the session reached its maximum length.")
         return ""
 
 
@@ -136,14 +138,14 @@ def _with_plain_next(location: str) -> str:
 
 
 class TimezoneMiddleware:
-    """Shows dates in the user's own zone."""
+    """Shows days and times in one zone on all pages of a person: their own, else that of their sites."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            timezone.activate(zoneinfo.ZoneInfo(request.user.timezone))
+            timezone.activate(zone_of(request.user))
         else:
             timezone.deactivate()
         return self.get_response(request)

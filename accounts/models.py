@@ -15,6 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.append_only import WRITTEN_ONCE
 
@@ -23,22 +25,35 @@ AGENT_LENGTH = 200
 
 def validate_timezone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
-        raise ValidationError(f"“{name}” is not a time zone; use a name such as Europe/Berlin.")
+        raise ValidationError(_("“%(name)s” is not a time zone; use a name such as Europe/Berlin.") % {"name": name})
 
 
 class Theme(models.TextChoices):
-    AUTO = "auto", "As the device"
-    LIGHT = "light", "Light"
-    DARK = "dark", "Dark reading"
+    AUTO = "auto", gettext_lazy("As the device")
+    LIGHT = "light", gettext_lazy("Light")
+    DARK = "dark", gettext_lazy("Dark reading")
+
+
+class Language(models.TextChoices):
+    """The languages of the pages, each by its own name."""
+
+    ENGLISH = "en", "English"
+    GERMAN = "de", "Deutsch"
+    FRENCH = "fr", "Français"
+    SPANISH = "es", "Español"
 
 
 class User(AbstractUser):
-    email = models.EmailField("email address")
-    timezone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_timezone])
+    email = models.EmailField(gettext_lazy("email address"))
+    language = models.CharField(gettext_lazy("language"), max_length=8, blank=True, choices=Language)
+    timezone = models.CharField(gettext_lazy("time zone"), max_length=64, blank=True, validators=[validate_timezone])
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.AUTO)
 
     class Meta(AbstractUser.Meta):
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            models.CheckConstraint(condition=Q(language__in=["", *Language.values]), name="user_language_known"),
+        ]
 
     @property
     def display_name(self) -> str:
@@ -78,21 +93,30 @@ class Site(models.Model):
         default=False,
         help_text="Readers decide before they see what the model says.",
     )
+    awaits_validation = models.BooleanField(
+        default=False,
+        help_text="A model's answers stay hidden until the managers have accepted it here.",
+    )
+    language = models.CharField(gettext_lazy("language"), max_length=8, blank=True, choices=Language)
+    time_zone = models.CharField(gettext_lazy("time zone"), max_length=64, blank=True, validators=[validate_timezone])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(language__in=["", *Language.values]), name="site_language_known"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Role(models.TextChoices):
-    CLINICIAN = "clinician", "Clinician"
-    READER = "reader", "Reader"
-    MANAGER = "manager", "Manager"
+    CLINICIAN = "clinician", gettext_lazy("Clinician")
+    READER = "reader", gettext_lazy("Reader")
+    MANAGER = "manager", gettext_lazy("Manager")
 
 
 class Membership(models.Model):
@@ -114,10 +138,10 @@ class Membership(models.Model):
 
 
 class Scope(models.TextChoices):
-    READ = "read", "Read"
-    UPLOAD = "upload", "Upload"
-    REVIEW = "review", "Review"
-    TRAIN = "train", "Train"
+    READ = "read", gettext_lazy("Read")
+    UPLOAD = "upload", gettext_lazy("Upload")
+    REVIEW = "review", gettext_lazy("Review")
+    TRAIN = "train", gettext_lazy("Train")
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
@@ -194,56 +218,57 @@ class PersonSession(models.Model):
 
 
 class Action(models.TextChoices):
-    LOGIN = "login", "Logged in"
-    LOGIN_FAILED = "login_failed", "Failed login"
-    LOGOUT = "logout", "Logged out"
-    SESSION_ENDED = "session_ended", "Ended another session"
-    ACCESS_REFUSED = "access_refused", "Access refused"
-    PASSWORD_CHANGED = "password_changed", "Changed the password"
-    ACCOUNT_CREATED = "account_created", "Made an account"
-    ACCOUNT_CHANGED = "account_changed", "Changed an account"
-    TOKEN_ISSUED = "token_issued", "Made an API token"
-    TOKEN_REVOKED = "token_revoked", "Revoked an API token"
-    MEMBERSHIP_CHANGED = "membership_changed", "Changed a membership"
-    SITE_CREATED = "site_created", "Made a site"
-    SITE_CHANGED = "site_changed", "Changed the site's settings"
-    PATIENT_REGISTERED = "patient_registered", "Registered a patient"
-    PATIENT_AMENDED = "patient_amended", "Amended a patient"
-    PATIENT_VIEWED = "patient_viewed", "Viewed a patient"
-    LIST_VIEWED = "list_viewed", "Viewed a list"
-    CASE_OPENED = "case_opened", "Opened a case"
-    CASE_AMENDED = "case_amended", "Amended a case"
-    CASE_VIEWED = "case_viewed", "Viewed a case"
-    CASE_CLOSED = "case_closed", "Closed a case"
-    CASE_REOPENED = "case_reopened", "Reopened a case"
-    CASE_CANCELLED = "case_cancelled", "Cancelled a case"
-    SCAN_UPLOADED = "scan_uploaded", "Uploaded a scan"
-    UPLOAD_REFUSED = "upload_refused", "Upload refused"
-    PATIENT_CONFIRMED = "patient_confirmed", "Confirmed the patient of an upload"
-    SCANS_JOINED = "scans_joined", "Joined scans into one"
-    SCAN_SPLIT = "scan_split", "Split a scan"
-    SCAN_WITHDRAWN = "scan_withdrawn", "Withdrew a scan"
-    REVIEW_RECORDED = "review_recorded", "Reviewed a scan"
-    REVIEW_WITHDRAWN = "review_withdrawn", "Withdrew a decision"
-    FILE_DOWNLOADED = "file_downloaded", "Downloaded a file"
-    LABELS_EXPORTED = "labels_exported", "Exported the labelled set"
-    PREDICTION_REQUESTED = "prediction_requested", "Asked for a prediction again"
-    MODEL_REGISTERED = "model_registered", "Registered a model"
-    MODEL_ACTIVATED = "model_activated", "Put a model into service"
-    MODEL_PROMOTED = "model_promoted", "Promoted a model"
-    MODEL_ROLLED_BACK = "model_rolled_back", "Rolled back to a model"
-    MODEL_REFUSED = "model_refused", "Refused a model"
-    SHADOW_STARTED = "shadow_started", "Started a model's shadow mode"
-    SHADOW_STOPPED = "shadow_stopped", "Stopped a model's shadow mode"
-    OVERRIDE_REQUESTED = "override_requested", "Asked to override the gate"
-    OVERRIDE_DECIDED = "override_decided", "Decided on overriding the gate"
-    REREAD_REQUESTED = "reread_requested", "Had open cases read again"
-    BASE_IMPORTED = "base_imported", "Imported a base set"
-    DATASET_BUILT = "dataset_built", "Built a data set"
-    DATASET_EXPORTED = "dataset_exported", "Exported a data set"
-    TRAINING_REQUESTED = "training_requested", "Started a training run"
-    TRAINING_CANCELLED = "training_cancelled", "Cancelled a training run"
-    TRAINING_ENDED = "training_ended", "Training run ended"
+    LOGIN = "login", gettext_lazy("Logged in")
+    LOGIN_FAILED = "login_failed", gettext_lazy("Failed login")
+    LOGOUT = "logout", gettext_lazy("Logged out")
+    SESSION_ENDED = "session_ended", gettext_lazy("Ended another session")
+    ACCESS_REFUSED = "access_refused", gettext_lazy("Access refused")
+    PASSWORD_CHANGED = "password_changed", gettext_lazy("Changed the password")
+    ACCOUNT_CREATED = "account_created", gettext_lazy("Made an account")
+    ACCOUNT_CHANGED = "account_changed", gettext_lazy("Changed an account")
+    TOKEN_ISSUED = "token_issued", gettext_lazy("Made an API token")
+    TOKEN_REVOKED = "token_revoked", gettext_lazy("Revoked an API token")
+    MEMBERSHIP_CHANGED = "membership_changed", gettext_lazy("Changed a membership")
+    SITE_CREATED = "site_created", gettext_lazy("Made a site")
+    SITE_CHANGED = "site_changed", gettext_lazy("Changed the site's settings")
+    PATIENT_REGISTERED = "patient_registered", gettext_lazy("Registered a patient")
+    PATIENT_AMENDED = "patient_amended", gettext_lazy("Amended a patient")
+    PATIENT_VIEWED = "patient_viewed", gettext_lazy("Viewed a patient")
+    LIST_VIEWED = "list_viewed", gettext_lazy("Viewed a list")
+    CASE_OPENED = "case_opened", gettext_lazy("Opened a case")
+    CASE_AMENDED = "case_amended", gettext_lazy("Amended a case")
+    CASE_VIEWED = "case_viewed", gettext_lazy("Viewed a case")
+    CASE_CLOSED = "case_closed", gettext_lazy("Closed a case")
+    CASE_REOPENED = "case_reopened", gettext_lazy("Reopened a case")
+    CASE_CANCELLED = "case_cancelled", gettext_lazy("Cancelled a case")
+    SCAN_UPLOADED = "scan_uploaded", gettext_lazy("Uploaded a scan")
+    UPLOAD_REFUSED = "upload_refused", gettext_lazy("Upload refused")
+    PATIENT_CONFIRMED = "patient_confirmed", gettext_lazy("Confirmed the patient of an upload")
+    SCANS_JOINED = "scans_joined", gettext_lazy("Joined scans into one")
+    SCAN_SPLIT = "scan_split", gettext_lazy("Split a scan")
+    SCAN_WITHDRAWN = "scan_withdrawn", gettext_lazy("Withdrew a scan")
+    REVIEW_RECORDED = "review_recorded", gettext_lazy("Reviewed a scan")
+    REVIEW_WITHDRAWN = "review_withdrawn", gettext_lazy("Withdrew a decision")
+    FILE_DOWNLOADED = "file_downloaded", gettext_lazy("Downloaded a file")
+    LABELS_EXPORTED = "labels_exported", gettext_lazy("Exported the labelled set")
+    PREDICTION_REQUESTED = "prediction_requested", gettext_lazy("Asked for a prediction again")
+    MODEL_REGISTERED = "model_registered", gettext_lazy("Registered a model")
+    MODEL_ACTIVATED = "model_activated", gettext_lazy("Put a model into service")
+    MODEL_PROMOTED = "model_promoted", gettext_lazy("Promoted a model")
+    MODEL_ROLLED_BACK = "model_rolled_back", gettext_lazy("Rolled back to a model")
+    MODEL_REFUSED = "model_refused", gettext_lazy("Refused a model")
+    SHADOW_STARTED = "shadow_started", gettext_lazy("Started a model's shadow mode")
+    SHADOW_STOPPED = "shadow_stopped", gettext_lazy("Stopped a model's shadow mode")
+    ACCEPTANCE_DECIDED = "acceptance_decided", gettext_lazy("Decided on a model here")
+    OVERRIDE_REQUESTED = "override_requested", gettext_lazy("Asked to override the gate")
+    OVERRIDE_DECIDED = "override_decided", gettext_lazy("Decided on overriding the gate")
+    REREAD_REQUESTED = "reread_requested", gettext_lazy("Had open cases read again")
+    BASE_IMPORTED = "base_imported", gettext_lazy("Imported a base set")
+    DATASET_BUILT = "dataset_built", gettext_lazy("Built a data set")
+    DATASET_EXPORTED = "dataset_exported", gettext_lazy("Exported a data set")
+    TRAINING_REQUESTED = "training_requested", gettext_lazy("Started a training run")
+    TRAINING_CANCELLED = "training_cancelled", gettext_lazy("Cancelled a training run")
+    TRAINING_ENDED = "training_ended", gettext_lazy("Training run ended")
 
 
 class EventQuerySet(SiteScopedQuerySet):
@@ -278,6 +303,8 @@ class Event(models.Model):
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
+            models.Index(fields=["-at", "-id"], name="event_by_time"),
+            models.Index(fields=["action", "-at"], name="event_by_action"),
             models.Index(fields=["site", "-at"]),
             models.Index(fields=["case_id", "-at"]),
             models.Index(fields=["actor", "-at"]),

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from accounts.log_text import printable
 from accounts.models import AGENT_LENGTH, User
-from ctportal.log_text import printable
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 

@@ -1,5 +1,9 @@
 """Names the refusals that every room shares. Pages answer them in words, the API with a problem document."""
 
+from django.utils.translation import gettext as _
+
+from accounts.plain_text import hides_something
+
 LONGEST_REASON = 500
 
 
@@ -23,5 +27,9 @@ def bounded_text(text: str, *, longest: int = LONGEST_REASON, what: str = "A rea
     """Returns the text without what PostgreSQL cannot store and without spaces at its ends; it may be empty."""
     text = text.replace("\0", "").strip()
     if len(text) > longest:
-        raise WrongState(f"{what} takes at most {longest} characters; shorten it.")
+        raise WrongState(
+            _("%(what)s takes at most %(longest)s characters; shorten it.") % {"what": what, "longest": longest}
+        )
+    if hides_something(text, lines=True):
+        raise WrongState(_("%(what)s takes no control and no invisible characters; remove them.") % {"what": what})
     return text

@@ -1,13 +1,14 @@
 """What a role allows. One table, asked by pages, API and commands alike."""
 
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Membership, Role, Site, SiteScopedQuerySet, User
 
@@ -28,11 +29,11 @@ ROLE_RIGHTS: dict[str, frozenset[Right]] = {
 SUPERUSER_RIGHTS = frozenset({Right.VIEW, Right.MANAGE})
 
 REFUSALS = {
-    Right.VIEW: "You are not a member of this site.",
-    Right.UPLOAD: "Only a clinician of this site can register patients, open cases and upload.",
-    Right.REVIEW: "Only a reader of this site can review scans.",
-    Right.CLOSE: "Only a reader or manager of this site can close or reopen a case.",
-    Right.MANAGE: "Only a manager of this site can do this.",
+    Right.VIEW: _("You are not a member of this site."),
+    Right.UPLOAD: _("Only a clinician of this site can register patients, open cases and upload."),
+    Right.REVIEW: _("Only a reader of this site can review scans."),
+    Right.CLOSE: _("Only a reader or manager of this site can close or reopen a case."),
+    Right.MANAGE: _("Only a manager of this site can do this."),
 }
 
 
@@ -60,17 +61,42 @@ def rights_anywhere(user: User) -> frozenset[Right]:
 
 
 def _roles_by_site(user: User) -> dict[int, set[str]]:
+    roles: dict[int, set[str]] = {}
+    for known in memberships_of(user):
+        roles.setdefault(known.site_id, set()).add(known.role)
+    return roles
+
+
+class KnownMembership(NamedTuple):
+    """A role at a site, with what the site has chosen for its members."""
+
+    site_id: int
+    role: str
+    language: str
+    time_zone: str
+
+
+def memberships_of(user: User) -> list[KnownMembership]:
     """Returns the memberships, read once for each request's user object, not once for each question."""
-    if "_roles_by_site" not in user.__dict__:
-        roles: dict[int, set[str]] = {}
-        for site_id, role in user.memberships.values_list("site_id", "role"):
-            roles.setdefault(site_id, set()).add(role)
-        user.__dict__["_roles_by_site"] = roles
-    return user.__dict__["_roles_by_site"]
+    if "_memberships" not in user.__dict__:
+        rows = user.memberships.values_list("site_id", "role", "site__language", "site__time_zone")
+        user.__dict__["_memberships"] = [KnownMembership(*row) for row in rows]
+    return user.__dict__["_memberships"]
 
 
 def require(user: User | AnonymousUser, site: Site, right: Right) -> None:
     if right not in rights_at(user, site):
+        raise PermissionDenied(REFUSALS[right])
+
+
+def require_still(user: User, site: Site, right: Right) -> None:
+    """Asks the database anew, at the end of what took long enough for the right to be withdrawn meanwhile."""
+    account = User.objects.filter(pk=user.pk, is_active=True)
+    granted: set[Right] = set()
+    for is_superuser, role_at, role in account.values_list("is_superuser", "memberships__site", "memberships__role"):
+        granted |= SUPERUSER_RIGHTS if is_superuser else set()
+        granted |= ROLE_RIGHTS[role] if role_at == site.pk else set()
+    if right not in granted:
         raise PermissionDenied(REFUSALS[right])
 
 

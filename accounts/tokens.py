@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.mails import notify
@@ -33,9 +34,11 @@ def issue_token(*, user: User, name: str, scopes: Iterable[str], days: int) -> t
     """The token and its secret, which nobody can see a second time."""
     wanted = sorted(set(scopes))
     if not wanted or set(wanted) - set(scopes_for(user)):
-        raise ValidationError("Choose among the scopes that your own roles allow.")
+        raise ValidationError(_("Choose among the scopes that your own roles allow."))
     if not 1 <= days <= settings.API_TOKEN_MAX_DAYS:
-        raise ValidationError(f"A token lasts 1 to {settings.API_TOKEN_MAX_DAYS} days.")
+        raise ValidationError(
+            _("A token lasts 1 to %(api_token_max_days)s days.") % {"api_token_max_days": settings.API_TOKEN_MAX_DAYS}
+        )
     with transaction.atomic():
         token, secret = ApiToken.objects.issue(
             user=user, name=name.strip(), scopes=wanted, expires_at=timezone.now() + timedelta(days=days)
@@ -66,5 +69,7 @@ def revoke_tokens_of_member(*, member: User, site: Site, by: User) -> int:
     """For the manager of a site: a member's tokens reach the site's patients, so the manager may end them all."""
     require(by, site, Right.MANAGE)
     if not site.memberships.filter(user=member).exists():
-        raise PermissionDenied(f"{member.username} is no member of {site}.")
+        raise PermissionDenied(
+            _("%(username)s is no member of %(site)s.") % {"username": member.username, "site": site}
+        )
     return revoke_tokens(of=member, by=by)

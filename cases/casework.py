@@ -5,6 +5,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -22,7 +24,7 @@ class DuplicateRecordNumber(Exception):
     """The site already has a patient with this number, who is offered instead."""
 
     def __init__(self, existing: Patient) -> None:
-        super().__init__("This site already has a patient with this medical record number.")
+        super().__init__(_("This site already has a patient with this medical record number."))
         self.existing = existing
 
 
@@ -108,7 +110,7 @@ def close_case(*, case: Case, user: User, review: Review | None = None) -> None:
     with transaction.atomic():
         locked = lock_case(case.pk)
         if reason := why_not_closed(locked, user):
-            raise WrongState(f"Case {case.pk} cannot be closed yet. {reason}")
+            raise WrongState(_("Case %(case)s cannot be closed yet. %(reason)s") % {"case": case.pk, "reason": reason})
         locked.close()
         closed_with = {"review": review.pk} if review is not None else {}
         record_event(Action.CASE_CLOSED, actor=user, site=locked.site, case_id=locked.pk, subject=locked, **closed_with)
@@ -121,16 +123,23 @@ def why_not_closed(case: Case, user: User) -> str:
     To a blinded reader it says only what concerns their own decision.
     """
     if scan := undecided_by(user, case):
-        return f"You have not decided on scan {scan.pk}, and closing shows what the model and the colleagues say of it."
+        return _(
+            "You have not decided on scan %(scan)s, and closing shows what the model and the colleagues say of it."
+        ) % {"scan": scan.pk}
     if not case.needs_review:
         return ""
     scan = case.scans.ready().filter(final_label=None).order_by("-readers_disagree", "pk")[0]
     if scan.readers_disagree:
-        return f"The readers disagree on scan {scan.pk}. {HOW_TO_AGREE}"
-    return f"No reader has decided on scan {scan.pk}; decide on it or withdraw it."
+        return _("The readers disagree on scan %(scan)s. %(HOW_TO_AGREE)s") % {
+            "scan": scan.pk,
+            "HOW_TO_AGREE": HOW_TO_AGREE,
+        }
+    return _("No reader has decided on scan %(scan)s; decide on it or withdraw it.") % {"scan": scan.pk}
 
 
-HOW_TO_AGREE = "It has a label once all who decided say the same: one of them changes the decision, with a reason."
+HOW_TO_AGREE = gettext_lazy(
+    "It has a label once all who decided say the same: one of them changes the decision, with a reason."
+)
 
 
 def undecided_by(user: User, case: Case) -> Scan | None:
@@ -150,8 +159,10 @@ def may_cancel(user: User, case: Case) -> bool:
 def cancel_case(*, case: Case, user: User, reason: str) -> None:
     """For a case opened by mistake, in which nothing was decided: it leaves the worklist and the model's queue."""
     if not may_cancel(user, case):
-        raise PermissionDenied("Only who opened the case, or a manager of this site, can cancel it.")
-    reason = written_reason(reason, missing=f"Case {case.pk} can be cancelled only with a reason; write one.")
+        raise PermissionDenied(_("Only who opened the case, or a manager of this site, can cancel it."))
+    reason = written_reason(
+        reason, missing=_("Case %(case)s can be cancelled only with a reason; write one.") % {"case": case.pk}
+    )
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.cancel(reason=reason)
@@ -170,7 +181,9 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
     """A closed case by a reader or a manager, a cancelled one also by whoever may cancel it."""
     if not (case.is_cancelled and may_cancel(user, case)):
         require(user, case.site, Right.CLOSE)
-    reason = written_reason(reason, missing=f"Case {case.pk} can be reopened only with a reason; write one.")
+    reason = written_reason(
+        reason, missing=_("Case %(case)s can be reopened only with a reason; write one.") % {"case": case.pk}
+    )
     with transaction.atomic():
         locked = lock_case(case.pk)
         locked.reopen()
@@ -189,7 +202,9 @@ def reopen_case(*, case: Case, user: User, reason: str) -> None:
 def withdraw_scan(*, scan: Scan, user: User, reason: str) -> None:
     """For a scan sent by mistake: it stays on record and leaves the worklist and the labels."""
     require(user, scan.site, Right.UPLOAD)
-    reason = written_reason(reason, missing=f"Scan {scan.pk} can be withdrawn only with a reason; write one.")
+    reason = written_reason(
+        reason, missing=_("Scan %(scan)s can be withdrawn only with a reason; write one.") % {"scan": scan.pk}
+    )
     with transaction.atomic():
         lock_case(scan.case_id).require_not_closed()
         scan.refresh_from_db()
@@ -227,4 +242,4 @@ def _apply(row: Patient | Case, facts: dict[str, Any], allowed: tuple[str, ...])
 def _require_reader_of_site(case: Case) -> None:
     reader = case.assigned_reader
     if reader is not None and Right.REVIEW not in rights_at(reader, case.patient.site):
-        raise WrongState("The assigned person is not a reader of this site; choose one who is.")
+        raise WrongState(_("The assigned person is not a reader of this site; choose one who is."))

@@ -11,9 +11,11 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Action, Event, EventQuerySet, User
 from cases.models import Case, Scan, ScanStatus, ShownKind
-from cases.reviews import hidden_scan_ids
+from cases.reviews import hidden_scan_ids, hidden_scans, reviews_of
+
+DECISION_ACTS = (Action.REVIEW_RECORDED, Action.REVIEW_WITHDRAWN)  # their words name a label
 
 # The user's own decision comes before what is seen after it, so scans that the user has decided are left out.
 _INSERT = """
@@ -46,6 +48,17 @@ def disclose_cases(user: User, cases: Iterable[Case]) -> None:
     """The same of a list from `cases.worklist.cases_shown_to`, which shows the gravest answer and label of a case."""
     ids = [case.pk for case in cases if not case.answer_hidden]  # type: ignore[attr-defined]
     _note(user, "case_id", ids, ready=f"AND scan.status = '{ScanStatus.READY}'")
+
+
+def without_hidden_reviews(events: EventQuerySet, user: User) -> EventQuerySet:
+    """Returns the events without those of reviews that the user must not know of yet."""
+    return events.exclude(action__in=DECISION_ACTS, subject_id__in=reviews_of(hidden_scans(user)))
+
+
+def note_told(events: Iterable[Event], user: User) -> None:
+    """Notes what events tell in words: that of a review names its label, which the user has then seen."""
+    scans = {event.details.get("scan") for event in events if event.action in DECISION_ACTS}
+    note_shown(user, scans - {None})
 
 
 def note_shown(user: User, scan_ids: Iterable[int]) -> None:

@@ -9,16 +9,23 @@ import re
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState, written_reason
 from accounts.rights import Right, require, rights_at
 from cases.casework import lock_case
+from cases.intake import described_images
 from cases.models import Case, Review, Scan, Slice
 from cases.signals import scans_received
 from cases.summaries import refresh_case
 
+JOINED_FROM = gettext_noop("Joined from scans %(scans)s: %(reason)s")
+JOINED_INTO = gettext_noop("Joined into scan %(scan)s: %(reason)s")
+SPLIT_FROM = gettext_noop("Split from scan %(scan)s: %(reason)s")
+SPLIT_INTO = gettext_noop("Split into scans %(scans)s: %(reason)s")
 LONGEST_NOTE = 300
 LEAST_ALIKE = 3
 NUMBERED = re.compile(r"(.*?)(\d+)([^\d/]*)")
@@ -32,21 +39,21 @@ def may_rearrange(user: User, case: Case) -> bool:
 def join_scans(*, case: Case, scans: Sequence[Scan], user: User, reason: str) -> Scan:
     """One scan of the slices of these, in the order in which they are named."""
     _require_right(user, case)
-    reason = written_reason(reason, missing="Scans can be joined only with a reason; write one.")
+    reason = written_reason(reason, missing=_("Scans can be joined only with a reason; write one."))
     with transaction.atomic():
         lock_case(case.pk).require_not_closed()
         old = _locked(case, [scan.pk for scan in scans], user)
         if len(old) < 2:
-            raise WrongState("Choose two scans or more to join.")
+            raise WrongState(_("Choose two scans or more to join."))
         kinds = {scan.kind for scan in old}
         if len(kinds) > 1:
-            raise WrongState("Images and DICOM series cannot be joined; choose scans of one kind.")
+            raise WrongState(_("Images and DICOM series cannot be joined; choose scans of one kind."))
         slices = [row for scan in old for row in scan.slices.order_by("position")]
         if len({row.key for row in slices}) < len(slices):
-            raise WrongState("These scans share a picture; withdraw the one that repeats it, then join the others.")
+            raise WrongState(_("These scans share a picture; withdraw the one that repeats it, then join the others."))
         names = ", ".join(f"{scan.pk}" for scan in old)
-        joined = _new_scan(old, slices, user, note=f"Joined from scans {names}: {reason}")
-        _withdraw(old, lambda scan: f"Joined into scan {joined.pk}: {reason}")
+        joined = _new_scan(old, slices, user, note=JOINED_FROM % {"scans": names, "reason": reason})
+        _withdraw(old, lambda scan: JOINED_INTO % {"scan": joined.pk, "reason": reason})
         _store([joined], [slices], case)
         record_event(
             Action.SCANS_JOINED,
@@ -63,16 +70,18 @@ def join_scans(*, case: Case, scans: Sequence[Scan], user: User, reason: str) ->
 def split_scan(*, scan: Scan, user: User, reason: str, starts: Sequence[int] = ()) -> list[Scan]:
     """Parts that begin at these slices, counted from 1; each slice on its own where none is named."""
     _require_right(user, scan.case)
-    reason = written_reason(reason, missing=f"Scan {scan.pk} can be split only with a reason; write one.")
+    reason = written_reason(
+        reason, missing=_("Scan %(scan)s can be split only with a reason; write one.") % {"scan": scan.pk}
+    )
     with transaction.atomic():
         case = lock_case(scan.case_id)
         case.require_not_closed()
         (old,) = _locked(case, [scan.pk], user)
         slices = list(old.slices.order_by("position"))
         parts = _parts(slices, starts)
-        new = [_new_scan([old], part, user, note=f"Split from scan {old.pk}: {reason}") for part in parts]
+        new = [_new_scan([old], part, user, note=SPLIT_FROM % {"scan": old.pk, "reason": reason}) for part in parts]
         numbers = ", ".join(f"{part.pk}" for part in new)
-        _withdraw([old], lambda _: f"Split into scans {numbers}: {reason}")
+        _withdraw([old], lambda scan: SPLIT_INTO % {"scans": numbers, "reason": reason})
         _store(new, parts, case)
         record_event(
             Action.SCAN_SPLIT,
@@ -106,20 +115,23 @@ def _locked(case: Case, ids: Sequence[int], user: User) -> list[Scan]:
     found = {scan.pk: scan for scan in case.scans.filter(pk__in=ids)}
     scans = [found[pk] for pk in dict.fromkeys(ids) if pk in found]
     if len(scans) < len(set(ids)):
-        raise WrongState(f"Choose scans of case {case.pk}.")
+        raise WrongState(_("Choose scans of case %(case)s.") % {"case": case.pk})
     for scan in scans:
         scan.require_ready()
     if Right.MANAGE not in rights_at(user, case.site) and Review.objects.current().filter(scan__in=ids).exists():
-        raise WrongState(f"A reader has decided on these scans of case {case.pk}; ask a manager of the site to do it.")
+        raise WrongState(
+            _("A reader has decided on these scans of case %(case)s; ask a manager of the site to do it.")
+            % {"case": case.pk}
+        )
     return scans
 
 
 def _parts(slices: Sequence[Slice], starts: Sequence[int]) -> list[list[Slice]]:
     if len(slices) < 2:
-        raise WrongState("A scan of one slice cannot be split.")
+        raise WrongState(_("A scan of one slice cannot be split."))
     first = sorted({1, *starts}) if starts else list(range(1, len(slices) + 1))
     if not all(1 <= number <= len(slices) for number in first) or len(first) < 2:
-        raise WrongState(f"Name slices from 2 to {len(slices)} at which a new scan begins.")
+        raise WrongState(_("Name slices from 2 to %(slices)s at which a new scan begins.") % {"slices": len(slices)})
     ends = [*first[1:], len(slices) + 1]
     return [list(slices[begin - 1 : end - 1]) for begin, end in zip(first, ends, strict=True)]
 
@@ -129,7 +141,7 @@ def _new_scan(old: Sequence[Scan], slices: Sequence[Slice], user: User, *, note:
     first, count = old[0], len(slices)
     notes = dict.fromkeys(each for scan in old for each in scan.notes)
     same = lambda name: getattr(first, name) if len({getattr(scan, name) for scan in old}) == 1 else None  # noqa: E731
-    described = first.description if first.kind == "dicom" else f"{count} images" if count > 1 else "Image"
+    described = first.description if first.kind == "dicom" else described_images(count)
     return Scan.objects.create(
         case_id=first.case_id,
         kind=first.kind,

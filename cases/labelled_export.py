@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 from zipstream import ZipStream
 
 from accounts.events import record_event
@@ -62,7 +63,7 @@ def export_labelled_set(*, scans: ScanQuerySet, user: User) -> ZipStream:
     included = scans.filter(standing=Standing.INCLUDED)
     slices = _exported_slices(included)
     if not slices:
-        raise WrongState("The labelled set of this choice is empty; review scans or choose other filters.")
+        raise WrongState(_("The labelled set of this choice is empty; review scans or choose other filters."))
     archive = _archive(slices)
     note_shown(user, included.order_by().values_list("pk", flat=True))
     sites = Site.objects.filter(patients__cases__scans__in=included.values("pk")).distinct()
@@ -117,7 +118,8 @@ def _size(slice_: ExportedSlice) -> int:
         return default_storage.size(slice_.stored)
     except OSError:
         raise WrongState(
-            f"The file of {slice_.source_name} is missing from the store; restore it, or withdraw its scan."
+            _("The file of %(source_name)s is missing from the store; restore it, or withdraw its scan.")
+            % {"source_name": slice_.source_name}
         ) from None
 
 

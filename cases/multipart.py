@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.http.multipartparser import ChunkIter, InterBoundaryIter, LazyStream, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
+from django.utils.translation import gettext as _
 
 MOST_HEADER_BYTES: Final = 4096
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]+")
@@ -41,7 +42,7 @@ class PartsReader:
         is_whole = False
         parts = InterBoundaryIter(LazyStream(ChunkIter(self._input, self._chunk_size)), self._separator)
         for number, part in enumerate(parts):
-            if number == 0:  # what stands before the first boundary
+            if number == 0:  # what comes before the first boundary
                 _pass_over(part)
             elif self._is_end(part):
                 is_whole = True
@@ -49,7 +50,7 @@ class PartsReader:
             else:
                 self._take(part)
         if not is_whole:
-            raise MultiPartParserError("The request breaks off before its last boundary.")
+            raise MultiPartParserError(_("The request breaks off before its last boundary."))
         _pass_over(ChunkIter(self._input, self._chunk_size))
         self.fields._mutable = False
         return self.fields, self.files
@@ -61,12 +62,12 @@ class PartsReader:
 
     def _take(self, part: LazyStream) -> None:
         headers = _headers(part)
-        _, disposition = headers.get("content-disposition", ("", {}))
+        _kind, disposition = headers.get("content-disposition", ("", {}))
         name = disposition.get("name", "").strip()
         if not name:
-            raise MultiPartParserError("A part of the request has no field name.")
+            raise MultiPartParserError(_("A part of the request has no field name."))
         if headers.get("content-transfer-encoding", ("", {}))[0].strip().lower() in ("base64", "quoted-printable"):
-            raise MultiPartParserError("A part of the request has a transfer encoding; send its bytes as they are.")
+            raise MultiPartParserError(_("A part of the request has a transfer encoding; send its bytes as they are."))
         if "filename" in disposition:
             self._take_file(name, disposition["filename"], headers.get("content-type", ("", {}))[0].strip(), part)
         else:
@@ -80,23 +81,23 @@ class PartsReader:
         self._file_count += 1
         most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
         if most is not None and self._file_count > most:
-            raise TooManyFilesSent(f"More than {most} files.")
+            raise TooManyFilesSent(_("More than %(most)s files.") % {"most": most})
         self.files.appendlist(field, self._keep_file(plain_name(name), media_type, part))
 
     def _take_field(self, name: str, part: LazyStream) -> None:
         self._field_count += 1
         if self._field_count > (settings.DATA_UPLOAD_MAX_NUMBER_FIELDS or self._field_count):
-            raise TooManyFieldsSent("Too many fields.")
+            raise TooManyFieldsSent(_("Too many fields."))
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         data = part.read(None if most is None else most - self._bytes_of_fields + 1)
         self._bytes_of_fields += len(data) + len(name) + 2
         if most is not None and self._bytes_of_fields > most:
-            raise RequestDataTooBig("The fields are too large.")
+            raise RequestDataTooBig(_("The fields are too large."))
         self.fields.appendlist(name, data.decode(self._encoding, errors="replace"))
 
 
 def _pass_over(stream: Iterable[bytes]) -> None:
-    for _ in stream:
+    for _piece in stream:
         pass
 
 
@@ -104,14 +105,14 @@ def _headers(part: LazyStream) -> Headers:
     chunk = part.read(MOST_HEADER_BYTES)
     end = chunk.find(b"\r\n\r\n")
     if end < 0:
-        raise MultiPartParserError("A part of the request has no end of its header.")
+        raise MultiPartParserError(_("A part of the request has no end of its header."))
     part.unget(chunk[end + 4 :])
     headers: Headers = {}
     for line in chunk[:end].split(b"\r\n"):
         try:
             main, parameters = parse_header_parameters(readable(line))
         except ValueError as error:
-            raise MultiPartParserError("A part of the request has a header that cannot be read.") from error
+            raise MultiPartParserError(_("A part of the request has a header that cannot be read.")) from error
         name, colon, value = main.partition(":")
         if colon:
             headers[name.strip().lower()] = value, parameters

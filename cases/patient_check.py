@@ -9,24 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, override
+
 from accounts.models import User
 from cases.intake import FileIdentity, IncomingScan, empty_picture_keys, same_name, same_record_number
 from cases.models import Case, CaseStatus, Patient, Scan, Sex, Slice
 
-FIELD_WORDS = {"record_number": "record number", "name": "name", "birth_date": "date of birth", "sex": "sex"}
+FIELD_WORDS = {
+    "record_number": gettext_lazy("record number"),
+    "name": gettext_lazy("name"),
+    "birth_date": gettext_lazy("date of birth"),
+    "sex": gettext_lazy("sex"),
+}
+ANOTHER_PATIENT = gettext_noop("The files named another patient than the case's (%(fields)s).")
+ELSEWHERE = gettext_noop("The series or a picture of it is also in another patient's case.")
+CONFIRMED = gettext_noop("%(person)s confirmed the patient.")
+CONFIRMED_BECAUSE = gettext_noop("%(person)s confirmed the patient: %(reason)s")
 LONGEST_NOTE = 300
 SOME_KEYS = 2000
 
 
 @dataclass(frozen=True, repr=False)
-class Difference:
+class IdentityDifference:
     field: str
     in_case: str
     in_file: str
 
     @property
     def words(self) -> str:
-        return FIELD_WORDS[self.field]
+        return str(FIELD_WORDS[self.field])
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,18 +50,20 @@ class Concern:
     very file learns no more than that, and a picture under two patients is too dangerous to pass over.
     """
 
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[IdentityDifference, ...] = ()
     elsewhere: tuple[int, ...] = ()
     is_elsewhere: bool = False
 
     @property
     def note(self) -> str:
+        """In English, since it is stored; `said_again` says it in the language of whoever reads it."""
         parts = []
         if self.differences:
-            fields = ", ".join(each.words for each in self.differences)
-            parts.append(f"The files named another patient than the case's ({fields}).")
+            with override(settings.LANGUAGE_CODE):
+                fields = ", ".join(each.words for each in self.differences)
+            parts.append(ANOTHER_PATIENT % {"fields": fields})
         if self.is_elsewhere:
-            parts.append("The series or a picture of it is also in another patient's case.")
+            parts.append(ELSEWHERE)
         return " ".join(parts)
 
 
@@ -57,12 +72,12 @@ class PatientMismatch(Exception):
 
     def __init__(self, concerns: Sequence[Concern]) -> None:
         super().__init__(
-            "The files do not seem to belong to the patient of this case; check, then confirm the patient."
+            _("The files do not seem to belong to the patient of this case; check, then confirm the patient.")
         )
         self.concerns = concerns
 
     @property
-    def differences(self) -> list[Difference]:
+    def differences(self) -> list[IdentityDifference]:
         found = (each for concern in self.concerns for each in concern.differences)
         return list({(each.field, each.in_file): each for each in found}.values())
 
@@ -86,20 +101,20 @@ def concern_about(scan: IncomingScan, *, case: Case, user: User) -> Concern | No
 
 
 def confirmed_note(concern: Concern, *, user: User, reason: str) -> str:
-    words = f"{concern.note} {user.display_name} confirmed the patient"
-    return (f"{words}: {reason}" if reason else f"{words}.")[:LONGEST_NOTE]
+    said = CONFIRMED_BECAUSE if reason else CONFIRMED
+    return f"{concern.note} {said % {'person': user.display_name, 'reason': reason}}"[:LONGEST_NOTE]
 
 
-def _differences(patient: Patient, identity: FileIdentity) -> Iterable[Difference]:
+def _differences(patient: Patient, identity: FileIdentity) -> Iterable[IdentityDifference]:
     if identity.record_number and not same_record_number(identity.record_number, patient.record_number):
         issuer = f" ({identity.issuer})" if identity.issuer else ""
-        yield Difference("record_number", patient.record_number, identity.record_number + issuer)
+        yield IdentityDifference("record_number", patient.record_number, identity.record_number + issuer)
     if identity.name and not same_name(identity.name, patient.name):
-        yield Difference("name", patient.name, identity.name)
+        yield IdentityDifference("name", patient.name, identity.name)
     if identity.birth_date and patient.birth_date and identity.birth_date != patient.birth_date:
-        yield Difference("birth_date", f"{patient.birth_date}", f"{identity.birth_date}")
+        yield IdentityDifference("birth_date", f"{patient.birth_date}", f"{identity.birth_date}")
     if identity.sex and patient.sex != Sex.UNKNOWN and identity.sex != patient.sex:
-        yield Difference("sex", patient.get_sex_display(), Sex(identity.sex).label)
+        yield IdentityDifference("sex", patient.get_sex_display(), Sex(identity.sex).label)
 
 
 def _other_patients_cases(incoming: IncomingScan, case: Case) -> set[int]:

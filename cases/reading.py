@@ -172,7 +172,9 @@ def _require_on_screen(scan: Scan, reader: User, seen_prediction: int | None, se
     if newest is not None and newest.pk > (seen_review or 0):
         raise LookAgain(_decided_meanwhile(scan, reader, newest))
     if may_see_answer(reader, scan) and scan.prediction_id != seen_prediction:
-        raise LookAgain(f"The model has answered scan {scan.pk} since you opened it; look again, then decide.")
+        raise LookAgain(
+            _("The model has answered scan %(scan)s since you opened it; look again, then decide.") % {"scan": scan.pk}
+        )
 
 
 def _decided_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
@@ -180,9 +182,15 @@ def _decided_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
         return _withdrawn_meanwhile(scan, reader, newest)
     words = newest.get_label_display()
     if newest.reader_id == reader.pk:
-        return f"You have decided scan {scan.pk} already, in another window: {words}. Look again before you change it."
+        return _(
+            "You have decided scan %(scan)s already, in another window: %(words)s. Look again before you change it."
+        ) % {"scan": scan.pk, "words": words}
     who = newest.reader.display_name
-    return f"{who} has decided scan {scan.pk} since you opened it: {words}. Look again, then decide."
+    return _("%(who)s has decided scan %(scan)s since you opened it: %(words)s. Look again, then decide.") % {
+        "who": who,
+        "scan": scan.pk,
+        "words": words,
+    }
 
 
 def _withdrawn_meanwhile(scan: Scan, reader: User, newest: Review) -> str:
@@ -197,4 +205,7 @@ def _require_answer(scan: Scan, reader: User, label: str) -> None:
     if may_see_answer(reader, scan) and scan.decision == label:
         return
     words = Label(label).label
-    raise WrongState(f"There is no answer “{words}” to scan {scan.pk} to confirm; choose a label and record that.")
+    raise WrongState(
+        _("There is no answer “%(words)s” to scan %(scan)s to confirm; choose a label and record that.")
+        % {"words": words, "scan": scan.pk}
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -38,6 +39,11 @@ def hidden_scans(user: User) -> ScanQuerySet:
     blinded = sites_with(user, Right.REVIEW).filter(blinded_reads=True)
     scans = Scan.objects.filter(still_blinded(user), case__patient__site__in=blinded)
     return scans.exclude(case__status=CaseStatus.CLOSED)
+
+
+def reads_blinded(user: User) -> bool:
+    """Whether the user reads at a blinded site; nothing is hidden from anybody else, which spares a longer question."""
+    return sites_with(user, Right.REVIEW).filter(blinded_reads=True).exists()
 
 
 def still_blinded(user: User | AnonymousUser) -> Q:
@@ -112,6 +118,6 @@ def _require_reason(*, changes: bool, overrides: bool, reason: str) -> None:
     if reason:
         return
     if overrides:
-        raise ReasonMissing("You decide against the model; write a short reason.")
+        raise ReasonMissing(_("You decide against the model; write a short reason."))
     if changes:
-        raise ReasonMissing("You change your earlier decision; write a short reason.")
+        raise ReasonMissing(_("You change your earlier decision; write a short reason."))

@@ -16,7 +16,7 @@ def record_answer(*, scan_id: int, prediction_id: int, decision: Decision | str,
 
 
 def record_label_value(*, scan_id: int, label_value: float) -> None:
-    """Notes how much a label would teach, 0 to 1. The caller holds the lock on the case."""
+    """Notes how useful a label would be for training, 0 to 1. The caller holds the lock on the case."""
     if Scan.objects.filter(pk=scan_id).exclude(label_value=label_value).update(label_value=label_value):
         refresh_case(Scan.objects.only("case_id").get(pk=scan_id).case_id)
 
@@ -24,7 +24,8 @@ def record_label_value(*, scan_id: int, label_value: float) -> None:
 def refresh_scan_label(scan: Scan) -> None:
     labels = list(Review.objects.filter(scan=scan).current().values_list("label", flat=True))
     scan.final_label, scan.readers_disagree = final_label(labels), disagree(labels)
-    scan.save(update_fields=["final_label", "readers_disagree"])
+    scan.deciding_readers = len(labels)  # a reader holds at most one current review of a scan
+    scan.save(update_fields=["final_label", "readers_disagree", "deciding_readers"])
 
 
 def refresh_case(case_id: int) -> None:

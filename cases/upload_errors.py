@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.formatting import decimal
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -11,8 +16,11 @@ class DiskTrouble(Exception):
     """A disk of the portal took no file, so nothing of this upload was stored. `number` is the errno."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"{disk_words(number)} Nothing of this upload was stored; tell the administrator.")
+        super().__init__(number)
         self.number = number
+
+    def __str__(self) -> str:
+        return f"{disk_words(self.number)} {_('Nothing of this upload was stored; tell the administrator.')}"
 
     def __reduce__(self) -> tuple[type[DiskTrouble], tuple[int]]:
         return type(self), (self.number,)
@@ -32,22 +40,27 @@ class DiskTrouble(Exception):
 
 def disk_words(number: int) -> str:
     if number == errno.EROFS:
-        return "The portal's disk is read-only."
-    return "The portal's disk is full." if number in NO_ROOM else "The portal's disk failed."
+        return _("The portal's disk is read-only.")
+    return _("The portal's disk is full.") if number in NO_ROOM else _("The portal's disk failed.")
 
 
 class UploadsAtOnce(Exception):
     """The user sends as many uploads already as one user may send at a time."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} of your uploads are still being read; wait until one is done, then send this again.")
+        super().__init__(
+            _("%(limit)s of your uploads are still being read; wait until one is done, then send this again.")
+            % {"limit": limit}
+        )
 
 
 class ReadersBusy(Exception):
     """Every process that reads files is at work, and none became free in time."""
 
     def __init__(self) -> None:
-        super().__init__("The portal is reading other uploads. Nothing of this one was stored; send it again shortly.")
+        super().__init__(
+            _("The portal is reading other uploads. Nothing of this one was stored; send it again shortly.")
+        )
 
 
 class UploadTooLarge(Exception):
@@ -55,12 +68,15 @@ class UploadTooLarge(Exception):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The upload is larger than {limit / (1 << 20):.0f} MB, the most in one request. Nothing of it was stored; "
-            "send the series one after the other."
+            _(
+                "The upload is larger than %(limit)s MB, the most in one request. Nothing of it was stored; "
+                "send the series one after the other."
+            )
+            % {"limit": decimal(limit / (1 << 20), 0)}
         )
 
 
-SEND_AGAIN = "Withdraw this scan and upload it again."
+SEND_AGAIN = gettext_lazy("Withdraw this scan and upload it again.")
 
 
 class PictureLost(Exception):
@@ -74,4 +90,6 @@ class StoreAway(Exception):
     """The store of images cannot be read, whichever file is asked for."""
 
     def __init__(self) -> None:
-        super().__init__("The stored images cannot be read just now; try again in a minute, or tell the administrator.")
+        super().__init__(
+            _("The stored images cannot be read just now; try again in a minute, or tell the administrator.")
+        )

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 from django.http.multipartparser import LazyStream
+from django.utils.translation import gettext as _
 
 from cases.decoding import require_room, spool_folder
 from cases.intake import SentFile
@@ -115,7 +116,7 @@ def files_on_disk(request: HttpRequest) -> Iterator[None]:
 def sent_files(request: HttpRequest, field: str = "files", *, names: list[str] | None = None) -> list[SentFile]:
     """`names` are the files' paths in the folder that was sent, which a browser's form leaves out."""
     if request.POST.getlist(field):
-        raise BadRequest("A file came without a file name; nothing of this upload was stored.")
+        raise BadRequest(_("A file came without a file name; nothing of this upload was stored."))
     files = request.FILES.getlist(field)
     if names is None or len(names) != len(files):
         names = [file.name or "" for file in files]

@@ -10,10 +10,12 @@ from typing import cast
 from django.conf import settings
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
-from accounts.rights import Right, require
+from accounts.refusals import bounded_text
+from accounts.rights import Right, require, require_still
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
@@ -73,6 +75,7 @@ def receive_upload(
     """
     require(user, case.site, Right.UPLOAD)
     case.require_not_closed()
+    confirmation = None if confirmation is None else bounded_text(confirmation)
     intake = read_upload(
         files,
         together=together,
@@ -124,8 +127,8 @@ def _without_room(incoming: IncomingScan, trouble: DiskTrouble) -> list[Refusal]
         Refusal(
             file=name,
             code="disk-full",
-            problem=f"{disk_words(trouble.number)} This file was not stored.",
-            remedy="Tell the administrator, then send it again.",
+            problem=f"{disk_words(trouble.number)} {_('This file was not stored.')}",
+            remedy=_("Tell the administrator, then send it again."),
         )
         for name in incoming.files
     ]
@@ -187,6 +190,7 @@ def _store(case: Case, user: User, incoming: IncomingScan, is_synthetic: bool, c
     try:
         with transaction.atomic():
             lock_case(case.pk).require_not_closed()
+            require_still(user, case.site, Right.UPLOAD)
             scan.save()
             Slice.objects.bulk_create(slices)
             refresh_case(case.pk)

@@ -7,7 +7,7 @@ of the answer or of what colleagues decided; filters and orders use those, never
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
@@ -25,12 +25,13 @@ from django.db.models import (
     When,
 )
 from django.db.models import Case as Choose
-from django.utils import timezone
 
+from accounts.days import within_days
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import RANK_OF_DECIDED, Case, CaseQuerySet, CaseStatus, Patient, Priority, Scan
 from cases.reviews import still_blinded
+from cases.search import cases_mentioning, words_of
 
 ACTIVE: Final = "active"
 
@@ -56,7 +57,6 @@ ORDERS: Final[dict[str, tuple[str, ...]]] = {
     "-reader": ("-assigned_reader__username", "-pk"),
 }
 DEFAULT_ORDER: Final = "attention"
-MOST_WORDS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,7 @@ def _hidden_at(blinded: list[int], user: User | AnonymousUser) -> Choose:
 
 
 def narrow(cases: CaseQuerySet, wanted: WorklistFilter) -> CaseQuerySet:
-    for words in _words(wanted.search):
-        cases = cases.filter(_mentions(words))
+    cases = cases_mentioning(cases, wanted.search)
     if wanted.status == ACTIVE:
         cases = cases.active()
     elif wanted.status:
@@ -170,39 +169,12 @@ def narrow(cases: CaseQuerySet, wanted: WorklistFilter) -> CaseQuerySet:
         cases = cases.filter(needs_review=wanted.needs_review)
     if wanted.readers_disagree is not None:
         cases = cases.filter(shown_disagreement=wanted.readers_disagree)
-    return _opened_between(cases, wanted.opened_from, wanted.opened_to)
-
-
-def _words(search: str) -> list[str]:
-    """Each word costs a search of its own, so there is an end to them; the database takes no NUL."""
-    return search.replace("\0", " ").split()[:MOST_WORDS]
-
-
-def _mentions(words: str) -> Q:
-    """`icontains` compares upper-cased text, which the trigram indexes hold."""
-    found = Q(patient__in=Patient.objects.matching(words).values("pk")) | Q(accession_number__icontains=words)
-    number = words.removeprefix("#")
-    if words.startswith("#") and number.isdecimal() and len(number) < 19:
-        found |= Q(pk=int(number))
-    return found
-
-
-def _opened_between(cases: CaseQuerySet, first: date | None, last: date | None) -> CaseQuerySet:
-    """Whole days in the zone of whoever asks."""
-    if first is not None:
-        cases = cases.filter(created_at__gte=_start_of(first))
-    if last is not None and last < date.max:
-        cases = cases.filter(created_at__lt=_start_of(last + timedelta(days=1)))
-    return cases
-
-
-def _start_of(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+    return within_days(cases, "created_at", wanted.opened_from, wanted.opened_to)
 
 
 def patients_found(user: User, search: str, *, site: Site | None = None) -> QuerySet[Patient]:
     patients = Patient.objects.visible_to(user).select_related("site")
-    for words in _words(search):
+    for words in words_of(search):
         patients = patients.matching(words)
     if site is not None:
         patients = patients.filter(site=site)

@@ -5,6 +5,7 @@ import sys
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.defaults import server_error
 
 from ctportal.outages import Outage, outage_of
@@ -18,7 +19,7 @@ def failed(request: HttpRequest) -> HttpResponse:
     outage = outage_of(error)
     if outage is None:
         return server_error(request)
-    if not hasattr(request, "outage"):  # what lies around the view may fail once more
+    if not hasattr(request, "outage"):  # what surrounds the view may fail once more
         logger.error("503: %s (%s)", outage.title, type(error).__name__)
         request.outage = outage  # type: ignore[attr-defined]
     response = unavailable(request, outage)
@@ -33,7 +34,7 @@ def unavailable(request: HttpRequest, outage: Outage) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         problem = {
             "type": "urn:ctportal:problem:unavailable",
-            "title": "The portal cannot answer now",
+            "title": _("The portal cannot answer now"),
             "status": 503,
             "detail": sentence,
         }

@@ -1,7 +1,10 @@
 """How the web server runs, on a machine and in a container alike."""
 
 import os
+import signal
 from typing import Any
+
+from ctportal.standalone.embedded.process import die_with_parent
 
 os.umask(0o077)  # what the web server writes is for the portal alone
 
@@ -20,6 +23,16 @@ errorlog = "-"
 logger_class = "ctportal.web_log.DiscreetLogger"
 # The path without its query: searches carry patients' names.
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """A web process must not hold the port when its server was killed and is started again."""
+    worker.follow_parent = die_with_parent(signal.SIGTERM)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    if worker.follow_parent:
+        worker.follow_parent()
 
 
 def when_ready(server: Any) -> None:

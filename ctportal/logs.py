@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
 from psycopg2 import Error as DriverError
 
-from ctportal.log_text import printable_lines, without_secrets
+from accounts.log_text import printable_lines, without_secrets
 
 # Their words repeat what somebody entered: "invalid literal for int(): 'Anna Sample'".
 QUOTING = (ValueError, LookupError, TypeError, ValidationError)
@@ -30,7 +30,7 @@ class DiscreetFormatter(logging.Formatter):
         return printable_lines(without_secrets(super().format(discreet)))
 
     def formatException(self, ei: Any) -> str:
-        return "\n".join(_told(error) for error in reversed(list(_chain(ei[1]))))
+        return "\n".join(_described(error) for error in reversed(list(_chain(ei[1]))))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -39,7 +39,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     return "".join(format_tb(error.__traceback__)) + words(error)
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 from psycopg2 import Error as DriverError
 from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisSlow
 
 QUERY_CANCELED = "57014"
+WRITES_REFUSED = ("MISCONF", "NOREPLICAS")
 
 
 @dataclass(frozen=True)
@@ -23,22 +26,36 @@ class Outage:
 
 
 DATABASE_AWAY = Outage(
-    "The database does not answer",
-    "It is being started again, or its connection was lost. What you had saved before is safe; what you just sent may "
-    "not have been stored. Try again in some seconds.",
+    _("The database does not answer"),
+    _(
+        "It is being started again, or its connection was lost. What you had saved before is safe; "
+        "what you just sent may not have been stored. Try again in some seconds."
+    ),
     5,
 )
 TOO_LONG = Outage(
-    "The search took too long",
-    "It was stopped so that others are not kept waiting. Search for something narrower, for example a whole record "
-    "number, or fewer days.",
+    _("The search took too long"),
+    _(
+        "It was stopped so that others are not kept waiting. Search for something narrower, for "
+        "example a whole record number, or fewer days."
+    ),
     60,
 )
 BROKER_AWAY = Outage(
-    "The broker does not answer",
-    "Without it, log-in attempts cannot be counted, so that nobody can log in. Nothing that was saved is lost. "
-    "Try again in some seconds.",
+    _("The broker does not answer"),
+    _(
+        "Without it, log-in attempts cannot be counted, so that nobody can log in. Nothing that was "
+        "saved is lost. Try again in some seconds."
+    ),
     5,
+)
+BROKER_REFUSES = Outage(
+    _("The broker stores nothing now"),
+    _(
+        "Its disk or its memory is full. Without it, log-in attempts cannot be counted, so that nobody can log in. "
+        "Nothing that was saved is lost. Tell the administrator, and try again in a minute."
+    ),
+    60,
 )
 
 
@@ -48,7 +65,14 @@ def outage_of(error: BaseException | None) -> Outage | None:
             return found
         if isinstance(one, RedisAway | RedisSlow | BrokerError):
             return BROKER_AWAY
+        if isinstance(one, ResponseError) and _refuses_writes(one):
+            return BROKER_REFUSES
     return None
+
+
+def _refuses_writes(error: ResponseError) -> bool:
+    """Redis answers, and says that it takes nothing in; its other refusals are of a wrong question."""
+    return isinstance(error, OutOfMemoryError | ReadOnlyError) or str(error).startswith(WRITES_REFUSED)
 
 
 def _of_database(error: DatabaseError) -> Outage | None:

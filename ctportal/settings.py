@@ -1,6 +1,6 @@
 """One settings file; everything that differs between installations comes from the environment.
 
-The table of variables stands in docs/operations.md.
+The table of variables is in docs/operations.md.
 """
 
 import os
@@ -13,7 +13,9 @@ from csp.constants import NONE, SELF
 
 from ctportal.public_url import public_url
 from ctportal.standalone import embedded
+from ctportal.standalone.secret_files import read_secret_files
 
+read_secret_files(os.environ)
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 CTPORTAL_HOME = Path(env.str("CTPORTAL_HOME", default=str(BASE_DIR / "var"))).resolve()
@@ -63,10 +65,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "ctportal.admin_addresses.AdminAddressMiddleware",
     "accounts.origin.OriginMiddleware",
-    "accounts.refused.RefusedAccessMiddleware",
+    "accounts.refused_access.RefusedAccessMiddleware",
     "accounts.middleware.PrivateMiddleware",
     "accounts.middleware.WayBackMiddleware",
     "accounts.middleware.IdleTimeoutMiddleware",
@@ -117,7 +120,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "VERSION": 2,  # of what lies there; an earlier release wrote it otherwise
+        "VERSION": 2,  # of what is stored there; an earlier release wrote it otherwise
         "OPTIONS": {"serializer": "ctportal.cache.JSONSerializer", "socket_timeout": 3},
     }
 }
@@ -135,6 +138,8 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that refuses to write, as when its disk is full, is waited for
+CELERY_WORKER_CONSUMER = "ctportal.broker:SteadyConsumer"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "socket_timeout": 5,
@@ -175,6 +180,7 @@ PREDICTION_LEASE_SECONDS = env.int("PREDICTION_LEASE_SECONDS", default=120)
 PREDICTION_RUN_SECONDS = env.int("PREDICTION_RUN_SECONDS", default=60)
 PREDICTION_LONGEST_SECONDS = env.int("PREDICTION_LONGEST_SECONDS", default=1800)
 PREDICTION_MAX_ATTEMPTS = env.int("PREDICTION_MAX_ATTEMPTS", default=3)
+INFERENCE_RECYCLE_BYTES = env.int("INFERENCE_RECYCLE_BYTES", default=1024**3)
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 
 # --- Training and promotion ----------------------------------------------------------------------
@@ -193,6 +199,10 @@ GATE_AUC_MARGIN = env.float("GATE_AUC_MARGIN", default=0.02)
 GATE_POWER = env.float("GATE_POWER", default=0.8)
 GATE_DISAGREEMENT = env.float("GATE_DISAGREEMENT", default=0.05)  # infected that the two models answer differently
 GATE_LEAST_POSITIVES = env.int("GATE_LEAST_POSITIVES", default=10)  # infected test patients, whatever the power asks
+ACCEPTANCE_LEAST_SCANS = env.int("ACCEPTANCE_LEAST_SCANS", default=60)  # decided at a site before a point is proposed
+ACCEPTANCE_LEAST_OF_LABEL = env.int("ACCEPTANCE_LEAST_OF_LABEL", default=20)
+ACCEPTANCE_SENSITIVITY = env.float("ACCEPTANCE_SENSITIVITY", default=0.95)  # that a proposed point keeps
+ACCEPTANCE_WIDEST_INTERVAL = env.float("ACCEPTANCE_WIDEST_INTERVAL", default=0.35)
 SUGGEST_AFTER_LABELS = env.int("SUGGEST_AFTER_LABELS", default=100)
 SUGGEST_OVERRIDE_RATE = env.float("SUGGEST_OVERRIDE_RATE", default=0.2)
 
@@ -203,6 +213,7 @@ MONITOR_FALSE_ALARM_RATE = env.float("MONITOR_FALSE_ALARM_RATE", default=0.25)
 MONITOR_OVERRIDE_RATE = env.float("MONITOR_OVERRIDE_RATE", default=0.2)
 MONITOR_ABSTENTION_RATE = env.float("MONITOR_ABSTENTION_RATE", default=0.3)
 MONITOR_UNSUITABLE_RATE = env.float("MONITOR_UNSUITABLE_RATE", default=0.1)
+MONITOR_UNLIKE_RATE = env.float("MONITOR_UNLIKE_RATE", default=0.25)
 MONITOR_FAILURE_RATE = env.float("MONITOR_FAILURE_RATE", default=0.05)
 MONITOR_WAIT_SECONDS = env.float("MONITOR_WAIT_SECONDS", default=300)
 MONITOR_PSI_NOTICE = env.float("MONITOR_PSI_NOTICE", default=0.1)
@@ -374,7 +385,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "ctportal.api.schema.tell_problems",
+        "ctportal.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.CaseStatus",
@@ -415,7 +426,11 @@ SPECTACULAR_SETTINGS = {
 
 # --- Language, time, static files, logs --------------------------------------------------------
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the texts in the code, of what is stored, and of logs
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "ctportal" / "locale"]
+FORMAT_MODULE_PATH = ["ctportal.formats"]
+USE_I18N = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "static/"

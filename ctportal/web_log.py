@@ -5,7 +5,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger, SafeAtoms
 
-from ctportal.log_text import path_for_log
+from accounts.log_text import path_for_log
 from ctportal.logs import DiscreetFormatter
 
 

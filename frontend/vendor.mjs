@@ -9,8 +9,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "..", "ctportal", "static", "vendor");
 
 const FILES = {
-  bootstrap: ["LICENSE", "dist/css/bootstrap.min.css", "dist/js/bootstrap.bundle.min.js"],
-  "@popperjs/core": ["LICENSE.md"], // inside Bootstrap's bundle
   "bootstrap-icons": [
     "LICENSE",
     "font/bootstrap-icons.min.css",

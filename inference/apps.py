@@ -6,4 +6,4 @@ class InferenceConfig(AppConfig):
     verbose_name = "Inference"
 
     def ready(self) -> None:
-        from inference import receivers  # noqa: F401
+        from inference import checks, receivers  # noqa: F401 - both register themselves

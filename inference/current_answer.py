@@ -17,6 +17,7 @@ from inference.models import (
     PredictionStatus,
     SliceAnswer,
 )
+from inference.site_points import hides_answers
 
 
 @dataclass
@@ -31,7 +32,7 @@ class ScanAnswers:
 def answers_by_scan(scans: Iterable[Scan], *, among: PredictionQuerySet | None = None) -> dict[int, ScanAnswers]:
     """Returns each scan's answers by its id, in one query. `hidden_scan_ids` decides what a user may see of them."""
     answers = {scan.pk: ScanAnswers() for scan in scans}
-    rows = (Prediction.objects.select_related("model_version") if among is None else among).shown()
+    rows = (Prediction.objects.select_related("model_version", "site_point__site") if among is None else among).shown()
     rows = rows.filter(scan__in=list(answers)).annotate(current_id=F("scan__prediction_id"))
     for row in rows.order_by("scan_id", "-queued_at", "-pk"):
         _sort_in(answers[row.scan_id], row, row.current_id)
@@ -54,10 +55,13 @@ def _sort_in(answers: ScanAnswers, row: Prediction, current_id: int | None) -> N
 def becomes_current(prediction: Prediction, case: Case) -> bool:
     """An older model that finishes late never replaces the answer of a newer one; a candidate's is never current.
 
-    The current answer of a closed case does not change either. The caller has locked the case and written the row in
+    The current answer of a closed case does not change either, and a site may keep the answers of a model back until
+    it has accepted that model. The caller has locked the case and written the row in
     this transaction, so what others did meanwhile is seen.
     """
     row = Prediction.objects.select_related("model_version", "scan").get(pk=prediction.pk)
+    if hides_answers(case.site, row.model_version):
+        return False
     if row.is_shadow or (case.is_closed and row.scan.prediction_id is not None):
         return False
     model = row.model_version
@@ -79,7 +83,8 @@ def requeue_visibly(row: Prediction, *, urgency: int, queued_at: datetime | None
     if not row.is_pending:
         SliceAnswer.objects.filter(prediction=row).delete()
         fresh |= {"status": PredictionStatus.QUEUED, "attempts": 0, "claim": None, "error": "", "retry_at": None}
-        fresh |= dict.fromkeys(["started_at", "finished_at", "decision", "probability", "suitability", "duration_ms"])
+        fresh |= dict.fromkeys(["started_at", "finished_at", "decision", "probability", "raw_probability"])
+        fresh |= {"suitability": None, "suitability_state": "", "site_point": None, "duration_ms": None}
     Prediction.objects.filter(pk=row.pk).update(**fresh)
 
 

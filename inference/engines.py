@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from inference.errors import ModelUnavailable
 from inference.models import ModelVersion
@@ -63,8 +64,11 @@ def _load(model: ModelVersion) -> Engine:
         # Whatever stops it (a damaged file, a missing framework, too little memory) stops all of its scans.
         logger.exception("Model %s cannot be loaded from %s", model, model.folder)
         raise ModelUnavailable(
-            f"Model {model} cannot be loaded on the inference worker ({type(error).__name__}). "
-            "The administrator can register it again or put another into service."
+            _(
+                "Model %(model)s cannot be loaded on the inference worker (%(__name__)s). The administrator "
+                "can register it again or put another into service."
+            )
+            % {"model": model, "__name__": type(error).__name__}
         ) from error
     logger.info("Model %s loaded in %.1f s: %s", model, time.monotonic() - started, engine.name)
     return engine

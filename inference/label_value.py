@@ -1,4 +1,4 @@
-"""How much a reader's label of a scan would teach the next model.
+"""Computes how useful a reader's label of a scan would be for training the next model.
 
 Three things make a label worth more than another: the model is unsure, the picture is unlike those that the model
 has learnt from, or models disagree. The largest of the three counts.
@@ -14,9 +14,9 @@ from cases.casework import lock_case
 from cases.models import Decision, Scan
 from cases.summaries import record_label_value
 from inference.models import ModelStatus, Prediction, PredictionStatus
+from inference.operating_point import MIDDLE, lines_of
 
 OPPOSITES = {str(Decision.COVID), str(Decision.NON_COVID)}
-MIDDLE = 0.5  # where an artefact names no threshold
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def disagreement(one: Opinion, other: Opinion) -> float:
 def label_value_of(scan_id: int) -> float:
     """Compares the current answer with those of earlier models and of the shadow; zero where there is none."""
     done = Prediction.objects.filter(scan=scan_id, status=PredictionStatus.DONE)
-    rows = list(done.exclude(model_version__status=ModelStatus.REFUSED).select_related("model_version", "scan"))
+    rows = list(
+        done.exclude(model_version__status=ModelStatus.REFUSED).select_related("model_version", "scan", "site_point")
+    )
     standing = [row for row in rows if row.pk == row.scan.prediction_id]
     if not standing:
         return 0.0
@@ -75,15 +77,14 @@ def label_value_of(scan_id: int) -> float:
 
 def opinion_of(prediction: Prediction) -> Opinion:
     thresholds: dict[str, Any] = prediction.model_version.thresholds
-    lines = thresholds.get("slice" if prediction.scan.slice_count == 1 else "scan") or {}
-    point = lines.get("operating_point", MIDDLE)
+    lines = lines_of(prediction)
     return Opinion(
         decision=str(prediction.decision),
         probability=prediction.probability or 0.0,
         suitability=1.0 if prediction.suitability is None else prediction.suitability,
-        point=point,
-        low=lines.get("low", point),
-        high=lines.get("high", point),
+        point=lines.point,
+        low=lines.low,
+        high=lines.high,
         suitable=thresholds.get("suitable") or 0.0,
     )
 

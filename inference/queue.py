@@ -14,13 +14,15 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState
 from accounts.rights import REFUSALS, Right, rights_at
 from cases.casework import lock_case
-from cases.models import Priority, Scan
+from cases.models import Case, Priority, Scan
 from cases.summaries import record_answer, record_label_value
 from inference import leases
 from inference.current_answer import becomes_current, requeue_visibly
@@ -33,16 +35,18 @@ from inference.models import (
     PredictionQuerySet,
     PredictionStatus,
     SliceAnswer,
+    SuitabilityState,
     Urgency,
 )
 from inference.service import active_model, hold_model_in_service, shadow_model
+from inference.site_points import Judged, judge_answer, point_in_force
 from inference.wake import wake_workers
 
 logger = logging.getLogger(__name__)
 
-WORKER_LOST = (
-    "The inference worker stopped each time it read this scan. "
-    "Try again; if it fails once more, read the scan yourself and tell the administrator."
+WORKER_LOST = gettext_lazy(
+    "The inference worker stopped each time it read this scan. Try again; if it fails once more, "
+    "read the scan yourself and tell the administrator."
 )
 URGENCY = {
     Priority.EMERGENCY: Urgency.EMERGENCY,
@@ -65,7 +69,7 @@ class SliceFinding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an engine found, ready to be stored."""
+    """What an engine found; its decision and probability are by the model's own operating point and calibration."""
 
     decision: str
     probability: float
@@ -74,6 +78,7 @@ class Answer:
     engine: str
     duration_ms: int
     input_features: Mapping[str, float] | None = None
+    suitability_state: str = SuitabilityState.SUITABLE
 
 
 def enqueue(scans: Iterable[Scan], *, model: ModelVersion | None = None, urgency: Urgency | None = None) -> int:
@@ -160,12 +165,16 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
     """False, and nothing stored, if the row is no longer ours to answer."""
     with transaction.atomic():
         case = lock_case(prediction.scan.case_id)
+        judged = _judge(prediction, answer, case)
         stored = leases.settle(
             prediction,
             PredictionStatus.DONE,
-            decision=answer.decision,
-            probability=answer.probability,
+            decision=judged.decision,
+            probability=judged.probability,
+            raw_probability=answer.probability,
+            site_point=judged.site_point,
             suitability=answer.suitability,
+            suitability_state=judged.suitability_state,
             engine=answer.engine,
             duration_ms=answer.duration_ms,
             input_features=answer.input_features,
@@ -174,18 +183,28 @@ def store_answer(prediction: Prediction, answer: Answer) -> bool:
         if not stored:
             return False
         SliceAnswer.objects.bulk_create(SliceAnswer(prediction=prediction, **vars(slice_)) for slice_ in answer.slices)
-        _record_on_scan(prediction, answer, is_current=becomes_current(prediction, case))
+        _record_on_scan(prediction, judged, is_current=becomes_current(prediction, case))
     return True
 
 
-def _record_on_scan(prediction: Prediction, answer: Answer, *, is_current: bool) -> None:
+def _judge(prediction: Prediction, answer: Answer, case: Case) -> Judged:
+    """By the point that is in force at the scan's site now."""
+    return judge_answer(
+        decision=answer.decision,
+        probability=answer.probability,
+        state=answer.suitability_state,
+        point=point_in_force(site_id=case.patient.site_id, model=prediction.model_version),
+    )
+
+
+def _record_on_scan(prediction: Prediction, judged: Judged, *, is_current: bool) -> None:
     """Records the answer on its scan if it becomes the current one; else only the label value may change."""
     if is_current:
         record_answer(
             scan_id=prediction.scan_id,
             prediction_id=prediction.pk,
-            decision=answer.decision,
-            probability=answer.probability,
+            decision=judged.decision,
+            probability=judged.probability,
         )
     else:
         Prediction.objects.filter(pk=prediction.pk).update(urgency=Urgency.SHADOW)
@@ -200,7 +219,9 @@ def store_failure(prediction: Prediction, message: str) -> bool:
 def put_off(prediction: Prediction, message: str) -> bool:
     """After a passing trouble with this scan: tried again later, until the attempts are used up."""
     if prediction.is_spent:
-        return store_failure(prediction, f"{message} Try again later, or tell the administrator.")
+        return store_failure(
+            prediction, _("%(message)s Try again later, or tell the administrator.") % {"message": message}
+        )
     pause = FIRST_PAUSE * 4 ** (prediction.attempts - 1)
     return leases.put_back(prediction, error=message[:ERROR_LENGTH], retry_at=timezone.now() + pause)
 
@@ -225,7 +246,7 @@ def hold_waiting(model: ModelVersion, message: str) -> int:
     )
 
 
-def sweep() -> int:
+def sweep_predictions() -> int:
     """Puts abandoned rows back and wakes the workers if anything waits. Returns what it healed."""
     spent = leases.spent(Prediction).update(
         status=PredictionStatus.FAILED, finished_at=timezone.now(), error=WORKER_LOST, lease_until=None
@@ -252,9 +273,14 @@ def retry(*, prediction: Prediction, user: User) -> None:
         hold_model_in_service()
         failed = Prediction.objects.shown().filter(pk=prediction.pk, status=PredictionStatus.FAILED)
         if failed.select_for_update(of=("self",)).first() is None:
-            raise WrongState(f"{prediction} has not failed; there is nothing to try again.")
+            raise WrongState(
+                _("%(prediction)s has not failed; there is nothing to try again.") % {"prediction": prediction}
+            )
         if not queue_failed(failed) and not enqueue([prediction.scan]):
-            raise WrongState(f"{prediction} is of a model out of service; see what the present one says of the scan.")
+            raise WrongState(
+                _("%(prediction)s is of a model out of service; see what the present one says of the scan.")
+                % {"prediction": prediction}
+            )
         record_event(
             Action.PREDICTION_REQUESTED,
             actor=user,

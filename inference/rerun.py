@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.refusals import WrongState
 from cases.models import SETTLED, Scan, ScanQuerySet
@@ -23,7 +24,7 @@ def rerun_predictions(*, scans: ScanQuerySet, failed: bool, missing: bool) -> Re
         hold_model_in_service()
         model = active_model()
         if model is None:
-            raise WrongState("No model is in service; activate one first.")
+            raise WrongState(_("No model is in service; activate one first."))
         scans = scans.ready().exclude(case__status__in=SETTLED)
         again = queue_failed(Prediction.objects.filter(scan__in=scans)) if failed else 0
         asked = Prediction.objects.shown().filter(model_version=model).values("scan")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError
+from django.utils.translation import gettext_noop
 
 from cases.memory import give_memory_back
 from cases.models import Slice
@@ -32,11 +33,11 @@ from ml.model.engine import ScanAnswer, ScanFailure
 logger = logging.getLogger(__name__)
 
 SLICES_AT_ONCE = 32
-ENGINE_FAILED = (
-    "The model stopped with an error on this scan ({error}). "
-    "Try again; if it fails once more, read the scan yourself and tell the administrator."
+ENGINE_FAILED = gettext_noop(
+    "The model stopped with an error on this scan (%(error)s). Try again; if it fails once more, "
+    "read the scan yourself and tell the administrator."
 )
-ENGINE_STUMBLED = "The model stopped with an error ({error})."
+ENGINE_STUMBLED = gettext_noop("The model stopped with an error (%(error)s).")
 
 
 def run_queued(
@@ -163,9 +164,9 @@ class Batch:
     def _blame(self, prediction: Prediction, error: Exception) -> None:
         """What the numbers of this scan caused comes again; anything else (memory, a device) may not."""
         if isinstance(error, (ValueError, TypeError, ArithmeticError, IntegrityError)):
-            self._fail(prediction, ENGINE_FAILED.format(error=type(error).__name__))
+            self._fail(prediction, ENGINE_FAILED % {"error": type(error).__name__})
         else:
-            self._put_off(prediction, ENGINE_STUMBLED.format(error=type(error).__name__))
+            self._put_off(prediction, ENGINE_STUMBLED % {"error": type(error).__name__})
 
     def _settle(self, engine: Engine, reading: Reading, result: ScanAnswer | ScanFailure, seconds: float) -> None:
         if isinstance(result, ScanFailure):
@@ -200,6 +201,7 @@ def _answer(engine: Engine, reading: Reading, result: ScanAnswer, seconds: float
         decision=result.decision,
         probability=result.probability,
         suitability=result.suitability,
+        suitability_state=result.suitability_state,
         slices=[
             SliceFinding(stored.pk, found.probability, found.weight, found.suitability, map_png(found.map))
             for stored, found in zip(reading.slices, result.slices, strict=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import overload
 
 import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import Image
 
 from cases.models import Scan, Slice
@@ -19,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 MOST_KEPT_PIXELS = 128_000_000
 KEY_OF_VIEW = len("sha256:") + 64
-STORAGE_AWAY = "The stored images cannot be read just now."
+STORAGE_AWAY = gettext_lazy("The stored images cannot be read just now.")
 
 
 class Views(Sequence[np.ndarray]):
@@ -62,10 +64,16 @@ def read_views(scan: Scan, slices: Sequence[Slice], *, stop: Callable[[], bool])
     Raises PermanentError, RetriableError or StorageAway, and Interrupted once the process is to stop.
     """
     if len(slices) != scan.slice_count:
-        raise PermanentError(f"{scan} lacks slices ({len(slices)} of {scan.slice_count}). {SEND_AGAIN}")
+        raise PermanentError(
+            _joined(
+                _("%(scan)s lacks slices (%(slices)s of %(slice_count)s).")
+                % {"scan": scan, "slices": len(slices), "slice_count": scan.slice_count},
+                SEND_AGAIN,
+            )
+        )
     views = Views(slices, stop=stop)
     if views.are_kept:
-        for _ in views:
+        for _view in views:
             pass
     return views
 
@@ -74,7 +82,9 @@ def _decode(slice_: Slice) -> np.ndarray:
     try:
         view = decode_raster(read_view(slice_))
     except ImageError as error:
-        raise PermanentError(f"{slice_} cannot be read. {error.problem} {SEND_AGAIN}") from error
+        raise PermanentError(
+            _joined(_("%(slice)s cannot be read.") % {"slice": slice_}, error.problem, SEND_AGAIN)
+        ) from error
     except PictureLost as error:
         raise PermanentError(str(error)) from error
     except StoreAway as error:
@@ -88,12 +98,14 @@ def _decode(slice_: Slice) -> np.ndarray:
 def _require_key(slice_: Slice, view: np.ndarray) -> None:
     """Of a slice whose file's digest was not kept, the key says what its view was."""
     if slice_.media_type != "application/dicom" and slice_.key != f"sha256:{view_digest(view)}":
-        raise PermanentError(f"The picture of {slice_} is damaged in the store. {SEND_AGAIN}")
+        raise PermanentError(
+            _joined(_("The picture of %(slice)s is damaged in the store.") % {"slice": slice_}, SEND_AGAIN)
+        )
 
 
 def describe_views(views: Views) -> dict[str, float] | None:
-    """Describes what monitoring compares with the training set. It is no part of the answer and never stands in its
-    way.
+    """Describes what monitoring compares with the training set. It is no part of the answer and never delays it
+    .
     """
     try:
         return mean_description(describe_view(view) for view in views)
@@ -109,3 +121,7 @@ def map_png(map_: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(map_).save(out, format="PNG", optimize=True)
     return out.getvalue()
+
+
+def _joined(*sentences: object) -> str:
+    return " ".join(map(str, sentences))

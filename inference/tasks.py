@@ -17,18 +17,20 @@ EXIT_HANGING = 70
 @worker_task()
 def run_queued_predictions() -> None:
     """Works for a bounded time and asks for another wake-up if more is left."""
+    from inference.recycling import stop_if_grown
     from inference.runner import run_queued
 
     note_wake_up()
     run_queued(until=time.monotonic() + settings.PREDICTION_RUN_SECONDS, stop=stopping.is_set, on_hang=_end_process)
+    stop_if_grown()
 
 
 @worker_task()
 def sweep_predictions() -> None:
+    from inference import queue
     from inference.handover import recall_from_retired
-    from inference.queue import sweep
 
-    sweep()
+    queue.sweep_predictions()
     recall_from_retired()
     note_sweep()
 

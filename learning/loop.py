@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
-from accounts.rights import Right, sites_with
 from inference.models import ModelStatus, ModelVersion
 from inference.service import active_model, shadow_model
 from learning.datasets.labelled_amounts import count_scans_to_read, count_synthetic_scans, labelled_sides
@@ -25,7 +24,7 @@ from learning.models import (
 from learning.service.history import previous_model
 from learning.service.promotion import PromotionCheck, check_promotion, may_promote
 from learning.service.rereading import RereadOffer, offer_rereading
-from learning.training.sample_sizes import Requirement, missing_for_training, requirements_of, sides_of
+from learning.training.sample_sizes import Requirement, missing_for_training, requirements_of, split_sizes
 
 CANDIDATES_LOOKED_AT = 5
 
@@ -85,15 +84,15 @@ def loop_of(user: User) -> Loop:
     return Loop(user=user, may_promote=may_promote(user), **_labels(user), **_training(user), **_service(user))
 
 
-def suffices(dataset: Dataset) -> bool:
+def suffices(dataset: Dataset, user: User) -> bool:
     """Whether a training on this data set may start, as far as its patients go."""
-    return not missing_for_training(requirements_of(sides_of(dataset, replay=True)))
+    return not missing_for_training(requirements_of(split_sizes(dataset, replay=True, user=user)))
 
 
 def _labels(user: User) -> dict[str, Any]:
     newest = Dataset.objects.visible_to(user).first()
     return {
-        "new_labels": count_new_labels(sites_with(user, Right.MANAGE)),
+        "new_labels": count_new_labels(user),
         "scans_to_read": count_scans_to_read(user, newest),
         "synthetic_scans": count_synthetic_scans(user, newest),
         "requirements": requirements_of(labelled_sides(user, newest)),

@@ -4,31 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from learning.comparison.comparable import comparable_patients
 from learning.loop import Loop, suffices
 from learning.models import Comparison, ComparisonRequest, Dataset, GateOverride, TrainingRun, TrainingStatus
 from learning.training.sample_sizes import Requirement
 
-SYNTHETIC_LEFT_OUT = "Synthetic scans are not counted; to try out the loop, include them when you build a data set."
+SYNTHETIC_LEFT_OUT = _("Synthetic scans are not counted; to try out the loop, include them when you build a data set.")
 
 
 class StepKind(models.TextChoices):
-    DECIDE_OVERRIDE = "decide_override", "Decide, as a second person, on a promotion against the criteria"
-    WAIT_FOR_TRAINING = "wait_for_training", "Wait for the training"
-    WAIT_FOR_COMPARISON = "wait_for_comparison", "Wait for the comparison"
-    DECIDE_CANDIDATE = "decide_candidate", "Promote or refuse a candidate that can be promoted"
-    WAIT_FOR_DECISION = "wait_for_decision", "Wait until somebody who may promote has decided on the candidate"
-    LOOK_AT_FAILED_RUN = "look_at_failed_run", "See why the training failed"
-    COMPARE = "compare", "Compare the candidate with the model in service"
-    NOT_COMPARABLE = "not_comparable", "Gather test patients that neither model has seen"
-    TRAIN = "train", "Train on the newest data set"
-    BUILD_DATASET = "build_dataset", "Build a data set"
-    CRITERIA_NOT_MET = "criteria_not_met", "See why the candidate does not meet the promotion criteria"
-    REREAD = "reread", "Have open cases read again by the model in service"
-    CANDIDATE_WAITS = "candidate_waits", "Compare the candidate again, or refuse it"
-    GATHER_LABELS = "gather_labels", "Gather more labels"
-    NOTHING = "nothing", "Nothing"
+    DECIDE_OVERRIDE = "decide_override", _("Decide, as a second person, on a promotion against the criteria")
+    WAIT_FOR_TRAINING = "wait_for_training", _("Wait for the training")
+    WAIT_FOR_COMPARISON = "wait_for_comparison", _("Wait for the comparison")
+    DECIDE_CANDIDATE = "decide_candidate", _("Promote or refuse a candidate that can be promoted")
+    WAIT_FOR_DECISION = "wait_for_decision", _("Wait until somebody who may promote has decided on the candidate")
+    LOOK_AT_FAILED_RUN = "look_at_failed_run", _("See why the training failed")
+    COMPARE = "compare", _("Compare the candidate with the model in service")
+    NOT_COMPARABLE = "not_comparable", _("Gather test patients that neither model has seen")
+    TRAIN = "train", _("Train on the newest data set")
+    BUILD_DATASET = "build_dataset", _("Build a data set")
+    CRITERIA_NOT_MET = "criteria_not_met", _("See why the candidate does not meet the promotion criteria")
+    REREAD = "reread", _("Have open cases read again by the model in service")
+    CANDIDATE_WAITS = "candidate_waits", _("Compare the candidate again, or refuse it")
+    GATHER_LABELS = "gather_labels", _("Gather more labels")
+    NOTHING = "nothing", _("Nothing")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _not_compared(loop: Loop) -> Step | None:
     run = loop.uncompared
     if run is None or run.model is None or loop.serving is None:
         return None
-    refusal = comparable_patients(run.dataset, loop.serving, run.model).refusal(run.dataset)
+    refusal = comparable_patients(run.dataset, loop.serving, run.model, user=loop.user).refusal(run.dataset)
     if refusal:
         if _is_newer_dataset(loop, run.dataset_id):
             return None
@@ -93,7 +94,7 @@ def _not_compared(loop: Loop) -> Step | None:
 
 def _trainable(loop: Loop) -> Step | None:
     dataset = loop.untrained_dataset
-    return Step(StepKind.TRAIN, dataset=dataset) if dataset is not None and suffices(dataset) else None
+    return Step(StepKind.TRAIN, dataset=dataset) if dataset is not None and suffices(dataset, loop.user) else None
 
 
 def _suggested(loop: Loop) -> Step | None:
@@ -127,7 +128,7 @@ def _candidate_waits(loop: Loop) -> Step | None:
 
 def _labels_suffice(loop: Loop) -> Step | None:
     """No data set holds enough to train on, and one that was built now would."""
-    needed = loop.dataset is None or (loop.untrained_dataset is not None and not suffices(loop.dataset))
+    needed = loop.dataset is None or (loop.untrained_dataset is not None and not suffices(loop.dataset, loop.user))
     return Step(StepKind.BUILD_DATASET) if needed and loop.labels_suffice else None
 
 

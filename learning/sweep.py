@@ -2,6 +2,8 @@
 
 import logging
 
+from django.utils.translation import gettext_lazy as _
+
 from inference import leases
 from learning.comparison.requests import end_request
 from learning.models import ComparisonRequest, TrainingRun
@@ -10,13 +12,13 @@ from learning.wake import wake_trainers
 
 logger = logging.getLogger(__name__)
 
-WORKER_LOST = (
-    "The training worker was lost each time it worked on this. "
-    "Look at its log and at the machine's memory, then ask again."
+WORKER_LOST = _(
+    "The training worker was lost each time it worked on this. Look at its log and at the "
+    "machine's memory, then ask again."
 )
 
 
-def sweep() -> int:
+def sweep_learning_rows() -> int:
     """Returns what it healed."""
     spent = sum(end_in_failure(run, WORKER_LOST, abandoned=True) for run in leases.spent(TrainingRun))
     spent += sum(end_request(request, WORKER_LOST, abandoned=True) for request in leases.spent(ComparisonRequest))

@@ -22,9 +22,9 @@ def run_queued_training() -> None:
 
 @worker_task()
 def sweep_training() -> None:
-    from learning.sweep import sweep
+    from learning.sweep import sweep_learning_rows
 
-    sweep()
+    sweep_learning_rows()
 
 
 # Messages that an earlier release sent carry these names; they go with the next release.

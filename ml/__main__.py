@@ -21,7 +21,7 @@ from ml.training.loop_options import judge_options, retrain_options
 from ml.training.options import recipe_options
 
 EXAMPLES = """\
-the way through:
+examples, in the order of use:
   python -m ml train --data DATA --weights WEIGHTS.npz --out runs/first       fit a head on a frozen ResNet-50 (minutes)
   python -m ml train --data DATA --mode finetune --weights imagenet --out ... train the network itself (wants a GPU)
   python -m ml crossval --data DATA --split blocks --weights WEIGHTS.npz      honest figures on unseen stretches
@@ -65,6 +65,16 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m ml", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_training(commands)
+    _add_measuring(commands)
+    _add_studies(commands)
+    retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))
+    judge_options(_command(commands, "judge", "champion against challenger on the same patients, scan by scan"))
+    return top
+
+
+def _add_training(commands: Any) -> None:
+    """Adds the commands that train a model."""
     train = _command(commands, "train", "train one model into a run folder; resumable")
     _data(train)
     recipe_options(train)
@@ -86,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     )
     crossval.add_argument("--out", type=Path, required=True, help="folder that keeps finished folds")
 
+
+def _add_measuring(commands: Any) -> None:
+    """Adds the commands that use or measure one."""
     evaluate = _command(commands, "evaluate", "measure a model on labelled images in which the label shows")
     _data(evaluate)
     _model(evaluate)
@@ -114,6 +127,9 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--model", type=Path, nargs="+", required=True, help="artefact folders")
     compare.add_argument("--device", choices=("auto", "openvino", "keras"), default="auto")
 
+
+def _add_studies(commands: Any) -> None:
+    """Adds the commands that compare settings, describe a model and build the shipped one."""
     sweep = _command(commands, "sweep", "many settings, one table by missed infections; resumable")
     _data(sweep)
     recipe_options(sweep)
@@ -147,10 +163,6 @@ def parser() -> argparse.ArgumentParser:
     model.set_defaults(mode="branches")
     model.add_argument("--stress", type=Path, action="append", default=[], help="labelled folder that is only tested")
     model.add_argument("--baseline", default="", help="ImageNet weights of ResNet-50, for the comparison")
-
-    retrain_options(_command(commands, "retrain", "a new model from a data set with fixed sides; resumable"))
-    judge_options(_command(commands, "judge", "champion against challenger on the same patients, scan by scan"))
-    return top
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:

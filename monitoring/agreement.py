@@ -8,15 +8,23 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from cases.models import Label, ReviewQuerySet
+from cases.models import Label, Review, ReviewQuerySet
 from monitoring.results import ReaderAgreement, ReaderPair
 
 LABELS = [label.value for label in Label]
 Table = Mapping[tuple[str, str], int]  # how often the first said this and the second that
-WORDS = ((0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"), (0.0, "slight"))
+WORDS = (
+    (0.8, gettext_lazy("Almost perfect agreement.")),
+    (0.6, gettext_lazy("Substantial agreement.")),
+    (0.4, gettext_lazy("Moderate agreement.")),
+    (0.2, gettext_lazy("Fair agreement.")),
+    (0.0, gettext_lazy("Slight agreement.")),
+)
 
 
 def reader_agreement(reviews: ReviewQuerySet, *, least: int) -> ReaderAgreement:
@@ -63,13 +71,14 @@ def mean_kappa(pairs: Sequence[ReaderPair]) -> float | None:
 
 def words_for_kappa(kappa: float | None, scans: int, *, least: int) -> str:
     if not scans:
-        return "No scan has been decided by two readers."
+        return _("No scan has been decided by two readers.")
     if kappa is None:
-        return "Not defined: every decision is the same label, so that agreement may be chance."
+        return _("Not defined: every decision is the same label, so that agreement may be chance.")
     if scans < least:
-        return f"Too few scans to tell (at least {least})."
+        return _("Too few scans to tell (at least %(least)s).") % {"least": least}
     return next(
-        (f"{words.capitalize()} agreement." for bound, words in WORDS if kappa > bound), "No better than chance."
+        (str(words) for bound, words in WORDS if kappa > bound),
+        _("No better than chance."),
     )
 
 
@@ -87,8 +96,9 @@ def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, st
     """Counts, for each two readers, the one with the lower number first, how often which two labels met on a scan."""
     met = (
         reviews.filter(
+            ~Exists(Review.objects.filter(supersedes=OuterRef("scan__reviews"))),
+            scan__deciding_readers__gt=1,
             scan__reviews__reader__gt=F("reader"),
-            scan__reviews__superseded_by=None,
             scan__reviews__label__in=Label.values,  # none is left of a decision that was withdrawn
         )
         .values_list("reader", "scan__reviews__reader", "label", "scan__reviews__label")
@@ -101,7 +111,8 @@ def _tables(reviews: ReviewQuerySet) -> dict[tuple[int, int], dict[tuple[str, st
 
 
 def _read_by_several(reviews: ReviewQuerySet) -> tuple[int, int]:
-    scans = reviews.values("scan").annotate(readers=Count("pk"), least=Min("label"), most=Max("label"))
+    shared = reviews.filter(scan__deciding_readers__gt=1)
+    scans = shared.values("scan").annotate(readers=Count("pk"), least=Min("label"), most=Max("label"))
     found = scans.filter(readers__gt=1).aggregate(n=Count("scan"), differ=Count("scan", filter=~Q(least=F("most"))))
     return found["n"], found["differ"]
 

@@ -3,12 +3,15 @@
 Every bound is a setting (`MONITOR_…`); no share of few scans raises anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.formatting import decimal, duration, round_share
+from accounts.formatting import decimal, duration, round_share, shortest
+from accounts.wording import in_sentence
 from inference.models import ModelStatus
 from monitoring.results import (
     Alarm,
@@ -40,49 +43,83 @@ class Rule:
         if rate is None or whole < least or rate <= bound:
             return None
         words = self.words.format(model=figures.name, part=part, whole=whole, rate=round_share(rate))
-        threshold = f"Raised above {round_share(bound)}, once {least} scans are counted."
+        threshold = _("Raised above %(percent)s, once %(least)s scans are counted.") % {
+            "percent": round_share(bound),
+            "least": least,
+        }
         return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
 
 
 RULES = (
     Rule(
         "missed", "missed_rate", "missed", "infected", "MONITOR_MISSED_RATE", "MONITOR_LEAST_INFECTED",
-        "{model} answered “unlikely” for {part} of {whole} scans in which readers found COVID-19 ({rate}).",
-        "Read these scans, tell the readers not to rely on “unlikely”, and compare it with another model; "
-        "where it serves, roll back if an earlier one missed fewer.",
+        gettext_lazy(
+"{model} answered “unlikely” for {part} of {whole} scans in which readers found COVID-19 "
+"({rate})."
+),
+        gettext_lazy(
+"Read these scans, tell the readers not to rely on “unlikely”, and compare it with another "
+"model; where it serves, roll back if an earlier one missed fewer."
+),
     ),
     Rule(
         "false_alarms", "false_alarm_rate", "false_alarms", "not_infected", "MONITOR_FALSE_ALARM_RATE",
         "MONITOR_LEAST_REVIEWS",
-        "{model} answered “likely” for {part} of {whole} scans in which readers found no COVID-19 ({rate}).",
-        "False alarms cost time and trust. Train a model with the new labels and compare it.",
+        gettext_lazy(
+"{model} answered “likely” for {part} of {whole} scans in which readers found no COVID-19 "
+"({rate})."
+),
+        gettext_lazy("False alarms cost time and trust. Train a model with the new labels and compare it."),
     ),
     Rule(
         "overrides", "override_rate", "overrode", "seen", "MONITOR_OVERRIDE_RATE", "MONITOR_LEAST_REVIEWS",
-        "Readers decided against {model} in {part} of {whole} reviews ({rate}).",
-        "Read the reasons that they wrote; their decisions are labels from which a better model can be trained.",
+        gettext_lazy("Readers decided against {model} in {part} of {whole} reviews ({rate})."),
+        gettext_lazy(
+"Read the reasons that they wrote; their decisions are labels from which a better model can "
+"be trained."
+),
     ),
     Rule(
         "abstentions", "abstention_rate", "abstentions", "done", "MONITOR_ABSTENTION_RATE", "MONITOR_LEAST_SCANS",
-        "{model} left {part} of {whole} scans to the readers as uncertain ({rate}).",
-        "Check the drift below for changed scans; labels of uncertain scans are the most useful for training.",
+        gettext_lazy("{model} left {part} of {whole} scans to the readers as uncertain ({rate})."),
+        gettext_lazy(
+"Check the drift below for changed scans; labels of uncertain scans are the most useful for "
+"training."
+),
     ),
     Rule(
         "unsuitable", "unsuitable_rate", "unsuitable", "done", "MONITOR_UNSUITABLE_RATE", "MONITOR_LEAST_SCANS",
-        "{model} found {part} of {whole} scans not suitable ({rate}).",
-        "Ask whether a new scanner, protocol or kind of picture is being sent; the model must not be used for those.",
+        gettext_lazy("{model} found {part} of {whole} scans not suitable ({rate})."),
+        gettext_lazy(
+"Ask whether a new scanner, protocol or kind of picture is being sent; the model must not be "
+"used for those."
+),
+    ),
+    Rule(
+        "unlike", "unlike_rate", "unlike", "done", "MONITOR_UNLIKE_RATE", "MONITOR_LEAST_SCANS",
+        "{model} found {part} of {whole} scans unlike its training data ({rate}) and left them to the readers.",
+        "Its figures from elsewhere say little of these scans; look at the site's own figures under site acceptance.",
     ),
     Rule(
         "failures", "failure_rate", "failed", "done+failed", "MONITOR_FAILURE_RATE", "MONITOR_LEAST_SCANS",
-        "{model} could not answer {part} of {whole} scans ({rate}).",
-        "Inform the administrator: the reasons are shown with the scans and in the log of the inference worker.",
+        gettext_lazy("{model} could not answer {part} of {whole} scans ({rate})."),
+        gettext_lazy(
+"Inform the administrator: the reasons are shown with the scans and in the log of the "
+"inference worker."
+),
     ),
 )  # fmt: skip
 
 
-def alarms_of(models: list[ModelFigures], readers: ReaderAgreement, total: Counts) -> list[Alarm]:
-    """Alarms before notices; inside each, what concerns patients first."""
+def alarms_of(
+    models: list[ModelFigures], readers: ReaderAgreement, total: Counts, accepted: Iterable[Alarm] = ()
+) -> list[Alarm]:
+    """Alarms before notices; inside each, what concerns patients first.
+
+    `accepted`: from `monitoring.acceptance.watch`, about the operating points that sites have accepted.
+    """
     found = [
+        *accepted,
         *(_of_model(figures, alarm) for rule in RULES for figures in models if (alarm := rule.broken_by(figures))),
         *_waiting(total),
         *(_of_model(figures, alarm) for figures in models for alarm in _drifting(figures)),
@@ -95,7 +132,7 @@ def _of_model(figures: ModelFigures, alarm: Alarm) -> Alarm:
     """Lowers alarms about a model that has left service to notices."""
     if figures.status == ModelStatus.ACTIVE:
         return alarm
-    return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} It is no longer in service.")
+    return replace(alarm, level=AlarmLevel.NOTICE, words=f"{alarm.words} {_('It is no longer in service.')}")
 
 
 def _whole(counts: Counts, names: str) -> int:
@@ -104,15 +141,21 @@ def _whole(counts: Counts, names: str) -> int:
 
 def _waiting(total: Counts) -> Iterator[Alarm]:
     seconds = settings.MONITOR_WAIT_SECONDS
-    advice = "Check that the inference worker runs and keeps up; another worker or a GPU helps."
+    advice = _("Check that the inference worker runs and keeps up; another worker or a GPU helps.")
     if total.overdue:
-        threshold = f"Raised once a scan waits for more than {duration(seconds)}."
-        scans = f"{total.overdue} scans have" if total.overdue > 1 else "1 scan has"
-        words = f"{scans} been waiting for an answer for more than {duration(seconds)}."
+        threshold = _("Raised once a scan waits for more than %(duration)s.") % {"duration": duration(seconds)}
+        words = ngettext(
+            "%(number)s scan has been waiting for an answer for more than %(duration)s.",
+            "%(number)s scans have been waiting for an answer for more than %(duration)s.",
+            total.overdue,
+        ) % {"number": total.overdue, "duration": duration(seconds)}
         yield Alarm(AlarmLevel.ALARM, "overdue", "", words, threshold, advice)
     if total.done >= settings.MONITOR_LEAST_SCANS and total.p95_wait is not None and total.p95_wait > seconds:
-        words = f"One scan in twenty waited for {duration(total.p95_wait)} or longer."
-        threshold = f"Raised above {duration(seconds)}, once {settings.MONITOR_LEAST_SCANS} scans are counted."
+        words = _("One scan in twenty waited for %(duration)s or longer.") % {"duration": duration(total.p95_wait)}
+        threshold = _("Raised above %(duration)s, once %(monitor_least_scans)s scans are counted.") % {
+            "duration": duration(seconds),
+            "monitor_least_scans": settings.MONITOR_LEAST_SCANS,
+        }
         yield Alarm(AlarmLevel.ALARM, "waiting", "", words, threshold, advice)
 
 
@@ -125,19 +168,25 @@ def _drifting(figures: ModelFigures) -> Iterator[Alarm]:
 
 
 def _drift(level: AlarmLevel, figures: ModelFigures, shift: Shift, bound: float) -> Alarm:
-    of_score = shift.name == "score"
-    what = "The scores" if of_score else f"The scans' {shift.title.lower()}"
-    how = "have moved far from" if level == AlarmLevel.ALARM else "move away from"
-    known = "its held-out scores" if of_score else "its training set"
     return Alarm(
         level=level,
         name="drift",
         model=figures.name,
-        words=f"{what} seen by {figures.name} {how} {known}: drift index (PSI) {decimal(shift.psi)}, {shift.n} scans.",
-        threshold=f"Raised from {bound:g}, with {settings.MONITOR_LEAST_SCANS} scans or more and a statistically "
-        "significant shift.",
-        advice="Other patients, or another scanner or protocol? Check the model on recent scans before relying on it; "
-        "review some, train with them and compare.",
+        words=_what_moved(level, shift)
+        % {
+            "model": figures.name,
+            "what": in_sentence(shift.title),
+            "psi": decimal(shift.psi, 2),
+            "n": shift.n,
+        },
+        threshold=_(
+            "Raised from %(bound)s, with %(monitor_least_scans)s scans or more and a statistically significant shift."
+        )
+        % {"bound": shortest(bound), "monitor_least_scans": settings.MONITOR_LEAST_SCANS},
+        advice=_(
+            "Other patients, or another scanner or protocol? Check the model on recent scans before "
+            "relying on it; review some, train with them and compare."
+        ),
     )
 
 
@@ -149,7 +198,38 @@ def _readers(readers: ReaderAgreement) -> Iterator[Alarm]:
         level=AlarmLevel.NOTICE,
         name="readers",
         model="",
-        words=f"Readers agree less than they should: kappa {decimal(readers.kappa)} on {readers.scans} common scans.",
-        threshold=f"Raised below {bound:g}, once {least} scans are counted.",
-        advice="Go through the scans on which they differ together; labels that are not agreed make a poor data set.",
+        words=_("Readers agree less than they should: kappa %(kappa)s on %(scans)s common scans.")
+        % {"kappa": decimal(readers.kappa, 2), "scans": readers.scans},
+        threshold=_("Raised below %(bound)s, once %(least)s scans are counted.")
+        % {"bound": shortest(bound), "least": least},
+        advice=_(
+            "Go through the scans on which they differ together; labels that are not agreed make a poor data set."
+        ),
+    )
+
+
+def _what_moved(level: AlarmLevel, shift: Shift) -> str:
+    far = level == AlarmLevel.ALARM
+    if shift.name == "score":
+        return (
+            _(
+                "The scores seen by %(model)s have moved far from its held-out scores: drift index (PSI) %(psi)s, "
+                "%(n)s scans."
+            )
+            if far
+            else _(
+                "The scores seen by %(model)s move away from its held-out scores: drift index (PSI) %(psi)s, "
+                "%(n)s scans."
+            )
+        )
+    return (
+        _(
+            "The scans' %(what)s seen by %(model)s have moved far from its training set: drift index (PSI) %(psi)s, "
+            "%(n)s scans."
+        )
+        if far
+        else _(
+            "The scans' %(what)s seen by %(model)s move away from its training set: drift index (PSI) %(psi)s, "
+            "%(n)s scans."
+        )
     )

@@ -18,7 +18,7 @@ from django.db.models import Case as Choose
 from django.utils import timezone
 
 from cases.models import Decision, Label
-from inference.models import PredictionStatus, Urgency
+from inference.models import PredictionStatus, SuitabilityState, Urgency
 from monitoring.period import Period
 from monitoring.results import Counts, Point
 from monitoring.scope import Population, standing
@@ -36,6 +36,7 @@ COUNTED = {
     "non_covid": DONE & Q(decision=Decision.NON_COVID),
     "abstentions": DONE & Q(decision=Decision.UNCERTAIN),
     "unsuitable": DONE & Q(decision=Decision.UNSUITABLE),
+    "unlike": DONE & Q(suitability_state=SuitabilityState.UNLIKE_TRAINING),
     "infected": INFECTED,
     "missed": MISSED,
     "not_infected": NOT_INFECTED,

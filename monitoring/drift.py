@@ -1,8 +1,8 @@
 """How far the scores and the pictures have moved from what a model was made with: population stability index.
 
 A model brings its reference in its artefact (`ml.model.drift_reference`); where one is missing, nothing is invented.
-The index has a bias: with few scans it is above nothing by chance alone. So a shift is told only where it is also above
-what chance exceeds once in a hundred times, `(1/n + 1/m) · chi²` (Yurdakul 2018).
+The index has a bias: with few scans it is above nothing by chance alone. So a shift is reported only where it is also
+above what chance exceeds once in a hundred times, `(1/n + 1/m) · chi²` (Yurdakul 2018).
 """
 
 import functools
@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.formatting import decimal
 from cases.models import Decision
@@ -23,12 +26,12 @@ from ml.model.drift_reference import FEATURES, population_stability_index
 from monitoring.results import Bin, Drift, Shift, ShiftState
 
 MOST_VALUES = 20_000  # more scans than these tell no more: every second, third, … is read
-SCORE = ("score", "Score", "the scan's calibrated probability of COVID-19, 0–1")
+SCORE = ("score", gettext_lazy("Score"), gettext_lazy("the scan's calibrated probability of COVID-19, 0–1"))
 Z_99 = 2.326
 WORDS = {
-    ShiftState.STABLE: "like the reference, or no further from it than by chance.",
-    ShiftState.SHIFTING: "drifting away from the reference.",
-    ShiftState.SHIFTED: "far from the reference.",
+    ShiftState.STABLE: gettext_lazy("like the reference, or no further from it than by chance."),
+    ShiftState.SHIFTING: gettext_lazy("drifting away from the reference."),
+    ShiftState.SHIFTED: gettext_lazy("far from the reference."),
 }
 
 
@@ -36,10 +39,10 @@ def drift_of(model: ModelVersion, rows: PredictionQuerySet, *, done: int) -> Dri
     """Measures the drift of the model's answers among the rows, `done` of them."""
     reference, note = reference_of_model(model)
     scores, described = _values(model, rows, done)
-    score = _shift(*SCORE, reference.get("score"), scores)
+    score = shift_of(*SCORE, reference.get("score"), scores)
     known = reference.get("features") or {}
     features = [
-        _shift(name, name.replace("_", " ").capitalize(), unit, known.get(name), described[name])
+        shift_of(name, name.replace("_", " ").capitalize(), unit, known.get(name), described[name])
         for name, unit in FEATURES.items()
     ]
     return Drift(score, features, note)
@@ -50,9 +53,13 @@ def reference_of_model(model: ModelVersion) -> tuple[Mapping[str, Any], str]:
     try:
         reference = _read_reference(model.folder)
     except ArtifactError:
-        return {}, f"The stored files of model {model} cannot be read; register it again to see drift."
+        return {}, _("The stored files of model %(model)s cannot be read; register it again to see drift.") % {
+            "model": model
+        }
     if not reference:
-        return {}, f"Model {model} has no reference to compare with; models trained with this release have one."
+        return {}, _("Model %(model)s has no reference to compare with; models trained with this release have one.") % {
+            "model": model
+        }
     return reference, ""
 
 
@@ -65,14 +72,17 @@ def _read_reference(folder: Path) -> Mapping[str, Any]:
 def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Scores of the scans that it could judge, and the inputs of all that were described.
 
-    A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices.
+    A reference's scores are made by the rule of the portal, a lone slice's by the rule for slices. Where a site has a
+    calibration of its own, the model's own score counts: what it was made with had no other.
     """
     answers = rows.filter(model_version=model, status=PredictionStatus.DONE)
     every = math.ceil(done / MOST_VALUES)
     if every > 1:
         answers = answers.annotate(turn=F("pk") % every).filter(turn=0)
     scores, described = [], []
-    for probability, decision, features in answers.values_list("probability", "decision", "input_features"):
+    for probability, decision, features in answers.annotate(
+        score=Coalesce("raw_probability", "probability")
+    ).values_list("score", "decision", "input_features"):
         if decision != Decision.UNSUITABLE:
             scores.append(probability)
         if features:
@@ -81,19 +91,23 @@ def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[n
     return np.array(scores, float), inputs
 
 
-def _shift(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:
+def shift_of(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:
+    """How far the values have moved from the reference, in words and bins."""
     values = values[np.isfinite(values)]
     n, reference_n = len(values), int((reference or {}).get("n") or 0)
     unknown = functools.partial(Shift, name, title, unit, n=n, reference_n=reference_n, psi=None, chance=None)
     if reference is None or not reference_n:
-        return unknown(state=ShiftState.NO_REFERENCE, words="The model has no reference for it.")
+        return unknown(state=ShiftState.NO_REFERENCE, words=_("The model has no reference for it."))
     if n < settings.MONITOR_LEAST_SCANS:
-        words = f"{n} of the {settings.MONITOR_LEAST_SCANS} scans that are needed."
+        words = _("%(n)s of the %(monitor_least_scans)s scans that are needed.") % {
+            "n": n,
+            "monitor_least_scans": settings.MONITOR_LEAST_SCANS,
+        }
         return unknown(state=ShiftState.TOO_FEW, words=words)
     psi = population_stability_index(reference, values)
     chance = psi_by_chance(len(reference["shares"]), n, reference_n)
     state = _state(psi, chance)
-    words = f"Drift index {decimal(psi)}: {WORDS[state]}"
+    words = _("Drift index %(psi)s: %(WORDS)s") % {"psi": decimal(psi, 2), "WORDS": WORDS[state]}
     return Shift(name, title, unit, state, n, reference_n, psi, chance, words, _bins(reference, values))
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from accounts.models import Site, User
 from inference.models import ModelVersion
+from monitoring.acceptance.watch import watch_accepted_points
 from monitoring.agreement import reader_agreement
 from monitoring.alarms import alarms_of
 from monitoring.counting import MISSED, Counted, count
@@ -38,7 +39,7 @@ def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitor
         missed=_missed(population),
         missed_count=sum(figures.counts.missed for figures in models),
         readers=readers,
-        alarms=alarms_of(models, readers, total.counts),
+        alarms=alarms_of(models, readers, total.counts, watch_accepted_points(population)),
         hidden_scans=population.left_out(),
         notes=[figures.drift.note for figures in models if figures.drift.note],
     )

@@ -7,13 +7,13 @@ from datetime import date, datetime, time, timedelta
 
 from django.db.models import DateField
 from django.db.models.functions import TruncDay, TruncWeek
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.language import zone_of
 from accounts.models import User
 from accounts.refusals import WrongState
-from monitoring.results import Step
+from monitoring.results import SeriesStep
 
-USUAL_DAYS = 30
 MOST_DAYS = 5 * 366
 MOST_DAYS_BY_DAY = 62
 FIRST_YEAR, LAST_YEAR = 1990, 9000
@@ -36,17 +36,17 @@ class Period:
         return datetime.combine(self.end + timedelta(days=1), time.min, self.zone)
 
     @property
-    def step(self) -> Step:
-        return Step.DAY if (self.end - self.start).days < MOST_DAYS_BY_DAY else Step.WEEK
+    def step(self) -> SeriesStep:
+        return SeriesStep.DAY if (self.end - self.start).days < MOST_DAYS_BY_DAY else SeriesStep.WEEK
 
     def bucket_of(self, field: str) -> TruncDay | TruncWeek:
         """Computes `buckets` in the database: the day, or the week's Monday, of a moment."""
-        trunc = TruncDay if self.step == Step.DAY else TruncWeek
+        trunc = TruncDay if self.step == SeriesStep.DAY else TruncWeek
         return trunc(field, tzinfo=self.zone, output_field=DateField())
 
     def buckets(self) -> Iterator[date]:
         day, step = self.start, timedelta(days=1)
-        if self.step == Step.WEEK:
+        if self.step == SeriesStep.WEEK:
             day, step = self.start - timedelta(days=self.start.weekday()), timedelta(days=7)
         while day <= self.end:
             yield day
@@ -55,15 +55,16 @@ class Period:
 
 def period_of(user: User, start: date, end: date) -> Period:
     if end < start:
-        raise WrongState(f"The time ends on {end} before it begins on {start}; choose a later end.")
+        raise WrongState(
+            _("The time ends on %(end)s before it begins on %(start)s; choose a later end.")
+            % {"end": end, "start": start}
+        )
     if not (start.year >= FIRST_YEAR and end.year <= LAST_YEAR):
-        raise WrongState(f"The portal knows no days from {start} to {end}; choose others.")
+        raise WrongState(
+            _("The portal knows no days from %(start)s to %(end)s; choose others.") % {"start": start, "end": end}
+        )
     if (end - start).days >= MOST_DAYS:
-        raise WrongState(f"From {start} to {end} is too long; choose at most five years.")
-    return Period(start, end, zoneinfo.ZoneInfo(user.timezone))
-
-
-def usual_period(user: User) -> tuple[date, date]:
-    """What is shown when nobody has chosen: the last 30 days, today in the user's zone counted."""
-    today = timezone.localdate(timezone=zoneinfo.ZoneInfo(user.timezone))
-    return today - timedelta(days=USUAL_DAYS - 1), today
+        raise WrongState(
+            _("From %(start)s to %(end)s is too long; choose at most five years.") % {"start": start, "end": end}
+        )
+    return Period(start, end, zone_of(user))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -33,6 +34,7 @@ class Counts:
     non_covid: int = 0
     abstentions: int = 0  # “uncertain”
     unsuitable: int = 0
+    unlike: int = 0  # unlike the training data, and so “uncertain”
     infected: int = 0  # answered scans whose final label is COVID-19
     missed: int = 0  # of those, answered “unlikely”
     not_infected: int = 0
@@ -67,15 +69,19 @@ class Counts:
         return _share(self.unsuitable, self.done)
 
     @property
+    def unlike_rate(self) -> float | None:
+        return _share(self.unlike, self.done)
+
+    @property
     def failure_rate(self) -> float | None:
         return _share(self.failed, self.done + self.failed)
 
 
-class Step(models.TextChoices):
+class SeriesStep(models.TextChoices):
     """How finely a series is drawn."""
 
-    DAY = "day", "Day"
-    WEEK = "week", "Week"
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,11 @@ class Point:
 
 
 class ShiftState(models.TextChoices):
-    STABLE = "stable", "Stable"
-    SHIFTING = "shifting", "Shifting"
-    SHIFTED = "shifted", "Shifted"
-    TOO_FEW = "too_few", "Too few scans to tell"
-    NO_REFERENCE = "no_reference", "No reference"
+    STABLE = "stable", _("Stable")
+    SHIFTING = "shifting", _("Shifting")
+    SHIFTED = "shifted", _("Shifted")
+    TOO_FEW = "too_few", _("Too few scans to tell")
+    NO_REFERENCE = "no_reference", _("No reference")
 
 
 @dataclass(frozen=True)
@@ -185,8 +191,8 @@ class ReaderAgreement:
 
 
 class AlarmLevel(models.TextChoices):
-    ALARM = "alarm", "Alarm"
-    NOTICE = "notice", "Notice"
+    ALARM = "alarm", _("Alarm")
+    NOTICE = "notice", _("Notice")
 
 
 @dataclass(frozen=True)
@@ -209,8 +215,8 @@ class Monitoring:
     start: date
     end: date  # counted too
     timezone: str
-    step: Step
-    total: Counts  # of each scan the answer that stands
+    step: SeriesStep
+    total: Counts  # over the current answer of each scan
     series: Sequence[Point]
     models: Sequence[ModelFigures]
     missed: Sequence[MissedScan]  # the newest; `missed_count` is how many there are

@@ -76,7 +76,7 @@ class Population:
 
 
 def sites_watched(user: User, site: Site | None) -> list[Site]:
-    """Returns the one chosen, else all that the user manages. Raises PermissionDenied for who manages none of them."""
+    """Returns the one chosen, else all that the user manages. Raises PermissionDenied where there is none."""
     if site is not None:
         require(user, site, Right.MANAGE)
         return [site]

@@ -15,11 +15,12 @@ RATES = [
     "false_alarm_rate",
     "abstention_rate",
     "unsuitable_rate",
+    "unlike_rate",
     "failure_rate",
 ]
 COUNT_HEADER = [*COUNTED, *RATES]
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-ALL_MODELS = "all, as they stand"
+ALL_MODELS = "all, current answers"
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def scan(case: Case, cara: User, media: Any) -> Scan:
 
 @pytest.fixture
 def answered(model: ModelVersion, scan: Scan) -> Scan:
-    """Provides Anna's scan with the model's answer: COVID-19 likely, 0.91."""
+    """Provides Anna's scan with the model's answer: Opacities as in COVID-19 likely, 0.91."""
     answer(scan, model)
     return scan
 

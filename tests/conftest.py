@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.database_role"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,10 +45,12 @@ def _let_tests_clear_what_is_written_once() -> None:
     import pgtrigger
     from django.test import TransactionTestCase
 
+    from tests.database_role import owner
+
     clear = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def clear_without_triggers(self: TransactionTestCase) -> None:
-        with pgtrigger.ignore():
+        with owner(), pgtrigger.ignore():
             clear(self)
 
     TransactionTestCase._fixture_teardown = clear_without_triggers  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from socket import create_server
 import psutil
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PATIENCE = 240
+PATIENCE = 900
 OF_THE_TESTS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST"}
 
 

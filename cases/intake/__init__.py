@@ -13,6 +13,7 @@ from cases.intake.contents import (
 )
 from cases.intake.identity import FileIdentity, same_name, same_record_number
 from cases.intake.raster import empty_picture_keys
+from cases.intake.series import described_images
 from cases.intake.upload import read_upload
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "Refusal",
     "SentFile",
+    "described_images",
     "empty_picture_keys",
     "read_upload",
     "same_name",

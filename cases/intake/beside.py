@@ -1,4 +1,4 @@
-"""What comes on a disc or in a folder beside a DICOM series: the viewer's own pictures and programs."""
+"""Recognises what comes on a disc or in a folder beside a DICOM series: the viewer's own pictures and programs."""
 
 from __future__ import annotations
 

@@ -143,6 +143,8 @@ def _clean(dataset: pydicom.Dataset, new_uid: UidMap) -> None:
             continue
         try:
             element = dataset[tag]
+        except MemoryError:
+            raise
         except Exception:  # a value that pydicom cannot read cannot be cleaned either
             del dataset[tag]
             continue

@@ -26,7 +26,7 @@ from cases.intake.raster import SMALLEST_SIDE, view_png
 from cases.intake.spool import Spool
 from ml.images.decoding import ImageError, flat, is_flat, view_digest
 from ml.images.dicom import iter_views, read_dicom
-from ml.images.dicom_header import frame_count, frame_group, number, numbers
+from ml.images.dicom_header import frame_count, frame_group, number, numbers, picture_numbers
 from ml.images.pixel_shape import pixel_spacing
 
 _CT_CLASSES: Final = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
@@ -91,7 +91,10 @@ def read_dicom_slices(
     is_annotated = str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES"
     identity = read_identity(dataset)
     places = [(_geometry(dataset, frame), read_marks(dataset, frame)) for frame in range(frames)]
+    described = picture_numbers(dataset)
     deidentify(dataset, new_uid)
+    if picture_numbers(dataset) != described:
+        raise refusals.number_like_a_name()
     original = _written(dataset)
     digest, kept = hashlib.sha256(original).hexdigest(), spool.keep(original)
     slices, are_all_flat = [], True

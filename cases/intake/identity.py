@@ -51,9 +51,11 @@ class FileIdentity:
 
 
 def read_identity(dataset: pydicom.Dataset) -> FileIdentity | None:
-    """None where the file says that its patient's identity was removed, or says nothing."""
-    if _text(dataset, "PatientIdentityRemoved").upper() == "YES":
-        return None
+    """Returns whom a file names, or None where it names nobody.
+
+    A file that says that its patient's identity was removed is believed as far as that is so: a name or a number that
+    was left in it is evidence, and a pseudonym that is not the patient's is one for somebody to confirm.
+    """
     found = person_in(dataset)
     return None if found == FileIdentity() else found
 

@@ -5,13 +5,28 @@ Read before de-identification takes it out of the file, and used to divide a ser
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Final
 
 import pydicom
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 
 from cases.intake.identity import FileIdentity, person_in
-from ml.images.dicom_header import frame_group, number, numbers, text
+from ml.images.dicom_header import frame_count, frame_group, number, numbers, text
+
+_MOST_OTHERS: Final = 400
+_LONGEST_OTHER: Final = 256
+_OF_ONE_SLICE: Final = frozenset(
+    Tag(keyword)
+    for keyword in (
+        "SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "SliceLocation", "PixelData", "FloatPixelData",
+        "DoubleFloatPixelData", "ImageIndex", "InStackPositionNumber", "DimensionIndexValues",
+    )
+)  # fmt: skip
+"""Attributes that say where a slice is, not to which pass it belongs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +43,8 @@ class Marks:
     time: Hashable
     field_of_view: Hashable
     thickness: Hashable
+    others: tuple[tuple[int, int], ...]
+    """Checksums of every other short attribute by its tag: nobody can list all that may tell passes apart."""
 
 
 def read_marks(dataset: pydicom.Dataset, frame: int) -> Marks:
@@ -55,7 +72,38 @@ def read_marks(dataset: pydicom.Dataset, frame: int) -> Marks:
         time=_time(dataset, content),
         field_of_view=tuple(numbers(measures, "PixelSpacing")),
         thickness=_first(measures, "SliceThickness"),
+        others=_others(dataset) if frame_count(dataset) == 1 else _others_of_frame(dataset, frame),
     )
+
+
+def _others(dataset: pydicom.Dataset, within: int = 0) -> tuple[tuple[int, int], ...]:
+    found = []
+    for tag in sorted(set(dataset.keys()) - _OF_ONE_SLICE)[:_MOST_OTHERS]:
+        value = _plain_value(dataset, tag)
+        if value is not None and len(value) <= _LONGEST_OTHER:
+            found.append((within << 32 | int(tag), zlib.crc32(value)))
+    return tuple(found)
+
+
+def _others_of_frame(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    try:
+        group = dataset["PerFrameFunctionalGroupsSequence"].value[frame]
+        for tag in sorted(group.keys())[:_MOST_OTHERS]:
+            if group[tag].VR == "SQ" and group[tag].value:
+                found += _others(group[tag].value[0], within=int(tag))
+    except Exception:  # converting a raw value runs pydicom's parsers, which raise nearly any type
+        return ()
+    return tuple(found[:_MOST_OTHERS])
+
+
+def _plain_value(dataset: pydicom.Dataset, tag: BaseTag) -> bytes | None:
+    """Returns an attribute's value without padding; None for a sequence or what is no value."""
+    element = dataset.get_item(tag)
+    value = getattr(element, "value", None)
+    if getattr(element, "VR", None) == "SQ" or value is None or isinstance(value, Sequence):
+        return None
+    return value.rstrip(b" \0") if isinstance(value, bytes) else str(value).encode(errors="replace").rstrip(b" \0")
 
 
 def _acquisition(dataset: pydicom.Dataset, content: pydicom.Dataset) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Container, Iterator
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -27,11 +28,12 @@ from ml.images.codestream import (
 from ml.images.decoding import MAX_PIXELS, ImageError, too_many_pixels
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"})
+_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"pHYs"})
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_TRANSPARENT_BYTES: Final = {0: 2, 2: 6}
 _PNG_PALETTE: Final = 3
 _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_FINEST_PROPORTION: Final = 1000
 _JPEG_MAX_SCANS: Final = 100
 _JPEG_APPLICATION: Final = range(0xE0, 0xF0)
 _JPEG_TABLES: Final = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xF8})
@@ -67,8 +69,8 @@ def strip_png(
     if orientation > 1:
         kept.append(_png_chunk(b"eXIf", _exif(orientation)))
     for kind, body in chunks[1:]:
-        if kind == b"tRNS" or kind == b"PLTE":
-            body = _png_colours(kind, body, header[9], used)
+        if kind in (b"tRNS", b"PLTE", b"pHYs"):
+            body = _proportion(body) if kind == b"pHYs" else _png_colours(kind, body, header[9], used)
             kept += [_png_chunk(kind, body)] if body else []
     pixels = _png_pixels(header, [body for kind, body in chunks if kind == b"IDAT"])
     kept += [_png_chunk(b"IDAT", body) for body in pixels]
@@ -185,6 +187,15 @@ def only_colours(palette: bytes, used: Container[int], *, channels: int = 3) -> 
     """A palette in which the places that no pixel has are black."""
     places = range(0, len(palette) // channels * channels, channels)
     return b"".join(palette[at : at + channels] if at // channels in used else bytes(channels) for at in places)
+
+
+def _proportion(body: bytes) -> bytes:
+    """Keeps the proportion of oblong pixels and nothing else of their size; nothing for square ones."""
+    across, down = struct.unpack_from(">II", body) if len(body) == 9 else (1, 1)
+    if across == down or not across or not down:
+        return b""
+    ratio = Fraction(across, down).limit_denominator(_FINEST_PROPORTION)
+    return struct.pack(">IIB", min(ratio.numerator, 0xFFFFFFFF), ratio.denominator, 0)
 
 
 def _png_colours(kind: bytes, body: bytes, colour: int, used: Container[int] | None) -> bytes:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import zlib
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,7 @@ from ml.images.decoding import (
     raster_orientation,
     view_digest,
 )
+from ml.images.proportions import is_square
 
 SMALLEST_SIDE: Final = 16
 """Pixels that a view needs on each side for the model to read it."""
@@ -34,6 +35,8 @@ _MEDIA_TYPES: Final = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
+_DENSITY: Final = 300
+"""Pixels for each inch down that are written where those across are others; only their proportion means anything."""
 _MAY_BE_AROUND_THE_PICTURE: Final = frozenset({"not-an-image", "damaged", "truncated"})
 
 
@@ -70,8 +73,10 @@ def _picture(data: bytes, kind: str, max_pixels: int) -> tuple[bytes, np.ndarray
         original = strip_jpeg(data, _orientation(data, max_pixels))
     else:
         image = open_raster(data, max_pixels=max_pixels)
-        return _written_anew(image, kind), grey_view(image)
-    return original, grey_view(open_raster(original, max_pixels=max_pixels))
+        original = _written_anew(image, kind)
+        if is_square(image.info["proportion"]):
+            return original, grey_view(image)
+    return original, grey_view(open_raster(original, max_pixels=max_pixels), max_pixels=max_pixels)
 
 
 def _orientation(data: bytes, max_pixels: int) -> int:
@@ -110,16 +115,18 @@ def view_png(view: np.ndarray) -> bytes:
 
 def _written_anew(image: Image.Image, kind: str) -> bytes:
     bare = image.copy()
-    bare.info = {}
+    ratio, bare.info = image.info["proportion"], {}
     if bare.mode == "P":
         bare.putpalette(only_colours(bytes(bare.getpalette() or b""), np.unique(np.asarray(bare)).tolist()))
-    if bare.mode in ("LAB", "HSV", "YCbCr", "PA", "La", "RGBa"):
+    if bare.mode == "La":
+        bare = bare.convert("LA")
+    if bare.mode in ("LAB", "HSV", "YCbCr", "PA", "RGBa"):
         bare = bare.convert("RGBA" if bare.has_transparency_data else "RGB")
     out = io.BytesIO()
-    if kind == "TIFF":
-        bare.save(out, "TIFF", compression="tiff_adobe_deflate")
-    else:
-        bare.save(out, kind)
+    options: dict[str, Any] = {"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {}
+    if not is_square(ratio):
+        options["dpi"] = (ratio * _DENSITY, _DENSITY)
+    bare.save(out, kind, **options)
     return out.getvalue()
 
 

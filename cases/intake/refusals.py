@@ -183,6 +183,15 @@ def localizer() -> ImageError:
     )
 
 
+def number_like_a_name() -> ImageError:
+    """A number that cannot be kept, since it may name somebody, and cannot go, since the picture would be another."""
+    return ImageError(
+        "dicom-number",
+        "A number on which the DICOM file's picture depends is so large that it may be a date or a record number.",
+        "Export the series again, in another way if need be.",
+    )
+
+
 def no_pixels(sop_class: str) -> ImageError:
     """Name what kind of DICOM object it is; the name comes from the standard, not from the file."""
     known = sop_class in UID_dictionary

@@ -14,7 +14,7 @@ from cases.intake.contents import IncomingScan, IncomingSlice
 from cases.intake.dicom_slices import DicomSlice
 from cases.intake.gaps import missing_slices, usual_step
 from cases.intake.identity import FileIdentity, are_different_people
-from cases.intake.passes import SAME_PLACE_MM, count_shared_places, passes
+from cases.intake.passes import SAME_PLACE_MM, are_alternating, count_shared_places, passes
 
 _SAME_DIRECTION: Final = 0.98
 
@@ -47,12 +47,17 @@ def image_scan(slices: Sequence[tuple[str, IncomingSlice]]) -> IncomingScan:
         kind="image",
         series_key=_key_of(one for _, one in ordered),
         slices=tuple(one for _, one in ordered),
-        description="Image" if count == 1 else f"{count} images",
+        description=described_images(count),
         modality="",
         pixel_spacing=None,
         slice_thickness=None,
         files=tuple(name for name, _ in ordered),
     )
+
+
+def described_images(count: int) -> str:
+    """In English, since it is stored with the scan."""
+    return "Image" if count == 1 else f"{count} images"
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -120,6 +125,8 @@ def _notes(ordered: Sequence[DicomSlice]) -> list[str]:
     if shared := 0 if heights is None else count_shared_places(heights):
         words = "1 slice is" if shared == 1 else f"{shared} slices are"
         notes.append(f"{words} at the place of another; the series may repeat slices or mix several passes.")
+    elif heights is not None and are_alternating(heights):
+        notes.append("The distances between slices alternate; the series may mix several passes.")
     if heights is None and len(ordered) > 1 and any(one.geometry.position for one in ordered):
         notes.append("Some files do not say where their slices are; the order may be wrong.")
     if any(one.is_annotated for one in ordered):

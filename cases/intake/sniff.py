@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import zlib
 from typing import Final
 
 from PIL import Image
@@ -34,6 +36,30 @@ _FOREIGN: Final[tuple[tuple[int, bytes, str, str], ...]] = (
     (0, b"SIMPLE  =", "a FITS image", _TO_PNG),
     (0, b"#?RADIANCE", "an HDR image", _TO_PNG),
     (0, b"qoif", "a QOI image", _TO_PNG),
+    *((0, b"P%d%c" % (kind, space), "a Netpbm image", _TO_PNG) for kind in range(1, 8) for space in b"\n\r \t"),
+    (0, b"Pf\n", "a Netpbm image", _TO_PNG),
+    (0, b"PF\n", "a Netpbm image", _TO_PNG),
+    (0, b"\x01\xda\x00\x01", "an SGI image", _TO_PNG),
+    (0, b"\x01\xda\x01\x01", "an SGI image", _TO_PNG),
+    (0, b"\x0a\x05\x01\x08", "a PCX image", _TO_PNG),
+    (0, b"II\xbc\x01", "a JPEG XR image", _TO_PNG),
+    (0, b"IIRO", "a raw photograph", _TO_PNG),
+    (0, b"gimp xcf", "a GIMP document", _TO_PNG),
+    (0, b"%!PS", "a PostScript document", _EXPORT),
+    (0, b"icns", "an icon", _EXPORT),
+    (0, b"\0\0\x01\xba", "a video", _TO_PNG),
+    (0, b"\0\0\x01\xb3", "a video", _TO_PNG),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a video", _TO_PNG),
+    (0, b"FLV\x01", "a video", _TO_PNG),
+    (4, b"moov", "a video", _TO_PNG),
+    (4, b"mdat", "a video", _TO_PNG),
+    (0, b"OggS", "a sound or video", _EXPORT),
+    (0, b"ID3", "a sound", _EXPORT),
+    (8, b"WAVE", "a sound", _EXPORT),
+    (0, b"\x04\x22\x4d\x18", "an LZ4 archive", _UNPACK),
+    (0, b"NDims =", "a MetaImage volume", "Send the DICOM series that it was made from."),
+    (0, b"CDF\x01", "a NetCDF or MINC file", "Send the DICOM series that it was made from."),
+    (0, b"CDF\x02", "a NetCDF or MINC file", "Send the DICOM series that it was made from."),
     (0, b"IIU\0", "a raw photograph", _TO_PNG),
     (0, b"FUJIFILMCCD-RAW", "a raw photograph", _TO_PNG),
     (0, b"8BPS", "a Photoshop document", _TO_PNG),
@@ -75,6 +101,7 @@ _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 _GENERIC_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2", b"miaf", b"1pic"})
 _BRANDS: Final[tuple[tuple[frozenset[bytes], str, str], ...]] = (
     (frozenset({b"jxl "}), "a JPEG XL image", _TO_PNG),
+    (frozenset({b"jxs ", b"jxsc"}), "a JPEG XS image", _TO_PNG),
     (frozenset({b"jp2 ", b"jpx ", b"jpm ", b"mjp2", b"jph "}), "a JPEG 2000 image", _TO_PNG),
     (frozenset({b"crx "}), "a raw photograph", _PHOTOGRAPH),
     (frozenset({b"avif", b"avis"}), "an AVIF image", _TO_PNG),
@@ -86,6 +113,8 @@ _BRANDS: Final[tuple[tuple[frozenset[bytes], str, str], ...]] = (
     (_GENERIC_BRANDS, "a HEIF photograph", _PHOTOGRAPH),
 )
 """Brands of ISO base media files, most telling first: the major brand decides, then the compatible ones."""
+_VIDEO_BRAND: Final = re.compile(rb"mp4.|iso[m0-9]|qt  |M4V.|avc1|3g[p2].|dash|mmp4|MSNV|F4V |mj2s", re.DOTALL)
+_GZIP: Final = b"\x1f\x8b"
 _SYSTEM_WORDS: Final = {
     "dicomdir": (
         "This file is only the table of contents of a disc.",
@@ -129,12 +158,26 @@ def foreign_content(data: bytes) -> ImageError:
     """The refusal of a file that is neither a supported image nor DICOM, by what it is instead."""
     if data[4:8] == b"ftyp":
         return _foreign_media(data)
+    if data.startswith(_GZIP) and is_nifti(inner := _unzipped_head(data)):
+        return foreign_content(inner)
     for offset, magic, what, remedy in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
             if what in ("a GIF image", "a WebP image") and _is_animated(data):
                 return ImageError("animated", f"The file is {what} with several frames.", remedy)
             return ImageError("not-an-image", f"The file is {what}, not a CT image.", remedy)
     return _foreign_text(data)
+
+
+def is_nifti(head: bytes) -> bool:
+    return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] == b"n+2\0"
+
+
+def _unzipped_head(data: bytes) -> bytes:
+    """Returns how what is in a gzip file begins; nothing for a damaged one."""
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data[: 64 * HEAD_BYTES], HEAD_BYTES)
+    except zlib.error:
+        return b""
 
 
 def system_file(name: str) -> ImageError:
@@ -153,13 +196,16 @@ def directory_file() -> ImageError:
 
 def _foreign_media(data: bytes) -> ImageError:
     """Name an ISO base media file: a photograph, or a video, by the brands that it claims."""
-    length = min(max(int.from_bytes(data[:4], "big"), 16), HEAD_BYTES)
-    compatible = {data[at : at + 4] for at in range(16, length, 4)}
-    named = [(what, remedy) for known, what, remedy in _BRANDS if data[8:12] in known]
+    size = int.from_bytes(data[:4], "big")
+    start = 16 if size == 1 else 8  # a size of 64 bits
+    length = min(max(int.from_bytes(data[8:16], "big") if size == 1 else size, start + 8), HEAD_BYTES)
+    major, compatible = data[start : start + 4], {data[at : at + 4] for at in range(start + 8, length, 4)}
+    named = [(what, remedy) for known, what, remedy in _BRANDS if major in known]
     also = [(what, remedy) for known, what, remedy in _BRANDS if not known.isdisjoint(compatible)]
     if not named and not also:
-        return ImageError("not-an-image", "The file is a video, not a CT image.", _TO_PNG)
-    what, remedy = (also or named)[0] if not named or data[8:12] in _GENERIC_BRANDS else named[0]
+        what = "a video" if _VIDEO_BRAND.fullmatch(major) else "a video, a sound or a photograph of an unknown kind"
+        return ImageError("not-an-image", f"The file is {what}, not a CT image.", _TO_PNG)
+    what, remedy = (also or named)[0] if not named or major in _GENERIC_BRANDS else named[0]
     if not _HEIC_BRANDS.isdisjoint(compatible) and "HEIC" not in what:
         what, remedy = f"a HEIC photograph or {what}", _PHOTOGRAPH
     return ImageError("not-an-image", f"The file is {what}, not a CT image.", remedy)
@@ -174,7 +220,7 @@ def _foreign_text(data: bytes) -> ImageError:
         what = "a web page"
     elif lowered.startswith(b"<?xml"):
         what = "an XML document"
-    elif head and all(byte in _TEXT_BYTES for byte in head):
+    elif _is_text(head):
         what = "a text file"
     else:
         return ImageError(
@@ -183,6 +229,12 @@ def _foreign_text(data: bytes) -> ImageError:
             "Send DICOM, PNG, JPEG, TIFF or BMP.",
         )
     return ImageError("not-an-image", f"The file is {what}, not a CT image.", _EXPORT)
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and len(head) > 3:
+        return head[2] == 0 or head[3] == 0  # two bytes for each letter
+    return all(byte in _TEXT_BYTES for byte in head) and 2 * sum(byte < 128 for byte in head) >= len(head) > 0
 
 
 def _is_animated(data: bytes) -> bool:

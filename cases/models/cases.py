@@ -8,27 +8,30 @@ from django.db import models
 from django.db.models import Q, Value, When
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.append_only import NEVER_EMPTIED
 from accounts.models import Site, SiteScopedQuerySet, User
 from accounts.refusals import LONGEST_REASON, WrongState
+from accounts.wording import in_sentence
 from cases.models.choices import Decision, Label
 from cases.models.patients import Patient
 from cases.validators import validate_one_line
 
 
 class Priority(models.TextChoices):
-    EMERGENCY = "emergency", "Emergency"
-    URGENT = "urgent", "Urgent"
-    ROUTINE = "routine", "Routine"
+    EMERGENCY = "emergency", gettext_lazy("Emergency")
+    URGENT = "urgent", gettext_lazy("Urgent")
+    ROUTINE = "routine", gettext_lazy("Routine")
 
 
 class CaseStatus(models.TextChoices):
-    OPEN = "open", "Open"
-    IN_REVIEW = "in_review", "In review"
-    DECIDED = "decided", "Decided"
-    CLOSED = "closed", "Closed"
-    CANCELLED = "cancelled", "Cancelled"
+    OPEN = "open", gettext_lazy("Open")
+    IN_REVIEW = "in_review", gettext_lazy("In review")
+    DECIDED = "decided", gettext_lazy("Decided")
+    CLOSED = "closed", gettext_lazy("Closed")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
 
 # Nothing is done in such a case until it is reopened.
@@ -76,7 +79,7 @@ WORKLIST_RANK = ATTENTION_RANK + models.Case(
 class Case(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=64, blank=True, validators=[validate_one_line])
-    reason = models.TextField("reason for the examination", blank=True, max_length=2000)
+    reason = models.TextField(gettext_lazy("reason for the examination"), blank=True, max_length=2000)
     priority = models.CharField(max_length=12, choices=Priority, default=Priority.ROUTINE)
     assigned_reader = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="assigned_cases"
@@ -92,7 +95,7 @@ class Case(models.Model):
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     needs_review = models.BooleanField(default=False, editable=False)
     readers_disagree = models.BooleanField(default=False, editable=False)
-    # How much a label would teach the next model, 0 to 1: the most of its scans that still want one.
+    # How useful a label would be for training, 0 to 1: the highest value of its scans that still need one.
     label_value = models.FloatField(default=0.0, editable=False)
     attention = models.GeneratedField(
         expression=ATTENTION_RANK, output_field=models.SmallIntegerField(), db_persist=True
@@ -125,6 +128,14 @@ class Case(models.Model):
                 name="case_to_read",
             ),
             models.Index(fields=["-needs_review", "-label_value", "created_at", "id"], name="case_label_value"),
+            models.Index(
+                fields=["worklist_rank", "created_at", "id"],
+                condition=~Q(status__in=SETTLED),
+                name="case_active",
+            ),
+            models.Index(fields=["assigned_reader"], condition=~Q(status__in=SETTLED), name="case_active_of_reader"),
+            models.Index(fields=["created_at", "id"], name="case_by_day"),
+            models.Index(fields=["accession_number", "id"], name="case_by_accession"),
             GinIndex(OpClass(Upper("accession_number"), "gin_trgm_ops"), name="case_acc_trgm"),
         ]
 
@@ -156,7 +167,10 @@ class Case(models.Model):
     def require_not_closed(self) -> None:
         """Refuses a closed or cancelled case."""
         if self.is_settled:
-            raise WrongState(f"Case {self.pk} is {self.get_status_display().lower()}; reopen it first.")
+            raise WrongState(
+                _("Case %(self)s is %(status)s; reopen it first.")
+                % {"self": self.pk, "status": in_sentence(self.get_status_display())}
+            )
 
     def start_review(self) -> None:
         """The first decision of a reader moves the case on; later ones leave it where it is."""
@@ -174,20 +188,24 @@ class Case(models.Model):
     def close(self) -> None:
         self.require_not_closed()
         if self.needs_review:
-            raise WrongState(f"Case {self.pk} has scans without a final label; review them before closing it.")
+            raise WrongState(
+                _("Case %(self)s has scans without a final label; review them before closing it.") % {"self": self.pk}
+            )
         self.status, self.closed_at = CaseStatus.CLOSED, timezone.now()
         self.save(update_fields=["status", "closed_at"])
 
     def cancel(self, *, reason: str) -> None:
         self.require_not_closed()
         if self.is_reviewed:
-            raise WrongState(f"A reader has decided in case {self.pk}; close it instead of cancelling it.")
+            raise WrongState(
+                _("A reader has decided in case %(self)s; close it instead of cancelling it.") % {"self": self.pk}
+            )
         self.status, self.cancelled_reason = CaseStatus.CANCELLED, reason
         self.save(update_fields=["status", "cancelled_reason"])
 
     def reopen(self) -> None:
         if not self.is_settled:
-            raise WrongState(f"Case {self.pk} is not closed; there is nothing to reopen.")
+            raise WrongState(_("Case %(self)s is not closed; there is nothing to reopen.") % {"self": self.pk})
         changed = "cancelled_reason" if self.is_cancelled else "closed_at"
         self.status = CaseStatus.IN_REVIEW if self.is_reviewed else CaseStatus.OPEN
         self.closed_at, self.cancelled_reason = None, ""

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.append_only import NEVER_EMPTIED
 from accounts.models import Site, SiteScopedQuerySet, User
@@ -18,10 +19,10 @@ from cases.validators import validate_not_in_future, validate_one_line
 
 
 class Sex(models.TextChoices):
-    FEMALE = "F", "Female"
-    MALE = "M", "Male"
-    OTHER = "O", "Other"
-    UNKNOWN = "U", "Unknown"
+    FEMALE = "F", _("Female")
+    MALE = "M", _("Male")
+    OTHER = "O", _("Other")
+    UNKNOWN = "U", _("Unknown")
 
 
 class PatientQuerySet(SiteScopedQuerySet):
@@ -37,9 +38,9 @@ class PatientQuerySet(SiteScopedQuerySet):
 )
 class Patient(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
-    record_number = models.CharField("medical record number", max_length=64, validators=[validate_one_line])
+    record_number = models.CharField(_("medical record number"), max_length=64, validators=[validate_one_line])
     name = models.CharField(max_length=200, validators=[validate_one_line])
-    birth_date = models.DateField("date of birth", null=True, blank=True, validators=[validate_not_in_future])
+    birth_date = models.DateField(_("date of birth"), null=True, blank=True, validators=[validate_not_in_future])
     sex = models.CharField(max_length=1, choices=Sex, default=Sex.UNKNOWN)
     pseudonym = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     is_synthetic = models.BooleanField(default=False, editable=False)
@@ -59,6 +60,7 @@ class Patient(models.Model):
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="patient_name_trgm"),
             GinIndex(OpClass(Upper("record_number"), "gin_trgm_ops"), name="patient_number_trgm"),
             models.Index(fields=["site", "name", "id"]),
+            models.Index(fields=["name", "id"], name="patient_by_name"),
         ]
 
     def __str__(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pgtrigger
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import Site, SiteScopedQuerySet, User
@@ -22,7 +23,8 @@ class ReviewQuerySet(SiteScopedQuerySet):
 
     def latest_of_readers(self) -> ReviewQuerySet:
         """Gives the reviews that none has superseded, which the reader's next one supersedes."""
-        return self.filter(superseded_by=None)
+        # As a left join the planner expects one row of it and nests loops over all; as this it plans a hash join.
+        return self.filter(~Exists(Review.objects.filter(supersedes=OuterRef("pk"))))
 
 
 SUPERSEDES_OWN = pgtrigger.Trigger(
@@ -101,8 +103,8 @@ class Review(models.Model):
 
 
 class ShownKind(models.TextChoices):
-    ANSWER = "answer", "The model's answer"
-    LABEL = "label", "A colleague's decision"
+    ANSWER = "answer", _("The model's answer")
+    LABEL = "label", _("A colleague's decision")
 
 
 class ShownAnswer(models.Model):
@@ -131,7 +133,7 @@ class ReviewDraft(models.Model):
     scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="review_drafts")
     reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="review_drafts")
     label = models.CharField(max_length=12, choices=Label, blank=True)
-    reason = models.CharField(max_length=2000, blank=True)
+    reason = models.CharField(max_length=Review.LONGEST_REASON, blank=True)
     closes_case = models.BooleanField(default=False)
     saved_at = models.DateTimeField(default=timezone.now, db_index=True)
 

@@ -10,6 +10,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Site, SiteScopedQuerySet, User
 from accounts.refusals import LONGEST_REASON, WrongState
@@ -18,13 +20,13 @@ from cases.models.choices import Decision, Label
 
 
 class ScanKind(models.TextChoices):
-    DICOM = "dicom", "DICOM series"
-    IMAGE = "image", "Images"
+    DICOM = "dicom", gettext_lazy("DICOM series")
+    IMAGE = "image", gettext_lazy("Images")
 
 
 class ScanStatus(models.TextChoices):
-    READY = "ready", "Ready"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    READY = "ready", gettext_lazy("Ready")
+    WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
 
 
 class ScanQuerySet(SiteScopedQuerySet):
@@ -46,8 +48,8 @@ class Scan(models.Model):
     study_key = models.CharField(max_length=80, blank=True, editable=False)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=200, blank=True)
-    pixel_spacing = models.FloatField("pixel spacing (mm)", null=True)
-    slice_thickness = models.FloatField("slice thickness (mm)", null=True)
+    pixel_spacing = models.FloatField(gettext_lazy("pixel spacing (mm)"), null=True)
+    slice_thickness = models.FloatField(gettext_lazy("slice thickness (mm)"), null=True)
     slice_count = models.PositiveIntegerField()
     notes = ArrayField(models.CharField(max_length=300), default=list, help_text="What the upload's checks found.")
     is_synthetic = models.BooleanField(default=False, editable=False)
@@ -62,7 +64,9 @@ class Scan(models.Model):
     prediction_id = models.BigIntegerField(null=True, editable=False)
     final_label = models.CharField(max_length=12, choices=Label, null=True, editable=False)
     readers_disagree = models.BooleanField(default=False, editable=False)
-    # How much a label would teach the next model, 0 to 1, if the readers had not given one: inference.label_value.
+    # How many readers hold a decision on it.
+    deciding_readers = models.PositiveSmallIntegerField(default=0, editable=False)
+    # How useful a label would be for training, 0 to 1, had the readers given none: inference.label_value.
     label_value = models.FloatField(default=0.0, editable=False)
 
     objects = ScanQuerySet.as_manager()
@@ -89,7 +93,16 @@ class Scan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Scan {self.pk}"
+        return _("Scan %(scan)s") % {"scan": self.pk}
+
+    @property
+    def described(self) -> str:
+        """What the scanner calls the series; how many pictures there are where nobody calls it anything."""
+        if self.kind == ScanKind.DICOM:
+            return self.description or self.get_kind_display()
+        if self.slice_count == 1:
+            return _("Image")
+        return ngettext("%(number)s image", "%(number)s images", self.slice_count) % {"number": self.slice_count}
 
     @property
     def site(self) -> Site:
@@ -101,7 +114,7 @@ class Scan(models.Model):
 
     def require_ready(self) -> None:
         if not self.is_ready:
-            raise WrongState(f"Scan {self.pk} is withdrawn; upload it again.")
+            raise WrongState(_("Scan %(self)s is withdrawn; upload it again.") % {"self": self.pk})
 
     def withdraw(self, *, reason: str) -> None:
         self.require_ready()
@@ -157,7 +170,7 @@ class Slice(models.Model):
         indexes = [models.Index(fields=["key"], name="slice_key")]
 
     def __str__(self) -> str:
-        return f"Slice {self.position + 1} of scan {self.scan_id}"
+        return _("Slice %(number)s of scan %(scan)s") % {"number": self.position + 1, "scan": self.scan_id}
 
     @property
     def site(self) -> Site:

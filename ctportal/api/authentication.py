@@ -1,13 +1,14 @@
 """Who calls: a token that belongs to a user, or the session of somebody who uses the pages."""
 
-import zoneinfo
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts.language import activate_language, zone_of
 from accounts.models import ApiToken, User
 
 REALM = 'Bearer realm="ctportal"'
@@ -17,16 +18,18 @@ class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer ctp_…`; the database knows only the hash of the secret."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         token = ApiToken.objects.usable().filter(digest=ApiToken.digest_of(secret.strip())).first()
         if token is None:
             raise AuthenticationFailed(
-                "This token is unknown, expired or revoked; make a new one on your profile page.", code="invalid_token"
+                _("This token is unknown, expired or revoked; make a new one on your profile page."),
+                code="invalid_token",
             )
         token.touch()
-        timezone.activate(zoneinfo.ZoneInfo(token.user.timezone))  # as the middleware does for sessions
+        timezone.activate(zone_of(token.user))  # as the middleware does for sessions
+        activate_language(request, token.user)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> Any:

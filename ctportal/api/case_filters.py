@@ -9,7 +9,7 @@ from cases.models import Case, CaseQuerySet, CaseStatus, Decision, Label, Priori
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter, narrow
 from ctportal.api.filters import IdFilter
 
-# Those of the worklist's orders whose places can stand in an address: none that holds a patient's name.
+# Those of the worklist's orders whose places may be written into an address: none that holds a patient's name.
 ORDERS_SHOWN = [(name, name) for name in ORDERS if name.lstrip("-") not in ("patient", "reader")]
 
 

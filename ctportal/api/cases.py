@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -118,7 +119,7 @@ class NewCase(CaseFacts):
     def validate_patient(self, pk: int) -> Patient:
         patient = Patient.objects.visible_to(self.context["request"].user).select_related("site").filter(pk=pk).first()
         if patient is None:
-            raise serializers.ValidationError("There is no such patient at your sites.", code="does_not_exist")
+            raise serializers.ValidationError(_("There is no such patient at your sites."), code="does_not_exist")
         return patient
 
 
@@ -196,7 +197,7 @@ class CaseViews(SearchedInBody, Resource):
 
     @extend_schema(summary="Open a case", request=NewCase, responses={201: CaseDetailSerializer}, examples=[EXAMPLE])
     def create(self, request: Request) -> Response:
-        return once(request, work=self._open, answer=self._opened)
+        return once(request, work=self._open, answer=self._open_response)
 
     @extend_schema(
         summary="Amend a case",
@@ -219,7 +220,7 @@ class CaseViews(SearchedInBody, Resource):
     @extend_schema(summary="Close a case", request=None, responses=CaseDetailSerializer)
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._close, answer=self._moved)
+        return once(request, work=self._close, answer=self._case_response)
 
     @extend_schema(
         summary="Cancel a case that was opened by mistake",
@@ -229,7 +230,7 @@ class CaseViews(SearchedInBody, Resource):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._cancel, answer=self._moved)
+        return once(request, work=self._cancel, answer=self._case_response)
 
     @extend_schema(
         summary="Join scans of a case into one",
@@ -240,21 +241,21 @@ class CaseViews(SearchedInBody, Resource):
     )
     @action(detail=True, methods=["post"])
     def join(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._join, answer=self._moved)
+        return once(request, work=self._join, answer=self._case_response)
 
     @extend_schema(
         summary="Reopen a closed or cancelled case", request=ReasonSerializer, responses=CaseDetailSerializer
     )
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._reopen, answer=self._moved)
+        return once(request, work=self._reopen, answer=self._case_response)
 
     def _open(self) -> Receipt:
         sent = NewCase(data=self.request.data, context=self.context())
         sent.is_valid(raise_exception=True)
         return {"case": open_case(user=caller(self.request), **sent.validated_data).pk}
 
-    def _opened(self, receipt: Receipt) -> Response:
+    def _open_response(self, receipt: Receipt) -> Response:
         case = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["case"])
         address = reverse("api:case-detail", kwargs={"pk": case.pk}, request=self.request)
         return Response(self._shown(case), status=201, headers={"Location": address})
@@ -270,7 +271,7 @@ class CaseViews(SearchedInBody, Resource):
         wanted = list(dict.fromkeys(sent.validated_data["scans"]))
         found = {scan.pk: scan for scan in case.scans.filter(pk__in=wanted)}
         if len(found) < len(wanted):
-            raise serializers.ValidationError({"scans": ["Name scans of this case."]}, code="does_not_exist")
+            raise serializers.ValidationError({"scans": [_("Name scans of this case.")]}, code="does_not_exist")
         scans = [found[number] for number in wanted]
         join_scans(case=case, scans=scans, user=caller(self.request), reason=sent.validated_data["reason"])
         return {}
@@ -291,7 +292,7 @@ class CaseViews(SearchedInBody, Resource):
         reopen_case(case=case, user=caller(self.request), reason=sent.validated_data["reason"])
         return {}
 
-    def _moved(self, receipt: Receipt) -> Response:
+    def _case_response(self, receipt: Receipt) -> Response:
         return Response(self._shown(self.fetch()))
 
     def _shown(self, case: Case) -> Any:

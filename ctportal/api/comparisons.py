@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -75,10 +76,10 @@ class PromotionSerializer(serializers.Serializer):
 
     possible = serializers.BooleanField(source="is_open")
     may_be_overridden = serializers.BooleanField(
-        source="by_gate", help_text="Only promotion criteria are in the way; two people can override them."
+        source="by_gate", help_text="Only promotion criteria forbid it; two people can override them."
     )
     rolled_back = serializers.BooleanField(help_text="The challenger has left service by a rollback since.")
-    obstacles = serializers.ListField(child=serializers.CharField(), help_text="What is in the way, in sentences.")
+    obstacles = serializers.ListField(child=serializers.CharField(), help_text="What forbids it, in sentences.")
 
 
 class ComparisonDetailSerializer(ComparisonSerializer):
@@ -178,9 +179,9 @@ class ComparisonRequestViews(ManagedResource):
         responses={201: ComparisonRequestSerializer},
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._ask, answer=self._asked)
+        return once(request, work=self._compare, answer=self._compare_response)
 
-    def _ask(self) -> Receipt:
+    def _compare(self) -> Receipt:
         require_somewhere(caller(self.request), Right.MANAGE)
         sent = checked(NewComparison, self.request)
         dataset = _named("dataset", Dataset.objects.visible_to(caller(self.request)), sent["dataset"])
@@ -188,7 +189,7 @@ class ComparisonRequestViews(ManagedResource):
         asked = request_comparison(user=caller(self.request), dataset=dataset, challenger=challenger)
         return {"request": asked.pk}
 
-    def _asked(self, receipt: Receipt) -> Response:
+    def _compare_response(self, receipt: Receipt) -> Response:
         asked = get_object_or_404(self.get_queryset(), pk=receipt["request"])
         address = reverse("api:comparison-request-detail", kwargs={"pk": asked.pk}, request=self.request)
         return Response(ComparisonRequestSerializer(asked).data, status=201, headers={"Location": address})
@@ -244,7 +245,7 @@ class ComparisonViews(ManagedResource):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def promote(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._promote, answer=self._promoted, atomic=False)
+        return once(request, work=self._promote, answer=self._promote_response, atomic=False)
 
     @extend_schema(
         summary="Ask to promote against the criteria",
@@ -253,7 +254,7 @@ class ComparisonViews(ManagedResource):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def override(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._ask, answer=self._asked)
+        return once(request, work=self._ask_override, answer=self._ask_override_response)
 
     @extend_schema(
         summary="Decide, as a second person, on a promotion against the criteria",
@@ -262,21 +263,21 @@ class ComparisonViews(ManagedResource):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def decide(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._decide, answer=self._shown)
+        return once(request, work=self._decide, answer=self._comparison_response)
 
     def _promote(self) -> Receipt:
         return {"model": promote(comparison=self.fetch(), user=caller(self.request)).pk}
 
-    def _promoted(self, receipt: Receipt) -> Response:
+    def _promote_response(self, receipt: Receipt) -> Response:
         return Response(ModelVersionSerializer(self.fetch().challenger).data)
 
-    def _ask(self) -> Receipt:
+    def _ask_override(self) -> Receipt:
         comparison = self.fetch()
         sent = checked(OverrideRequest, self.request)
         request_override(comparison=comparison, user=caller(self.request), reason=sent["reason"])
         return {}
 
-    def _asked(self, receipt: Receipt) -> Response:
+    def _ask_override_response(self, receipt: Receipt) -> Response:
         comparison = self.fetch()
         address = reverse("api:comparison-detail", kwargs={"pk": comparison.pk}, request=self.request)
         return Response(ComparisonDetailSerializer(comparison).data, status=201, headers={"Location": address})
@@ -286,13 +287,13 @@ class ComparisonViews(ManagedResource):
         sent = checked(OverrideDecision, self.request)
         override = comparison.overrides.filter(pk=sent["override"]).first()
         if override is None:
-            raise serializers.ValidationError({"override": ["This comparison has no such request."]})
+            raise serializers.ValidationError({"override": [_("This comparison has no such request.")]})
         decide_override(
             override=override, user=caller(self.request), approved=sent["approved"], comment=sent["comment"]
         )
         return {}
 
-    def _shown(self, receipt: Receipt) -> Response:
+    def _comparison_response(self, receipt: Receipt) -> Response:
         return Response(ComparisonDetailSerializer(self.fetch()).data)
 
 
@@ -305,5 +306,5 @@ def checked(serializer: type[StrictSerializer], request: Request) -> dict[str, A
 def _named(field: str, among: Any, pk: int) -> Any:
     found = among.filter(pk=pk).first()
     if found is None:
-        raise serializers.ValidationError({field: ["There is none that is yours to see."]}, code="does_not_exist")
+        raise serializers.ValidationError({field: [_("There is none that is yours to see.")]}, code="does_not_exist")
     return found

@@ -161,7 +161,7 @@ class BaseSetViews(ListModelMixin, Resource):
 
 
 class DatasetViews(ManagedResource):
-    """Serves frozen data sets: which scans, with which label, of which patient, in which split."""
+    """Serves frozen data sets: scans with their labels, patients and splits."""
 
     queryset = DATASETS.order_by("-pk")
     serializer_class = DatasetSerializer
@@ -185,7 +185,7 @@ class DatasetViews(ManagedResource):
     )
     def create(self, request: Request) -> Response:
         # Reading and hashing a large set takes a while; the building function opens its own transaction.
-        return once(request, work=self._build, answer=self._built, atomic=False)
+        return once(request, work=self._build, answer=self._build_response, atomic=False)
 
     @extend_schema(
         summary="List the scans in a data set",
@@ -239,7 +239,7 @@ class DatasetViews(ManagedResource):
         )
         return {"dataset": dataset.pk, "created": created}
 
-    def _built(self, receipt: Receipt) -> Response:
+    def _build_response(self, receipt: Receipt) -> Response:
         dataset = get_object_or_404(self.get_queryset(), pk=receipt["dataset"])
         address = reverse("api:dataset-detail", kwargs={"pk": dataset.pk}, request=self.request)
         status = 201 if receipt["created"] else 200

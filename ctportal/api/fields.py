@@ -2,23 +2,33 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Site, User
+from accounts.plain_text import validate_lines
 from accounts.refusals import LONGEST_REASON
 
-# Docstrings of serializers stand in the schema, for its readers; what is said to ours stands in comments.
+# Docstrings of serializers appear in the schema, for its readers; notes for developers are comments.
 
 
 # For what callers send: an unknown field is a mistake that they want to hear of.
 class StrictSerializer(serializers.Serializer):
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.CharField) and not field.read_only:
+                field.validators = [*field.validators, validate_lines]
+        return fields
+
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known) if hasattr(data, "keys") else []
         if unknown:
-            message = f"There is no such field to send; there are: {', '.join(sorted(known))}."
+            message = _("There is no such field to send; there are: %(sorted)s.") % {"sorted": ", ".join(sorted(known))}
             raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
         return super().to_internal_value(data)
 
@@ -35,8 +45,8 @@ class NamedField(serializers.SlugRelatedField):
     """An object by a name that people know, among those that the caller may know of."""
 
     default_error_messages = {
-        "does_not_exist": "Not found, or you have no access to it.",
-        "invalid": "Send the name as a string.",
+        "does_not_exist": gettext_lazy("Not found, or you have no access to it."),
+        "invalid": gettext_lazy("Send the name as a string."),
     }
 
     def to_internal_value(self, data: Any) -> Any:

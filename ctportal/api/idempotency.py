@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -38,8 +39,9 @@ Answer = Callable[[Receipt], Response]
 def once(request: Request, *, work: Callable[[], Receipt], answer: Answer, atomic: bool = True) -> Response:
     """Does the work unless its receipt exists. `atomic` work and its receipt are stored together or not at all.
 
-    `answer` renders the receipt, fresh or old, and asks the rights of the caller again. Whoever works on a key holds
-    its lock, which ends with the database connection: a request whose process died stands in nobody's way.
+    `answer` renders the receipt, fresh or old, and asks the rights of the caller again; views call it `…_response`.
+    Whoever works on a key holds its lock, which ends with the database connection: a request whose process died
+    blocks nobody.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -62,7 +64,7 @@ def _earlier(request: Request, key: str, asked: str, *, is_ours: bool) -> Idempo
     mine.filter(created_at__lt=timezone.now() - KEPT_FOR).exclude(status_code=None).delete()
     earlier = mine.filter(key=key).first()
     if earlier is not None and (earlier.status_code is not None or not is_ours) and earlier.fingerprint != asked:
-        raise Problem(KEY_REUSED, "This key was sent with another request; make a new key for each request.")
+        raise Problem(KEY_REUSED, _("This key was sent with another request; make a new key for each request."))
     if earlier is not None and earlier.status_code is not None:
         return earlier
     if not is_ours:
@@ -115,12 +117,16 @@ def forget_old_receipts() -> int:
 
 def _check(key: str) -> None:
     if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        wrong = {"header": HEADER, "code": "invalid", "detail": f"Send 1 to {LONGEST_KEY} printable ASCII characters."}
-        raise Problem(INVALID, "The idempotency key is not valid.", errors=[wrong])
+        wrong = {
+            "header": HEADER,
+            "code": "invalid",
+            "detail": _("Send 1 to %(LONGEST_KEY)s printable ASCII characters.") % {"LONGEST_KEY": LONGEST_KEY},
+        }
+        raise Problem(INVALID, _("The idempotency key is not valid."), errors=[wrong])
 
 
 def _in_progress() -> Problem:
-    problem = Problem(REQUEST_IN_PROGRESS, "Wait for the answer to the first, or ask again in some seconds.")
+    problem = Problem(REQUEST_IN_PROGRESS, _("Wait for the answer to the first, or ask again in some seconds."))
     problem.headers["Retry-After"] = "2"
     return problem
 

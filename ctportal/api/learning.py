@@ -54,7 +54,9 @@ class LoopSerializer(serializers.Serializer):
     next_step = StepSerializer()
     requirements = RequirementSerializer(many=True, help_text="Of what is labelled now at the caller's sites.")
     new_labels = serializers.IntegerField(help_text="Labelled scans that no data set holds yet.")
-    scans_to_read = serializers.IntegerField(help_text="Scans that no reader has decided yet.")
+    scans_to_read = serializers.IntegerField(
+        help_text="Scans that no reader has decided yet, and those that you read blinded and have to decide on."
+    )
     in_service = ModelNameSerializer(source="serving", allow_null=True)
 
 

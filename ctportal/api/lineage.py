@@ -1,4 +1,4 @@
-"""Where an answer comes from, and what a scan has taught; a model's card."""
+"""Serves where an answer comes from, where a scan was used, and a model's card."""
 
 from rest_framework_dataclasses.serializers import DataclassSerializer
 

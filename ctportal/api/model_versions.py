@@ -92,7 +92,7 @@ class ModelVersionViews(Resource):
     @extend_schema(summary="Refuse a candidate", request=ReasonSerializer, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"])
     def refuse(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._refuse, answer=self._shown)
+        return once(request, work=self._refuse, answer=self._model_response)
 
     @extend_schema(
         summary="Go back to the model before",
@@ -103,19 +103,19 @@ class ModelVersionViews(Resource):
     @action(detail=False, methods=["post"], url_path="roll-back", pagination_class=None, filterset_fields=None)
     def roll_back(self, request: Request) -> Response:
         # These read artefacts or lock many cases: each opens the transactions that it needs.
-        return once(request, work=self._roll_back, answer=self._named, atomic=False)
+        return once(request, work=self._roll_back, answer=self._rollback_response, atomic=False)
 
-    @extend_schema(summary="Have a candidate answer new scans silently", request=None, responses=ModelVersionSerializer)
+    @extend_schema(summary="Start a candidate's shadow mode", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="start-shadow")
     def start_shadow(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._start_shadow, answer=self._shown, atomic=False)
+        return once(request, work=self._start_shadow, answer=self._model_response, atomic=False)
 
-    @extend_schema(summary="End a candidate's silent answers", request=None, responses=ModelVersionSerializer)
+    @extend_schema(summary="Stop a candidate's shadow mode", request=None, responses=ModelVersionSerializer)
     @action(detail=True, methods=["post"], url_path="stop-shadow")
     def stop_shadow(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._stop_shadow, answer=self._shown)
+        return once(request, work=self._stop_shadow, answer=self._model_response)
 
-    @extend_schema(summary="Compare a candidate's silent answers", responses=ShadowReportSerializer)
+    @extend_schema(summary="Compare a candidate's answers in shadow mode", responses=ShadowReportSerializer)
     @action(detail=True, url_path="shadow-report", filterset_fields=None)
     def shadow_report(self, request: Request, pk: int) -> Response:
         return Response(ShadowReportSerializer(shadow_report(self.get_object(), user=caller(request))).data)
@@ -128,7 +128,7 @@ class ModelVersionViews(Resource):
     )
     @action(detail=False, methods=["post"], pagination_class=None, filterset_fields=None)
     def reread(self, request: Request) -> Response:
-        return once(request, work=self._reread, answer=self._reread_answered, atomic=False)
+        return once(request, work=self._reread, answer=self._reread_response, atomic=False)
 
     def _refuse(self) -> Receipt:
         refuse_model(model=self.get_object(), user=caller(self.request), reason=self._reason())
@@ -150,7 +150,7 @@ class ModelVersionViews(Resource):
         sent.is_valid(raise_exception=True)
         return {"scans": request_rereading(user=caller(self.request), sites=sent.validated_data.get("sites"))}
 
-    def _reread_answered(self, receipt: Receipt) -> Response:
+    def _reread_response(self, receipt: Receipt) -> Response:
         require_somewhere(caller(self.request), Right.MANAGE)
         return Response(receipt)
 
@@ -159,10 +159,10 @@ class ModelVersionViews(Resource):
         sent.is_valid(raise_exception=True)
         return sent.validated_data["reason"]
 
-    def _shown(self, receipt: Receipt) -> Response:
+    def _model_response(self, receipt: Receipt) -> Response:
         return Response(ModelVersionSerializer(self.get_object()).data)
 
-    def _named(self, receipt: Receipt) -> Response:
+    def _rollback_response(self, receipt: Receipt) -> Response:
         require_somewhere(caller(self.request), Right.MANAGE)
         model = get_object_or_404(self.get_queryset(), pk=receipt["model"])
         return Response(ModelVersionSerializer(model).data)

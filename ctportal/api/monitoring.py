@@ -37,7 +37,7 @@ class PeriodQuery(StrictSerializer):
 
 
 class MonitoringViews(Resource):
-    """For managers: waiting times, agreement, missed infections, abstentions, drift, and alarms in plain words."""
+    """Serves managers: waiting times, agreement, missed infections, abstentions, drift, and alarms in plain words."""
 
     queryset = Site.objects.all()
     serializer_class = MonitoringSerializer

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.core import signing
 from django.db.models import Model, Q
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -75,7 +76,7 @@ class CursorPagination(BasePagination):
         if text is None:
             return self.default_size
         if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= self.max_size):
-            raise ValidationError({"page_size": f"Ask for 1 to {self.max_size} rows."})
+            raise ValidationError({"page_size": _("Ask for 1 to %(max_size)s rows.") % {"max_size": self.max_size}})
         return int(text)
 
     def _cursor(self) -> tuple[bool, Position | None]:
@@ -85,9 +86,9 @@ class CursorPagination(BasePagination):
         try:
             backwards, order, position = signing.loads(text, salt=SALT)
         except (signing.BadSignature, ValueError) as error:
-            raise ValidationError({"cursor": "This is no cursor of ours; begin without one."}) from error
+            raise ValidationError({"cursor": _("This is no cursor of ours; begin without one.")}) from error
         if order != self.order:
-            raise ValidationError({"cursor": "This cursor belongs to another order; begin without one."})
+            raise ValidationError({"cursor": _("This cursor belongs to another order; begin without one.")})
         return backwards, position
 
     def _link(self, *, ahead: bool) -> str | None:

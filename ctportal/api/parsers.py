@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -27,33 +28,36 @@ class BoundedJSONParser(JSONParser):
         try:
             parsed = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise ParseError("The body is not JSON in UTF-8.") from error
+            raise ParseError(_("The body is not JSON in UTF-8.")) from error
         _check(parsed)
         return parsed
 
 
 def _check(parsed: Any) -> None:
-    """Names and values alike, before any field looks at them."""
-    level, depth = [parsed], 0
+    """Check names and values alike, before any field looks at them, and say where the first unfit one is."""
+    level, depth = [("#", parsed)], 0
     while level:
         if depth > DEEPEST:
-            raise ParseError(f"The body is nested deeper than {DEEPEST} levels.")
-        below: list[Any] = []
-        for part in level:
+            raise ParseError(_("The body is nested deeper than %(DEEPEST)s levels.") % {"DEEPEST": DEEPEST})
+        below: list[tuple[str, Any]] = []
+        for place, part in level:
             if isinstance(part, str) and UNFIT.search(part):
-                raise ParseError("A name or value holds a control character or half a character (a lone surrogate).")
+                raise ParseError(
+                    _("%(place)s holds a control character or half a character (a lone surrogate).") % {"place": place}
+                )
             if isinstance(part, dict):
-                below += [*part.keys(), *part.values()]
+                below += [(f"A name in {place}", name) for name in part]
+                below += [(f"{place}/{name if name.isidentifier() else '…'}", value) for name, value in part.items()]
             elif isinstance(part, list):
-                below += part
+                below += [(f"{place}/{number}", value) for number, value in enumerate(part)]
         level, depth = below, depth + 1
 
 
 def _finite(text: str) -> float:
     if math.isfinite(number := float(text)):
         return number
-    raise ValueError("too large for a number")
+    raise ValueError(_("too large for a number"))
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(_("%(name)s is not JSON") % {"name": name})

@@ -6,6 +6,7 @@ from typing import Any
 import django_filters
 from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -128,7 +129,7 @@ class PatientViews(SearchedInBody, Resource):
         description="A record number that the site has already is answered with 409 and the `existing` patient.",
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._register, answer=self._registered)
+        return once(request, work=self._register, answer=self._register_response)
 
     @extend_schema(summary="Amend a patient", request=PatientFacts, responses=PatientSerializer)
     def partial_update(self, request: Request, pk: int) -> Response:
@@ -148,7 +149,7 @@ class PatientViews(SearchedInBody, Resource):
         site = facts.pop("site", None) or _only_site(caller(self.request))
         return {"patient": register_patient(site=site, user=caller(self.request), **facts).pk}
 
-    def _registered(self, receipt: Receipt) -> Response:
+    def _register_response(self, receipt: Receipt) -> Response:
         patient = self.shown_row = get_object_or_404(self.get_queryset(), pk=receipt["patient"])
         address = reverse("api:patient-detail", kwargs={"pk": patient.pk}, request=self.request)
         return Response(self.get_serializer(patient).data, status=201, headers={"Location": address})
@@ -157,6 +158,6 @@ class PatientViews(SearchedInBody, Resource):
 def _only_site(user: User) -> Site:
     sites = list(sites_with(user, Right.UPLOAD)[:2] or Site.objects.visible_to(user)[:2])
     if len(sites) != 1:
-        wrong = {"pointer": "#/site", "code": "required", "detail": "Name the site by its slug."}
-        raise Problem(INVALID, "The site is missing.", errors=[wrong])
+        wrong = {"pointer": "#/site", "code": "required", "detail": _("Name the site by its slug.")}
+        raise Problem(INVALID, _("The site is missing."), errors=[wrong])
     return sites[0]

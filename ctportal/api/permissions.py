@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -36,4 +37,6 @@ def require_scope(request: Request, any_of: frozenset[Scope]) -> None:
     token: Any = request.auth
     if isinstance(token, ApiToken) and not any_of & set(token.scopes):
         wanted = " or ".join(f"“{scope}”" for scope in sorted(any_of))
-        raise PermissionDenied(f"This token lacks the scope {wanted}; make a token that has it.", code="scope")
+        raise PermissionDenied(
+            _("This token lacks the scope %(wanted)s; make a token that has it.") % {"wanted": wanted}, code="scope"
+        )

@@ -4,28 +4,36 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework_dataclasses.serializers import DataclassSerializer
 
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Scan
+from cases.reviews import hidden_scans
 from ctportal.api.filters import IdFilter
 from ctportal.api.idempotency import Receipt, once
 from ctportal.api.lineage import PredictionLineageSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
-from inference.answer_text import DISCLAIMER, describe
-from inference.models import Prediction, PredictionStatus, SliceAnswer
+from inference import claim
+from inference.answer_map import MapPolicy, map_policy
+from inference.answer_text import DISCLAIMER, describe, words_for_point
+from inference.models import Prediction, PredictionQuerySet, PredictionStatus, SliceAnswer, SuitabilityState
+from inference.operating_point import lines_of
 from inference.queue import retry
+from inference.suitability import with_suitability
+from monitoring.acceptance.state import SiteNote, SiteNotes
 from monitoring.lineage.queries import lineage_of_prediction
 
-HIDDEN = "Decide first; this site's readers see the model's answer after their own decision."
+HIDDEN = _("Decide first; this site's readers see the model's answer after their own decision.")
 
 
 class HiddenAnswers:
@@ -33,9 +41,30 @@ class HiddenAnswers:
 
     def __init__(self, user: User, scans: Iterable[Scan]) -> None:
         self.hidden = disclose(user, scans)
+        self.notes = SiteNotes(user)
 
     def hides(self, scan_id: int) -> bool:
         return scan_id in self.hidden
+
+
+class ClaimSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable; what the model was trained to see.")
+    words = serializers.CharField()
+    look_alikes = serializers.CharField()
+
+
+class JudgedBySerializer(serializers.Serializer):
+    source = serializers.ChoiceField(choices=["model", "site"])
+    decision = serializers.IntegerField(allow_null=True, help_text="The number of the site's decision.")
+    operating_point = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    words = serializers.CharField()
+
+
+class ValidationSerializer(DataclassSerializer):
+    class Meta:
+        dataclass = SiteNote
 
 
 class PredictionSerializer(serializers.ModelSerializer):
@@ -46,11 +75,25 @@ class PredictionSerializer(serializers.ModelSerializer):
     headline = serializers.SerializerMethodField(help_text="The decision, or the state, in words.")
     explanation = serializers.SerializerMethodField()
     disclaimer = serializers.SerializerMethodField()
+    suitability_state = serializers.ChoiceField(
+        source="known_suitability", choices=SuitabilityState.choices, read_only=True, allow_blank=True
+    )
+    claim = serializers.SerializerMethodField(help_text="What the answer is about, and what it does not tell apart.")
+    judged_by = serializers.SerializerMethodField(help_text="The operating point that judged it.")
+    validation = serializers.SerializerMethodField(help_text="Whether the model is validated at the scan's site.")
     answer_hidden = serializers.SerializerMethodField(
         help_text="The answer is there, but this reader decides first: the site reads blinded."
     )
 
-    ANSWER: ClassVar = ("decision", "probability", "suitability")
+    ANSWER: ClassVar = (
+        "decision",
+        "probability",
+        "raw_probability",
+        "suitability",
+        "suitability_state",
+        "judged_by",
+        "validation",
+    )
 
     class Meta:
         model = Prediction
@@ -61,9 +104,14 @@ class PredictionSerializer(serializers.ModelSerializer):
             "place_in_queue",
             "decision",
             "probability",
+            "raw_probability",
             "suitability",
+            "suitability_state",
             "headline",
             "explanation",
+            "claim",
+            "judged_by",
+            "validation",
             "disclaimer",
             "answer_hidden",
             "model",
@@ -87,8 +135,34 @@ class PredictionSerializer(serializers.ModelSerializer):
     def get_explanation(self, prediction: Prediction) -> str:
         return HIDDEN if self._is_hidden(prediction) else describe(prediction).explanation
 
+    @extend_schema_field(ClaimSerializer)
+    def get_claim(self, prediction: Prediction) -> dict[str, str]:
+        return {"code": claim.CODE, "words": str(claim.CLAIM), "look_alikes": str(claim.LOOK_ALIKES)}
+
+    @extend_schema_field(JudgedBySerializer(allow_null=True))
+    def get_judged_by(self, prediction: Prediction) -> dict[str, Any] | None:
+        """Null until there is an answer."""
+        if not prediction.is_done or self._is_hidden(prediction):
+            return None
+        lines, point = lines_of(prediction), prediction.site_point
+        return {
+            "source": "site" if point is not None else "model",
+            "decision": point.number if point is not None else None,
+            "operating_point": lines.point if lines.are_stated else None,
+            "low": lines.low if lines.are_stated else None,
+            "high": lines.high if lines.are_stated else None,
+            "words": words_for_point(prediction),
+        }
+
+    @extend_schema_field(ValidationSerializer(allow_null=True))
+    def get_validation(self, prediction: Prediction) -> dict[str, Any] | None:
+        if not prediction.is_done or self._is_hidden(prediction):
+            return None
+        sight: HiddenAnswers = self.context["sight"]
+        return ValidationSerializer(sight.notes.of(prediction.site, prediction.model_version)).data
+
     def get_disclaimer(self, prediction: Prediction) -> str:
-        return DISCLAIMER
+        return str(DISCLAIMER)
 
     def get_answer_hidden(self, prediction: Prediction) -> bool:
         return self._is_hidden(prediction)
@@ -112,11 +186,21 @@ class SliceAnswerSerializer(serializers.ModelSerializer):
         return f"{url}?prediction={answer.prediction_id}"
 
 
+class MapPolicySerializer(DataclassSerializer):
+    class Meta:
+        dataclass = MapPolicy
+
+
 class PredictionDetailSerializer(PredictionSerializer):
     slices = SliceAnswerSerializer(source="slice_answers", many=True, read_only=True)
+    maps = serializers.SerializerMethodField(help_text="Whether the maps are to be shown without being asked for.")
 
     class Meta(PredictionSerializer.Meta):
-        fields = [*PredictionSerializer.Meta.fields, "slices"]
+        fields = [*PredictionSerializer.Meta.fields, "maps", "slices"]
+
+    @extend_schema_field(MapPolicySerializer)
+    def get_maps(self, prediction: Prediction) -> dict[str, Any]:
+        return MapPolicySerializer(map_policy(prediction.model_version)).data
 
     def to_representation(self, prediction: Prediction) -> dict[str, Any]:
         shown = super().to_representation(prediction)
@@ -129,13 +213,26 @@ class PredictionFilter(django_filters.FilterSet):
     scan = IdFilter(field_name="scan_id", label="The number of a scan.")
     case = IdFilter(field_name="scan__case_id", label="The number of a case.")
     status = django_filters.ChoiceFilter(choices=PredictionStatus.choices, label="The state.")
+    suitability_state = django_filters.ChoiceFilter(
+        choices=SuitabilityState.choices,
+        method="filter_suitability",
+        label="Whether the scan is like the training data, of answers that show.",
+    )
 
     class Meta:
         model = Prediction
         fields: list[str] = []
 
+    def filter_suitability(self, rows: PredictionQuerySet, name: str, value: str) -> PredictionQuerySet:
+        """What a blinded reader must not know yet is left out whatever it is."""
+        return with_suitability(rows, value).exclude(scan__in=hidden_scans(self.request.user))
 
-PREDICTIONS = Prediction.objects.shown().select_related("model_version", "scan__case__patient__site").with_place()
+
+PREDICTIONS = (
+    Prediction.objects.shown()
+    .select_related("model_version", "site_point__site", "scan__case__patient__site")
+    .with_place()
+)
 
 
 class PredictionViews(Resource):
@@ -166,14 +263,14 @@ class PredictionViews(Resource):
     @extend_schema(summary="Try a failed prediction again", request=None, responses={201: PredictionDetailSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._retry, answer=self._retried)
+        return once(request, work=self._retry, answer=self._retry_response)
 
     def _retry(self) -> Receipt:
         prediction = self.fetch()
         retry(prediction=prediction, user=caller(self.request))
         return {}
 
-    def _retried(self, receipt: Receipt) -> Response:
+    def _retry_response(self, receipt: Receipt) -> Response:
         return Response(self._shown([self.fetch()], PredictionDetailSerializer), status=200)
 
     def _shown(self, rows: Sequence[Prediction], serializer: type[PredictionSerializer], *, many: bool = False) -> Any:

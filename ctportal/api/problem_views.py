@@ -3,6 +3,7 @@
 from typing import Any, NoReturn
 
 from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -23,7 +24,7 @@ class NothingHere(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:
         if not request.path.endswith("/") and _exists(f"{request.path}/"):
-            raise NotFound(f"Addresses end with a slash; ask for {request.path}/.")
+            raise NotFound(_("Addresses end with a slash; ask for %(path)s/.") % {"path": request.path})
         raise NotFound
 
 

@@ -11,6 +11,8 @@ from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import exceptions as rest
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -46,28 +48,28 @@ class Kind:
         return f"urn:ctportal:problem:{self.slug}"
 
 
-MALFORMED = Kind("malformed", 400, "The request cannot be read")
-UNAUTHENTICATED = Kind("unauthenticated", 401, "Authentication required")
-FORBIDDEN = Kind("forbidden", 403, "Not allowed")
-NOT_FOUND = Kind("not-found", 404, "Not found")
-METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
-NOT_ACCEPTABLE = Kind("not-acceptable", 406, "No such representation")
-WRONG_STATE = Kind("wrong-state", 409, "The object's state does not allow this")
-DUPLICATE_RECORD_NUMBER = Kind("duplicate-record-number", 409, "The record number is taken")
-PATIENT_MISMATCH = Kind("patient-mismatch", 409, "The files seem to belong to another patient")
-REQUEST_IN_PROGRESS = Kind("request-in-progress", 409, "The same request is still being worked on")
-CHANGED_MEANWHILE = Kind("changed-meanwhile", 412, "The object has changed meanwhile")
-TOO_LARGE = Kind("too-large", 413, "The request is too large")
-UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The media type is not supported")
-INVALID = Kind("invalid", 422, "The values are not valid")
-UPLOAD_REFUSED = Kind("upload-refused", 422, "None of the files could be stored")
-KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another request")
-THROTTLED = Kind("throttled", 429, "Too many calls")
-TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, "Too many uploads at a time")
-UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
-UNAVAILABLE = Kind("unavailable", 503, "The portal cannot answer now")
-FILE_LOST = Kind("file-lost", 410, "The stored file is lost")
-DISK_FULL = Kind("disk-full", 507, "The portal's disk has no room")
+MALFORMED = Kind("malformed", 400, gettext_lazy("The request cannot be read"))
+UNAUTHENTICATED = Kind("unauthenticated", 401, gettext_lazy("Authentication required"))
+FORBIDDEN = Kind("forbidden", 403, gettext_lazy("Not allowed"))
+NOT_FOUND = Kind("not-found", 404, gettext_lazy("Not found"))
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, gettext_lazy("The method is not allowed here"))
+NOT_ACCEPTABLE = Kind("not-acceptable", 406, gettext_lazy("No such representation"))
+WRONG_STATE = Kind("wrong-state", 409, gettext_lazy("The object's state does not allow this"))
+DUPLICATE_RECORD_NUMBER = Kind("duplicate-record-number", 409, gettext_lazy("The record number is taken"))
+PATIENT_MISMATCH = Kind("patient-mismatch", 409, gettext_lazy("The files seem to belong to another patient"))
+REQUEST_IN_PROGRESS = Kind("request-in-progress", 409, gettext_lazy("The same request is still being worked on"))
+CHANGED_MEANWHILE = Kind("changed-meanwhile", 412, gettext_lazy("The object has changed meanwhile"))
+TOO_LARGE = Kind("too-large", 413, gettext_lazy("The request is too large"))
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, gettext_lazy("The media type is not supported"))
+INVALID = Kind("invalid", 422, gettext_lazy("The values are not valid"))
+UPLOAD_REFUSED = Kind("upload-refused", 422, gettext_lazy("None of the files could be stored"))
+KEY_REUSED = Kind("idempotency-key-reused", 422, gettext_lazy("The idempotency key belongs to another request"))
+THROTTLED = Kind("throttled", 429, gettext_lazy("Too many calls"))
+TOO_MANY_UPLOADS = Kind("too-many-uploads", 429, gettext_lazy("Too many uploads at a time"))
+UNEXPECTED = Kind("unexpected", 500, gettext_lazy("Something went wrong on our side"))
+UNAVAILABLE = Kind("unavailable", 503, gettext_lazy("The portal cannot answer now"))
+FILE_LOST = Kind("file-lost", 410, gettext_lazy("The stored file is lost"))
+DISK_FULL = Kind("disk-full", 507, gettext_lazy("The portal's disk has no room"))
 
 KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
     (rest.ParseError, MALFORMED),
@@ -80,7 +82,7 @@ KINDS_OF_REST: list[tuple[type[rest.APIException], Kind]] = [
     (rest.UnsupportedMediaType, UNSUPPORTED_MEDIA_TYPE),
     (rest.Throttled, THROTTLED),
 ]
-NOTHING_HERE = "There is nothing at this address, or it is not yours to see."
+NOTHING_HERE = gettext_lazy("There is nothing at this address, or it is not yours to see.")
 
 
 class Problem(Exception):
@@ -125,19 +127,28 @@ def as_problem(error: Exception, request: Request) -> Problem | None:
     if isinstance(error, Http404):
         return Problem(NOT_FOUND, NOTHING_HERE)
     if isinstance(error, django.PermissionDenied):
-        return Problem(FORBIDDEN, str(error) or "Your role does not allow this.")
+        return Problem(FORBIDDEN, str(error) or _("Your role does not allow this."))
     return _of_domain(error, request) or _of_files(error) or _of_transport(error)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django refuses before any view of the API sees it."""
-    problem = _of_transport(exception) or Problem(MALFORMED, "The request cannot be read.")
+    problem = _of_transport(exception) or Problem(MALFORMED, _("The request cannot be read."))
     return JsonResponse(problem.body(), status=problem.kind.status, content_type=MEDIA_TYPE)
 
 
 def invalid(errors: list[ErrorItem]) -> Problem:
-    count = "One value is" if len(errors) == 1 else f"{len(errors)} values are"
-    return Problem(INVALID, f"{count} not valid; “errors” says which and why.", errors=errors)
+    number = len(errors)
+    words = (
+        _("One value is not valid; “errors” says which and why.")
+        if number == 1
+        else ngettext(
+            "%(number)s value is not valid; “errors” says which and why.",
+            "%(number)s values are not valid; “errors” says which and why.",
+            number,
+        )
+    )
+    return Problem(INVALID, words % {"number": number}, errors=errors)
 
 
 def _of_domain(error: Exception, request: Request) -> Problem | None:
@@ -145,7 +156,7 @@ def _of_domain(error: Exception, request: Request) -> Problem | None:
         url = reverse("api:patient-detail", kwargs={"pk": error.existing.pk}, request=request)
         return Problem(
             DUPLICATE_RECORD_NUMBER,
-            f"{error} Open the case for that patient.",
+            f"{error} {_('Open the case for that patient.')}",
             errors=[{"pointer": "#/record_number", "code": "unique", "detail": str(error)}],
             existing={"id": error.existing.pk, "url": url},
         )
@@ -166,18 +177,20 @@ def _of_mismatch(error: PatientMismatch) -> Problem:
             "code": f"{each.field}-differs",
             "field": each.field,
             "in_file": each.in_file,
-            "detail": f"The {each.words} in the files is not that of the case's patient.",
+            "detail": _("The %(field)s in the files is not that of the case's patient.") % {"field": each.words},
         }
         for each in error.differences
     ]
     if error.is_elsewhere:
-        detail = "The series or a picture of it is already in another patient's case."
+        detail = _("The series or a picture of it is already in another patient's case.")
         item: ErrorItem = {"pointer": "#/confirm_patient", "code": "in-another-case", "detail": detail}
         errors.append(item | ({"cases": error.elsewhere} if error.elsewhere else {}))
     return Problem(
         PATIENT_MISMATCH,
-        "Nothing was stored. Check whose files these are; if they are this patient's, send them again with "
-        "`confirm_patient=true` and say why in `confirm_reason`.",
+        _(
+            "Nothing was stored. Check whose files these are; if they are this patient's, send them "
+            "again with `confirm_patient=true` and say why in `confirm_reason`."
+        ),
         errors=errors,
     )
 
@@ -198,7 +211,7 @@ def _of_files(error: Exception) -> Problem | None:
         return _later(UNAVAILABLE, str(error), seconds=60)
     if isinstance(error, MemoryError):
         logger.error("There was no memory left for a request")
-        return _later(UNAVAILABLE, "The portal's memory is used up; try again in a minute.", seconds=60)
+        return _later(UNAVAILABLE, _("The portal's memory is used up; try again in a minute."), seconds=60)
     return None
 
 
@@ -210,13 +223,13 @@ def _later(kind: Kind, detail: str, *, seconds: int) -> Problem:
 
 def _of_transport(error: Exception) -> Problem | None:
     if isinstance(error, UnreadablePostError):
-        return Problem(MALFORMED, "The connection broke off before the request was complete; send it again.")
+        return Problem(MALFORMED, _("The connection broke off before the request was complete; send it again."))
     if isinstance(error, django.BadRequest):
-        return Problem(MALFORMED, str(error) or "The request cannot be read; check how it is put together.")
+        return Problem(MALFORMED, str(error) or _("The request cannot be read; check how it is put together."))
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
-        return Problem(TOO_LARGE, "Send less in one request, for example fewer files at a time.")
+        return Problem(TOO_LARGE, _("Send less in one request, for example fewer files at a time."))
     if isinstance(error, SuspiciousOperation):
-        return Problem(MALFORMED, "The request cannot be read; check how it is put together.")
+        return Problem(MALFORMED, _("The request cannot be read; check how it is put together."))
     if outage := outage_of(error):
         logger.error("503: %s (%s)", outage.title, type(error).__name__)
         unavailable = Problem(UNAVAILABLE, f"{outage.title}. {outage.words}")
@@ -250,7 +263,7 @@ def _unexpected(error: Exception, request: Request, view: object) -> Problem:
     logger.error("Failure %s: %s at %s %s\n%s", reference, type(error).__name__, request.method, request.path, place)
     return Problem(
         UNEXPECTED,
-        "Try again; if it fails once more, tell the administrator and name the reference.",
+        _("Try again; if it fails once more, tell the administrator and name the reference."),
         reference=reference,
     )
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, cast
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.http import parse_etags, quote_etag
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import conditional_page
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -23,7 +25,7 @@ from cases.view_events import note_list
 from ctportal.api.disclosure import may_read, note_shown
 from ctportal.api.problems import CHANGED_MEANWHILE, Problem
 
-NO_SUCH_PARAMETER = "This address has no such parameter; the schema lists those that it has."
+NO_SUCH_PARAMETER = gettext_lazy("This address has no such parameter; the schema lists those that it has.")
 
 
 class AlwaysJson(DefaultContentNegotiation):
@@ -131,7 +133,7 @@ def require_unchanged(request: Request, current: Callable[[], Any]) -> None:
     if header is None or header.strip() == "*":
         return
     if etag_of(current()) not in parse_etags(header):
-        raise Problem(CHANGED_MEANWHILE, "Read it again and decide whether your change still holds.")
+        raise Problem(CHANGED_MEANWHILE, _("Read it again and decide whether your change still holds."))
 
 
 def etag_of(data: Any) -> str:

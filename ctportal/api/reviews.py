@@ -190,7 +190,7 @@ class ScanReviewViews(Resource):
         examples=EXAMPLES,
     )
     def create(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._record, answer=self._recorded)
+        return once(request, work=self._record, answer=self._record_response)
 
     def _record(self) -> Receipt:
         scan = self.fetch(right=Right.REVIEW)
@@ -209,6 +209,6 @@ class ScanReviewViews(Resource):
         )
         return {"review": decided.review.pk}
 
-    def _recorded(self, receipt: Receipt) -> Response:
+    def _record_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
         return created_review(receipt["review"], self.request)

@@ -30,10 +30,10 @@ SCANS = Scan.objects.select_related("case__patient__site", "uploaded_by")
 class ScanSerializer(serializers.ModelSerializer):
     uploaded_by = NameOnly("username")
     prediction = serializers.SerializerMethodField(
-        help_text="The answer that stands, else the newest attempt; null before any."
+        help_text="The current answer, else the newest attempt; null before any."
     )
     earlier_predictions = serializers.SerializerMethodField(
-        help_text="Answers that stood before, the newest first; none until this reader may see the answer."
+        help_text="Answers that were current before, the newest first; none until this reader may see the answer."
     )
     slices = serializers.SerializerMethodField(help_text="Where its slices are listed.")
 
@@ -158,7 +158,7 @@ class ScanViews(Resource):
     )
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._withdraw, answer=self._withdrawn)
+        return once(request, work=self._withdraw, answer=self._withdraw_response)
 
     @extend_schema(
         summary="Split a scan",
@@ -169,7 +169,7 @@ class ScanViews(Resource):
     )
     @action(detail=True, methods=["post"], filterset_class=None, pagination_class=None)
     def split(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._split, answer=self._parts)
+        return once(request, work=self._split, answer=self._split_response)
 
     def _split(self) -> Receipt:
         scan = self.fetch()
@@ -178,7 +178,7 @@ class ScanViews(Resource):
         parts = split_scan(scan=scan, user=caller(self.request), **sent.validated_data)
         return {"scans": [part.pk for part in parts]}
 
-    def _parts(self, receipt: Receipt) -> Response:
+    def _split_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
         return Response(shown_scans(list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk")), self.request))
 
@@ -189,5 +189,5 @@ class ScanViews(Resource):
         withdraw_scan(scan=scan, user=caller(self.request), reason=sent.validated_data["reason"])
         return {}
 
-    def _withdrawn(self, receipt: Receipt) -> Response:
+    def _withdraw_response(self, receipt: Receipt) -> Response:
         return Response(shown_scans([self.fetch()], self.request)[0])

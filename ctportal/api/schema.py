@@ -98,7 +98,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-def tell_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """A postprocessing hook: every operation names its refusals and the headers that all share."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM

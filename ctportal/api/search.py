@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,7 +36,9 @@ class SearchedInBody:
         view: Any = self
         in_address = sorted(set(view.request.query_params) & set(self.search_class().fields))
         if in_address:
-            words = f"Send it in the body of a POST to {view.reverse_action('search')}; addresses are kept in logs."
+            words = _("Send it in the body of a POST to %(reverse_action)s; addresses are kept in logs.") % {
+                "reverse_action": view.reverse_action("search")
+            }
             raise serializers.ValidationError({name: [words] for name in in_address}, code="in_address")
         return super().filter_queryset(queryset)  # type: ignore[misc]
 

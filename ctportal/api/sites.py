@@ -29,7 +29,7 @@ class SiteSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Site
-        fields = ["slug", "name", "blinded_reads", "roles", "readers"]
+        fields = ["slug", "name", "blinded_reads", "awaits_validation", "roles", "readers"]
 
     @extend_schema_field(ROLES)
     def get_roles(self, site: Site) -> list[str]:

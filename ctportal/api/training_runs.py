@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -24,6 +25,7 @@ from inference.models import ModelVersion
 from learning.models import Dataset, Method, TrainingRun, TrainingStatus
 from learning.training.recipes import WEIGHTS
 from learning.training.request import cancel_training, parent_in_service, plan_training, request_training
+from learning.training.shown_runs import shown_run, shown_runs
 from ml.model.topology import BLOCKS
 
 RUNS = TrainingRun.objects.select_related("requested_by", "parent", "model")
@@ -34,7 +36,11 @@ class TrainingRunSerializer(serializers.ModelSerializer):
     model = ModelNameSerializer(read_only=True, allow_null=True, help_text="The model that was trained.")
     requested_by = NameOnly("username", allow_null=True)
     settings = serializers.DictField(read_only=True)
-    progress = serializers.DictField(read_only=True, help_text="Stage, epochs, curves, seconds left; as it goes on.")
+    progress = serializers.DictField(
+        read_only=True,
+        help_text="Stage, epochs, curves, seconds left; as it goes on. Without curves, and `log_tail` without lines, "
+        "where the data set holds scans that you read blinded and have to decide on first.",
+    )
 
     class Meta:
         model = TrainingRun
@@ -97,13 +103,15 @@ class NewTrainingRun(StrictSerializer):
     def validate_dataset(self, pk: int) -> Dataset:
         dataset = Dataset.objects.visible_to(self.context["request"].user).filter(pk=pk).first()
         if dataset is None:
-            raise serializers.ValidationError("There is no such data set that is yours to see.", code="does_not_exist")
+            raise serializers.ValidationError(
+                _("There is no such data set that is yours to see."), code="does_not_exist"
+            )
         return dataset
 
     def validate_parent(self, pk: int) -> ModelVersion:
         model = ModelVersion.objects.filter(pk=pk).first()
         if model is None:
-            raise serializers.ValidationError("There is no such model.", code="does_not_exist")
+            raise serializers.ValidationError(_("There is no such model."), code="does_not_exist")
         return model
 
 
@@ -154,11 +162,13 @@ class TrainingRunViews(ManagedResource):
 
     @extend_schema(summary="List training runs, the newest first")
     def list(self, request: Request) -> Response:
-        return self.get_paginated_response(TrainingRunSerializer(self.page(), many=True).data)
+        return self.get_paginated_response(
+            TrainingRunSerializer(shown_runs(self.page(), caller(request)), many=True).data
+        )
 
     @extend_schema(summary="Watch a training run")
     def retrieve(self, request: Request, pk: int) -> Response:
-        return Response(TrainingRunSerializer(self.fetch()).data)
+        return Response(TrainingRunSerializer(shown_run(self.fetch(), caller(self.request))).data)
 
     @extend_schema(
         summary="Start a training run",
@@ -167,7 +177,7 @@ class TrainingRunViews(ManagedResource):
         examples=[EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        return once(request, work=self._start, answer=self._started)
+        return once(request, work=self._start, answer=self._start_response)
 
     @extend_schema(
         summary="Ask what a training run would use and how long it would take",
@@ -183,7 +193,7 @@ class TrainingRunViews(ManagedResource):
     @extend_schema(summary="Cancel a training run", request=None, responses=TrainingRunSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
-        return once(request, work=self._cancel, answer=self._cancelled)
+        return once(request, work=self._cancel, answer=self._cancel_response)
 
     def _facts(self) -> dict[str, Any]:
         require_somewhere(caller(self.request), Right.MANAGE)
@@ -197,14 +207,16 @@ class TrainingRunViews(ManagedResource):
     def _start(self) -> Receipt:
         return {"run": request_training(user=caller(self.request), **self._facts()).pk}
 
-    def _started(self, receipt: Receipt) -> Response:
+    def _start_response(self, receipt: Receipt) -> Response:
         run = get_object_or_404(self.get_queryset(), pk=receipt["run"])
         address = reverse("api:training-run-detail", kwargs={"pk": run.pk}, request=self.request)
-        return Response(TrainingRunSerializer(run).data, status=201, headers={"Location": address})
+        return Response(
+            TrainingRunSerializer(shown_run(run, caller(self.request))).data, status=201, headers={"Location": address}
+        )
 
     def _cancel(self) -> Receipt:
         cancel_training(run=self.fetch(), user=caller(self.request))
         return {}
 
-    def _cancelled(self, receipt: Receipt) -> Response:
-        return Response(TrainingRunSerializer(self.fetch()).data)
+    def _cancel_response(self, receipt: Receipt) -> Response:
+        return Response(TrainingRunSerializer(shown_run(self.fetch(), caller(self.request))).data)

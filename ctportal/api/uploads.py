@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right
+from accounts.stored_words import said_again
 from cases.intake import Refusal
 from cases.locks import one_of_few_uploads
 from cases.models import Case
@@ -45,11 +47,18 @@ class SentFiles(StrictSerializer):
     )
 
 
+class SaidAgain(serializers.CharField):
+    """A sentence of the intake, which is English, in the language of the answer."""
+
+    def to_representation(self, value: str) -> str:
+        return said_again(value)
+
+
 class RefusalSerializer(serializers.Serializer):
     file = serializers.CharField(help_text="Its name as it was sent.")
     code = serializers.CharField()
-    problem = serializers.CharField()
-    remedy = serializers.CharField()
+    problem = SaidAgain()
+    remedy = SaidAgain()
 
 
 class UploadSerializer(serializers.Serializer):
@@ -103,7 +112,7 @@ class CaseScanViews(Resource):
     def create(self, request: Request, pk: int) -> Response:
         self.fetch(right=Right.UPLOAD)  # before the files are read
         with one_of_few_uploads(caller(request)):
-            return once(request, work=self._receive, answer=self._received, atomic=False)
+            return once(request, work=self._receive, answer=self._receive_response, atomic=False)
 
     def _receive(self) -> Receipt:
         case = self.fetch(right=Right.UPLOAD)
@@ -123,7 +132,7 @@ class CaseScanViews(Resource):
         if not upload.scans:
             raise Problem(
                 UPLOAD_REFUSED,
-                "Nothing was stored; “errors” says of each file what is wrong and what to do.",
+                _("Nothing was stored; “errors” says of each file what is wrong and what to do."),
                 errors=[_error_item(refusal) for refusal in upload.refusals],
             )
         self.refusals = upload.refusals
@@ -133,7 +142,7 @@ class CaseScanViews(Resource):
             "refusals": [_kept(refusal, names) for refusal in upload.refusals],
         }
 
-    def _received(self, receipt: Receipt) -> Response:
+    def _receive_response(self, receipt: Receipt) -> Response:
         self.fetch()  # a replay shows only what may still be seen
         scans = list(SCANS.filter(pk__in=receipt["scans"]).order_by("pk"))
         fresh: list[Refusal] | None = getattr(self, "refusals", None)
@@ -159,7 +168,7 @@ def _error_item(refusal: Refusal) -> dict[str, Any]:
         "pointer": "#/files",
         "file": refusal.file,
         "code": refusal.code,
-        "detail": f"{refusal.problem} {refusal.remedy}",
+        "detail": f"{said_again(refusal.problem)} {said_again(refusal.remedy)}",
     }
 
 

@@ -14,6 +14,7 @@ from ctportal.api.problem_views import NothingHere
 from ctportal.api.reviews import ReviewViews, ScanReviewViews
 from ctportal.api.scans import ScanViews
 from ctportal.api.schema_views import DocsPage, SchemaDocument
+from ctportal.api.site_acceptance import SiteAcceptanceViews
 from ctportal.api.sites import CallerViews, SiteViews
 from ctportal.api.slices import SliceViews
 from ctportal.api.training_runs import TrainingRunViews
@@ -41,6 +42,19 @@ v1: list[URLPattern | URLResolver] = [
     path("me/", CallerViews.as_view({"get": "retrieve"}), name="me"),
     path("cases/<int:pk>/scans/", CaseScanViews.as_view({"post": "create"}), name="case-scans"),
     path("scans/<int:pk>/reviews/", ScanReviewViews.as_view({"post": "create"}), name="scan-reviews"),
+    path(
+        "models/<int:pk>/sites/<slug:slug>/acceptance/",
+        SiteAcceptanceViews.as_view({"get": "retrieve"}),
+        name="site-acceptance",
+    ),
+    *(
+        path(
+            f"models/<int:pk>/sites/<slug:slug>/acceptance/{act}/",
+            SiteAcceptanceViews.as_view({"post": act}),
+            name=f"site-acceptance-{act}",
+        )
+        for act in ("accept", "decline", "revert")
+    ),
     path("learning/next-step/", LearningViews.as_view({"get": "next_step"}), name="learning-next-step"),
     path("monitoring/", MonitoringViews.as_view({"get": "retrieve"}), name="monitoring"),
     path("monitoring/<slug:table>/", MonitoringViews.as_view({"get": "table"}), name="monitoring-table"),

@@ -19,7 +19,7 @@ from ml.images.phantom import phantom_dicom, phantom_series
 
 
 @dataclass(frozen=True)
-class Opinion:
+class DemoReview:
     person: Person
     label: Label
     reason: str
@@ -38,7 +38,7 @@ class DemoCase:
     reason: str
     priority: Priority = Priority.ROUTINE
     is_south: bool = False
-    opinions: Sequence[Opinion] = field(default=())
+    opinions: Sequence[DemoReview] = field(default=())
     is_closed: bool = False
 
     @property
@@ -56,21 +56,21 @@ DRAWN_WITHOUT = "The phantom was drawn without opacities."
 CASES = (
     DemoCase(
         1, "Phantom Alder", "F", date(1951, 3, 4), 1, 0.6, "Follow-up after two weeks of fever.",
-        opinions=(Opinion(READER, Label.COVID, DRAWN_WITH),),
+        opinions=(DemoReview(READER, Label.COVID, DRAWN_WITH),),
     ),
     DemoCase(
         2, "Phantom Birch", "M", date(1968, 11, 20), 1, 0.0, "Chronic cough, before surgery.",
         opinions=(
-            Opinion(READER, Label.NON_COVID, DRAWN_WITHOUT),
-            Opinion(SECOND_READER, Label.NON_COVID, DRAWN_WITHOUT),
+            DemoReview(READER, Label.NON_COVID, DRAWN_WITHOUT),
+            DemoReview(SECOND_READER, Label.NON_COVID, DRAWN_WITHOUT),
         ),
         is_closed=True,
     ),
     DemoCase(
         3, "Phantom Cedar", "F", date(1979, 7, 9), 1, 0.25, "Cough and loss of smell for five days.",
         opinions=(
-            Opinion(READER, Label.COVID, DRAWN_WITH),
-            Opinion(SECOND_READER, Label.CANNOT_TELL, "One slice is too little; the opacities are faint."),
+            DemoReview(READER, Label.COVID, DRAWN_WITH),
+            DemoReview(SECOND_READER, Label.CANNOT_TELL, "One slice is too little; the opacities are faint."),
         ),
     ),
     DemoCase(

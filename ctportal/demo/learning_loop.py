@@ -27,7 +27,7 @@ from learning.comparison.requests import compare_models
 from learning.datasets.base_import import import_labels
 from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import Comparison, Dataset, Split, TrainingRun
 from learning.service.activation import activate_model
 from learning.service.overrides import decide_override, request_override
@@ -122,7 +122,7 @@ def _first_model(folder: Path, weights: str, staff: Staff, say: ReportProgress) 
     say(f"{dataset}: {_size(dataset)}.")
     with tempfile.TemporaryDirectory() as work:
         images, run = Path(work, "images"), Path(work, "run")
-        materialise(dataset, images, splits=LEARNT_FROM)
+        write_folder(dataset, images, splits=LEARNT_FROM)
         command = run_ml("retrain", "--data", images, "--out", run, "--weights", weights, *FIRST_MODEL)
         subprocess.run(command, check=True)
         model, _ = register_model(run / "model", user=staff.managers[0])

@@ -1,5 +1,6 @@
 """Puts deadlines on connections. Waitress receives a request whole; here is for how long it may, and how much."""
 
+import json
 import logging
 import shutil
 import time
@@ -10,6 +11,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from ctportal.web.limits import MEBIBYTE, Limits
+from ctportal.web.parser import StrictParser
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +21,17 @@ RESERVED_AT_ONCE = 16 * MEBIBYTE
 TOO_SLOW = "408 Request Timeout"
 TOO_LARGE = "413 Content Too Large"
 NO_ROOM = "503 Service Unavailable"
+WORDS = {
+    TOO_SLOW: "The request did not come in whole in time. Nothing of it was stored; send it again.",
+    TOO_LARGE: "The request is too large for a caller who is not logged in. Nothing of it was stored.",
+    NO_ROOM: "The portal has no room to receive this now. Nothing of it was stored; send it again in half a minute.",
+}
 
 
 class BoundedChannel(HTTPChannel):
     """Serves one connection. `reserved` is the room on disk that its request's body takes or will take."""
 
+    parser_class = StrictParser
     server: "BufferingServer"
     request: Any
 
@@ -105,10 +113,7 @@ class BoundedChannel(HTTPChannel):
 
     def _refuse(self, status: str) -> None:
         """Answer without a thread: the request is not whole, so no application has seen it."""
-        lines = [f"HTTP/1.1 {status}", "Connection: close", "Content-Length: 0"]
-        if status == NO_ROOM:
-            lines.append("Retry-After: 30")
-        answer = "\r\n".join([*lines, "", ""]).encode()
+        answer = _answer(status, is_api=getattr(self.request, "path", "").startswith("/api/"))
         with self.outbuf_lock:
             self.outbufs[-1].append(answer)
             self.total_outbufs_len += len(answer)
@@ -120,6 +125,18 @@ class BoundedChannel(HTTPChannel):
 
     def _client(self) -> str:
         return str(self.addr[0]) if self.addr else "a local socket"
+
+
+def _answer(status: str, *, is_api: bool) -> bytes:
+    """Says it in words for a person, or as a problem document."""
+    number, _, title = status.partition(" ")
+    problem = {"type": "about:blank", "title": title, "status": int(number), "detail": WORDS[status]}
+    body = json.dumps(problem).encode() if is_api else f"{WORDS[status]}\n".encode()
+    kind = "application/problem+json" if is_api else "text/plain; charset=utf-8"
+    lines = [f"HTTP/1.1 {status}", "Connection: close", f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+    if status == NO_ROOM:
+        lines.append("Retry-After: 30")
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class BufferingServer(TcpWSGIServer):

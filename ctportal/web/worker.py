@@ -53,7 +53,9 @@ class BufferingWorker(Worker):
         """Take no more connections; finish what is being answered or still comes in, for as long as is granted."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for server in servers:
-            server.accepting = False
+            wasyncore.dispatcher.close(
+                server
+            )  # the listening socket alone, so that the next server finds its port free
         while time.monotonic() < deadline and any(_busy(server) for server in servers):
             self._tick(servers[0]._map)
         dispatcher.shutdown(timeout=max(0.1, deadline - time.monotonic()))

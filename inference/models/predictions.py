@@ -7,9 +7,12 @@ from enum import IntEnum
 from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, SiteScopedQuerySet
 from cases.models import Decision, Scan, Slice
+from inference.models.acceptance import SiteAcceptance
 from inference.models.leases import LeasedQuerySet, LeasedRow, lease_constraints
 from inference.models.versions import ModelStatus, ModelVersion
 
@@ -17,10 +20,18 @@ ERROR_LENGTH = 500
 
 
 class PredictionStatus(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
+    QUEUED = "queued", gettext_lazy("Queued")
+    RUNNING = "running", gettext_lazy("Running")
+    DONE = "done", gettext_lazy("Done")
+    FAILED = "failed", gettext_lazy("Failed")
+
+
+class SuitabilityState(models.TextChoices):
+    """Says whether the model may be used for a scan, and whether it has seen the like."""
+
+    SUITABLE = "suitable", "Like the training data"
+    UNLIKE_TRAINING = "unlike_training", "Unlike the training data"
+    UNSUITABLE = "unsuitable", "Not suitable"
 
 
 class Urgency(IntEnum):
@@ -85,7 +96,14 @@ class Prediction(LeasedRow):
     error = models.CharField(max_length=ERROR_LENGTH, blank=True)
     decision = models.CharField(max_length=12, choices=Decision, null=True)
     probability = models.FloatField(null=True)
+    # By the model's own calibration; empty in older answers, whose `probability` is just that.
+    raw_probability = models.FloatField(null=True)
     suitability = models.FloatField(null=True)
+    suitability_state = models.CharField(
+        max_length=16, choices=SuitabilityState, blank=True, help_text="Empty in older answers, which had two states."
+    )
+    # What judged the answer: a decision of the scan's site, or the model's own operating point where it is empty.
+    site_point = models.ForeignKey(SiteAcceptance, on_delete=models.PROTECT, null=True, related_name="predictions")
     engine = models.CharField(max_length=60, blank=True)
     duration_ms = models.PositiveIntegerField(null=True)
     # Means over the slices of `ml.model.drift_reference.describe_view`, compared with the training set's to see drift.
@@ -107,6 +125,18 @@ class Prediction(LeasedRow):
                 condition=Q(probability=None) | Q(probability__gte=0, probability__lte=1),
                 name="prediction_probability_in_range",
             ),
+            models.CheckConstraint(
+                condition=Q(raw_probability=None) | Q(raw_probability__gte=0, raw_probability__lte=1),
+                name="prediction_raw_probability_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(suitability_state__in=["", *SuitabilityState.values]),
+                name="prediction_suitability_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(suitability_state="unlike_training") | Q(decision="uncertain"),
+                name="prediction_unlike_is_uncertain",
+            ),
         ]
         indexes = [
             models.Index(
@@ -119,7 +149,7 @@ class Prediction(LeasedRow):
         ]
 
     def __str__(self) -> str:
-        return f"Prediction {self.pk}"
+        return _("Prediction %(self)s") % {"self": self.pk}
 
     @property
     def site(self) -> Site:
@@ -136,6 +166,18 @@ class Prediction(LeasedRow):
     @property
     def is_done(self) -> bool:
         return self.status == PredictionStatus.DONE
+
+    @property
+    def is_unlike_training(self) -> bool:
+        return self.suitability_state == SuitabilityState.UNLIKE_TRAINING
+
+    @property
+    def known_suitability(self) -> str:
+        """Is the stored state, of an older answer the one that its decision implies, and empty without an answer."""
+        if self.suitability_state or not self.is_done:
+            return self.suitability_state
+        is_unsuitable = self.decision == Decision.UNSUITABLE
+        return str(SuitabilityState.UNSUITABLE if is_unsuitable else SuitabilityState.SUITABLE)
 
     @property
     def is_shadow(self) -> bool:
@@ -174,4 +216,4 @@ class SliceAnswer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Answer to slice {self.slice_id}"
+        return _("Answer to slice %(slice)s") % {"slice": self.slice_id}

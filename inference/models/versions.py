@@ -8,15 +8,17 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.refusals import WrongState
 
 
 class ModelStatus(models.TextChoices):
-    CANDIDATE = "candidate", "Candidate"
-    ACTIVE = "active", "In service"
-    RETIRED = "retired", "Retired"
-    REFUSED = "refused", "Refused"
+    CANDIDATE = "candidate", gettext_lazy("Candidate")
+    ACTIVE = "active", gettext_lazy("In service")
+    RETIRED = "retired", gettext_lazy("Retired")
+    REFUSED = "refused", gettext_lazy("Refused")
 
 
 class ModelVersion(models.Model):
@@ -70,33 +72,37 @@ class ModelVersion(models.Model):
     def activate(self) -> None:
         """A retired one may come back. The caller retires the other first."""
         if self.is_active:
-            raise WrongState(f"Model {self} is in service already.")
+            raise WrongState(_("Model %(self)s is in service already.") % {"self": self})
         if self.status == ModelStatus.REFUSED:
-            raise WrongState(f"Model {self} was refused; train or register another.")
+            raise WrongState(_("Model %(self)s was refused; train or register another.") % {"self": self})
         self.status, self.activated_at, self.is_shadow = ModelStatus.ACTIVE, timezone.now(), False
         self.save(update_fields=["status", "activated_at", "is_shadow"])
 
     def retire(self) -> None:
         if not self.is_active:
-            raise WrongState(f"Model {self} is not in service; there is nothing to retire.")
+            raise WrongState(_("Model %(self)s is not in service; there is nothing to retire.") % {"self": self})
         self.status = ModelStatus.RETIRED
         self.save(update_fields=["status"])
 
     def refuse(self) -> None:
         if not self.is_candidate:
-            raise WrongState(f"Model {self} is no candidate; there is nothing to refuse.")
+            raise WrongState(_("Model %(self)s is no candidate; there is nothing to refuse.") % {"self": self})
         self.status, self.is_shadow = ModelStatus.REFUSED, False
         self.save(update_fields=["status", "is_shadow"])
 
     def start_shadowing(self) -> None:
         """The caller stops the other first."""
         if not self.is_candidate:
-            raise WrongState(f"Model {self} is no candidate; only a candidate can run in shadow mode.")
+            raise WrongState(
+                _("Model %(self)s is no candidate; only a candidate can run in shadow mode.") % {"self": self}
+            )
         self.is_shadow = True
         self.save(update_fields=["is_shadow"])
 
     def stop_shadowing(self) -> None:
         if not self.is_shadow:
-            raise WrongState(f"Model {self} does not run in shadow mode; there is nothing to stop.")
+            raise WrongState(
+                _("Model %(self)s does not run in shadow mode; there is nothing to stop.") % {"self": self}
+            )
         self.is_shadow = False
         self.save(update_fields=["is_shadow"])

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
 from cases.models import Label
 from inference.models import ModelVersion
+from learning.datasets.listing import known_to
 from learning.models import Dataset, Split
 from learning.training.training_exposure import known_test_patients, training_exposure_of
 
@@ -22,19 +27,38 @@ class ComparablePatients:
         """Why a comparison on them is impossible; empty where it is possible."""
         if min(self.infected, self.others) >= LEAST_PATIENTS:
             return ""
-        seen = ""
-        if self.left_out:
-            were = "was" if self.left_out == 1 else "were"
-            seen = f" {self.left_out} {were} left out, since a model has seen them."
-        return (
-            f"The test split of {dataset} has {self.infected} infected and {self.others} other patients to compare on, "
-            f"and {LEAST_PATIENTS} of each are needed.{seen} Build a data set with more patients."
-        )
+        if not self.left_out:
+            words = _(
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. Build a data set with more patients."
+            )
+        else:
+            words = ngettext(
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. %(left_out)s was left out, since a model has seen them. "
+                "Build a data set with more patients.",
+                "The test split of %(dataset)s has %(infected)s infected and %(others)s other patients to compare on, "
+                "and %(LEAST_PATIENTS)s of each are needed. %(left_out)s were left out, since a model has seen them. "
+                "Build a data set with more patients.",
+                self.left_out,
+            )
+        return words % {
+            "left_out": self.left_out,
+            "dataset": dataset,
+            "infected": self.infected,
+            "others": self.others,
+            "LEAST_PATIENTS": LEAST_PATIENTS,
+        }
 
 
-def comparable_patients(dataset: Dataset, *models: ModelVersion) -> ComparablePatients:
-    """Foreseen from what is recorded, without reading an image; pixels can only show more that was seen."""
+def comparable_patients(dataset: Dataset, *models: ModelVersion, user: User | None = None) -> ComparablePatients:
+    """Foresees it from what is recorded, without reading an image; pixels can only show more that was seen.
+
+    What the user has to decide on blinded first is not counted.
+    """
     known = known_test_patients(dataset, training_exposure_of(*models))
-    rows = dataset.scans.filter(patient__split=Split.TEST).exclude(patient__in=known)
+    tested = dataset.scans.filter(known_to(user), patient__split=Split.TEST)
+    rows = tested.exclude(patient__in=known)
     labels = {label: rows.filter(label=label).values("patient").distinct().count() for label in Label}
-    return ComparablePatients(labels[Label.COVID], labels[Label.NON_COVID], len(known))
+    left_out = tested.filter(patient__in=known).values("patient").distinct().count()
+    return ComparablePatients(labels[Label.COVID], labels[Label.NON_COVID], left_out)

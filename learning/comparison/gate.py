@@ -53,7 +53,7 @@ class GateLimits:
 
     @property
     def calculation(self) -> str:
-        """Where the least number comes from."""
+        """Explains where the least number comes from."""
         if self.least_positives > self._least_for_power:
             return f"The installation asks for {self.least_positives} at least (GATE_LEAST_POSITIVES)."
         return (

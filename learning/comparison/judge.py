@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.refusals import WrongState
 from cases.models import Label
@@ -19,7 +20,7 @@ from learning.comparison.comparable import ComparablePatients
 from learning.comparison.comparison_figures import read_figures
 from learning.comparison.gate import GateLimits, judge_gate
 from learning.comparison.subgroups import subgroup_figures
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import ComparedScan, Comparison, Dataset, DatasetScan, Split
 from learning.training.folders import DATA, LOG
 from learning.training.subprocesses import Child, run_ml
@@ -37,7 +38,7 @@ def make_comparison(
     """Raises WrongState in words where nothing or too little is left to compare them on."""
     artifacts = require_intact(champion), require_intact(challenger)
     retry_while_database_is_away(
-        lambda: materialise(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
+        lambda: write_folder(dataset, folder / DATA, splits=[Split.TEST], progress=lambda done, total: beat())
     )
     seen = training_exposure_of(champion, challenger)
     left_out = known_groups(folder / DATA, seen)
@@ -97,9 +98,11 @@ def _judge(artifacts: tuple[Artifact, Artifact], folder: Path, beat: Beat) -> di
         status = child.wait(beat)
         words = child.last_words()
     if status == REFUSED:
-        raise PermanentError(f"The comparison refused: {words}")
+        raise PermanentError(_("The comparison refused: %(words)s") % {"words": words})
     if status != 0:
-        raise RetriableError(f"The comparison stopped (exit status {status}): {words}")
+        raise RetriableError(
+            _("The comparison stopped (exit status %(status)s): %(words)s") % {"status": status, "words": words}
+        )
     return finite(json.loads((folder / FINDINGS).read_bytes()))
 
 
@@ -119,10 +122,15 @@ def figures_of_comparison(found: dict[str, Any], rows: list[DatasetScan], beat: 
 def _why_left_out(left_out: set[str], seen: TrainingExposure) -> str:
     words = []
     if left_out:
-        words.append(f"{len(left_out)} test patients were left out, since one of the models was trained on them.")
+        words.append(
+            _("%(left_out)s test patients were left out, since one of the models was trained on them.")
+            % {"left_out": len(left_out)}
+        )
     if seen.unrecorded:
         names = " and ".join(str(model) for model in seen.unrecorded)
-        words.append(f"What {names} learnt from is not recorded; it may have seen some of these patients.")
+        words.append(
+            _("What %(names)s learnt from is not recorded; it may have seen some of these patients.") % {"names": names}
+        )
     return " ".join(words)
 
 

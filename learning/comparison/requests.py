@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.refusals import WrongState
@@ -17,7 +18,7 @@ from learning.comparison.judge import make_comparison
 from learning.models import RUN_ERROR_LENGTH, Comparison, ComparisonRequest, Dataset, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import clear_ended
-from learning.training.heartbeat import Heartbeat
+from learning.training.heartbeat import TrainingHeartbeat
 from learning.training.request import parent_in_service, require_training_right
 from learning.wake import wake_trainers
 
@@ -36,8 +37,11 @@ def request_comparison(*, user: User | None, dataset: Dataset, challenger: Model
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
     if done is not None:
-        raise WrongState(f"{done} compares model {challenger} with {champion} on {dataset} already; look there.")
-    if refusal := comparable_patients(dataset, champion, challenger).refusal(dataset):
+        raise WrongState(
+            _("%(done)s compares model %(challenger)s with %(champion)s on %(dataset)s already; look there.")
+            % {"done": done, "challenger": challenger, "champion": champion, "dataset": dataset}
+        )
+    if refusal := comparable_patients(dataset, champion, challenger, user=user).refusal(dataset):
         raise WrongState(refusal)
     return _queue(dataset, champion, challenger, user)
 
@@ -51,7 +55,7 @@ def queue_comparison(*, dataset: Dataset, challenger: ModelVersion, user: User |
 def compare_models(
     *, dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None = None
 ) -> Comparison:
-    """Compares here and now. The same two on the same data set give the comparison that stands."""
+    """Compares here and now. The same two on the same data set give the existing comparison."""
     require_training_right(user, dataset)
     _require_rivals(champion, challenger)
     done = Comparison.objects.filter(dataset=dataset, champion=champion, challenger=challenger).first()
@@ -77,13 +81,13 @@ def compare_next(*, stop: Callable[[], bool] = never, only: int | None = None) -
 
 
 def _compare(request: ComparisonRequest, stop: Callable[[], bool]) -> None:
-    pulse = Heartbeat(request, stop=stop)
+    heartbeat = TrainingHeartbeat(request, stop=stop)
     comparison = make_comparison(
         dataset=request.dataset,
         champion=request.champion,
         challenger=request.challenger,
         folder=request.folder,
-        beat=pulse.beat,
+        beat=heartbeat.beat,
     )
     retry_while_database_is_away(lambda: leases.settle(request, TrainingStatus.DONE, comparison=comparison, error=""))
     logger.info("%s is done: %s", request, "criteria met" if comparison.passed else "criteria not met")
@@ -100,9 +104,11 @@ def _end(request: ComparisonRequest, words: str) -> None:
 
 def _require_rivals(champion: ModelVersion, challenger: ModelVersion) -> None:
     if champion == challenger:
-        raise WrongState(f"Model {challenger} is in service itself; compare another with it.")
+        raise WrongState(
+            _("Model %(challenger)s is in service itself; compare another with it.") % {"challenger": challenger}
+        )
     if challenger.status == ModelStatus.REFUSED:
-        raise WrongState(f"Model {challenger} was refused; train another.")
+        raise WrongState(_("Model %(challenger)s was refused; train another.") % {"challenger": challenger})
 
 
 def _queue(dataset: Dataset, champion: ModelVersion, challenger: ModelVersion, user: User | None) -> ComparisonRequest:

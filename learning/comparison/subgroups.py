@@ -4,13 +4,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from cases.models import Patient, Sex
 from learning.models import DatasetScan
 from ml.evaluation.judge import paired_figures, sides_of
 
-AGE_BANDS = ((0, 40, "Under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 200, "80 and over"))
-NOT_RECORDED = "Not recorded"
-OWN_CASES = "Cases of this installation"
+AGE_BANDS = (
+    (0, 40, gettext_noop("Under 40")),
+    (40, 60, gettext_noop("40 to 59")),
+    (60, 80, gettext_noop("60 to 79")),
+    (80, 200, gettext_noop("80 and over")),
+)
+NOT_RECORDED = gettext_noop("Not recorded")
+OWN_CASES = gettext_noop("Cases of this installation")
 REPEATS = 1000
 LEAST_FOR_A_SHARE = (
     5  # patients; of fewer only counts are given, since one case more or less would move it by 20 points

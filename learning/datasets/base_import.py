@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -25,13 +26,13 @@ from learning.datasets.base_manifest import Manifest, Row, RowRefused, Unreadabl
 from learning.models import BaseImage, BaseSet
 from ml.images.decoding import ImageError, decode_raster
 
-__all__ = ["ImportReport", "Refusal", "UnreadableFolder", "import_labels"]
+__all__ = ["BaseImportRefused", "ImportReport", "UnreadableFolder", "import_labels"]
 
 AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Refusal:
+class BaseImportRefused:
     line: int
     file: str
     reason: str
@@ -44,7 +45,7 @@ class ImportReport:
     base_set: BaseSet | None = None
     imported: int = 0
     known: int = 0
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[BaseImportRefused] = field(default_factory=list)
 
 
 def import_labels(
@@ -61,7 +62,7 @@ def import_labels(
     `user` is empty on the command line. Raises UnreadableFolder, or WrongState while the same set is being imported.
     """
     if user is not None and not (user.is_active and user.is_superuser):
-        raise PermissionDenied("Only the administrator of the installation can import a base set.")
+        raise PermissionDenied(_("Only the administrator of the installation can import a base set."))
     name = _checked_name(name or folder.resolve().name)
     manifest = Manifest(folder, where)
     with _alone(name):
@@ -112,7 +113,7 @@ class _Import:
                 raise row
             self._take(row)
         except RowRefused as refused:
-            self.report.refused.append(Refusal(line, file, str(refused)))
+            self.report.refused.append(BaseImportRefused(line, file, str(refused)))
         if len(self.waiting) >= AT_ONCE:
             self.store()
 

@@ -62,7 +62,7 @@ class Overview:
                 "or correct the label"
             )
         if row.sha256 and hash(row.sha256) in self.mixed_files:
-            raise RowRefused("the same image stands in this manifest with the other label too; correct the label")
+            raise RowRefused("the same image is in this manifest with the other label too; correct the label")
 
 
 class Manifest:

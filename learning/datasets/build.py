@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -14,12 +15,12 @@ from accounts.refusals import WrongState
 from cases.models import Label, Review
 from learning.datasets.collect import Candidate
 from learning.datasets.dataset_counts import counts_of
-from learning.datasets.diff import Changes, changes_since_previous
+from learning.datasets.diff import DatasetChanges, changes_since_previous
 from learning.datasets.gathering import gather, require_dataset_right
 from learning.datasets.splits import assign_splits
 from learning.models import BaseSet, Dataset, DatasetScan, ExcludedScan, Exclusion, PatientSplit, Split
 
-__all__ = ["Changes", "build_dataset", "changes_since_previous", "require_dataset_right"]
+__all__ = ["DatasetChanges", "build_dataset", "changes_since_previous", "require_dataset_right"]
 
 BATCH = 5000
 
@@ -42,7 +43,7 @@ def build_dataset(
     )
     if not found.scans:
         raise WrongState(
-            "There is no labelled scan to build a data set of; review scans, or choose a base set or other sites."
+            _("There is no labelled scan to build a data set of; review scans, or choose a base set or other sites.")
         )
     splits = assign_splits(found.patient_keys)
     dataset = Dataset(

@@ -5,6 +5,8 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from cases.models import Label
 from cases.reviews import hidden_scans
@@ -26,12 +28,16 @@ class ChangedScan:
 
     @property
     def words(self) -> str:
-        before, after = (Label(label).label if label else "" for label in (self.before, self.after))
+        before, after = (str(Label(label).label) if label else "" for label in (self.before, self.after))
         if not before:
-            return f"New: {after}"
+            return _("New: %(after)s") % {"after": after}
         if not after:
-            return f"No longer in it (was {before})"
-        return f"Was {before}, is {after}" if before != after else f"Other images; still {after}"
+            return _("No longer in it (was %(before)s)") % {"before": before}
+        return (
+            _("Was %(before)s, is %(after)s") % {"before": before, "after": after}
+            if before != after
+            else _("Other images; still %(after)s") % {"after": after}
+        )
 
 
 class FrozenScan(NamedTuple):
@@ -60,17 +66,17 @@ class ScanDifference:
 
     @property
     def words(self) -> str:
-        counted = [
-            (self.added, "added"),
-            (self.removed, "removed"),
-            (self.relabelled, "with another label"),
-            (self.altered, "with other images"),
-        ]
-        return ", ".join(f"{len(keys)} {what}" for keys, what in counted if keys)
+        counted = (
+            (self.added, _("%(number)s added")),
+            (self.removed, _("%(number)s removed")),
+            (self.relabelled, _("%(number)s with another label")),
+            (self.altered, _("%(number)s with other images")),
+        )
+        return ", ".join(words % {"number": len(keys)} for keys, words in counted if keys)
 
 
 @dataclass(frozen=True)
-class Changes:
+class DatasetChanges:
     """All differences, and the first `SHOWN` scans of each kind."""
 
     previous: Dataset | None
@@ -82,10 +88,13 @@ class Changes:
     @property
     def words(self) -> str:
         if self.previous is None:
-            return "This is the first data set of its kind."
+            return _("This is the first data set of its kind.")
         if self.difference.is_empty:
-            return f"The same scans as in {self.previous}."
-        return f"Since {self.previous}: {self.difference.words}."
+            return _("The same scans as in %(previous)s.") % {"previous": self.previous}
+        return _("Since %(previous)s: %(difference)s.") % {
+            "previous": self.previous,
+            "difference": self.difference.words,
+        }
 
     @property
     def added(self) -> int:
@@ -117,15 +126,15 @@ def scans_of_candidates(scans: Iterable[Candidate]) -> Scans:
     }
 
 
-def changes_since_previous(dataset: Dataset, user: User | None = None) -> Changes:
+def changes_since_previous(dataset: Dataset, user: User | None = None) -> DatasetChanges:
     """Leaves out scans that `user` reads blinded and has still to decide on: their changes would reveal labels."""
     previous = dataset.previous
     if previous is None:
-        return Changes(None, ScanDifference(set(), set(), set(), set()), [], [], [])
+        return DatasetChanges(None, ScanDifference(set(), set(), set(), set()), [], [], [])
     hidden = _hidden_ids(user, dataset, previous)
     now, before = _scans_of(dataset, hidden), _scans_of(previous, hidden)
     found = _difference(before, now)
-    return Changes(
+    return DatasetChanges(
         previous=previous,
         difference=found,
         added_scans=[_changed(key, None, now[key]) for key in _first(found.added)],
@@ -166,7 +175,7 @@ def _hidden_ids(user: User | None, *datasets: Dataset) -> set[int]:
 
 
 def _changed(key: Key, before: FrozenScan | None, after: FrozenScan | None) -> ChangedScan:
-    scan, _, name = key
+    scan, _base, name = key
     known = after or before
     return ChangedScan(
         name=name,

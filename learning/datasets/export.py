@@ -7,6 +7,8 @@ the images pass, which is why the manifest comes last.
 from collections.abc import Iterator
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from zipstream import ZipStream
 
 from accounts.models import Action, User
@@ -43,10 +45,13 @@ def _require_nothing_hidden(dataset: Dataset, user: User | None) -> None:
     if user is None:
         return
     if hidden := hidden_in(dataset, user):
-        scans = "1 scan" if hidden == 1 else f"{hidden} scans"
+        scans = ngettext("%(number)s scan", "%(number)s scans", hidden) % {"number": hidden}
         raise WrongState(
-            f"{dataset} concerns {scans} that you have to decide on before you see a label; decide on them, or "
-            "let a manager who does not read there export it."
+            _(
+                "%(dataset)s concerns %(scans)s that you have to decide on before you see a label; decide on "
+                "them, or let a manager who does not read there export it."
+            )
+            % {"dataset": dataset, "scans": scans}
         )
     note_shown(user, dataset.scans.exclude(scan=None).order_by().values_list("scan", flat=True))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.refusals import WrongState
 from cases.models import Label, Scan, Slice
@@ -98,8 +99,11 @@ def count_images(dataset: Dataset, *, splits: Collection[str] | None = None, wit
 
 def no_longer_frozen(dataset: Dataset | int, name: str) -> WrongState:
     return WrongState(
-        f"Data set {getattr(dataset, 'pk', dataset)} cannot be used: the stored images of {name} are no longer those "
-        "that were frozen. Restore the media store from a backup, or build a new data set."
+        _(
+            "Data set %(getattr)s cannot be used: the stored images of %(name)s are no longer those that "
+            "were frozen. Restore the media store from a backup, or build a new data set."
+        )
+        % {"getattr": getattr(dataset, "pk", dataset), "name": name}
     )
 
 

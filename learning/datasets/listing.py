@@ -13,7 +13,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import User
 from cases.models import Scan
-from cases.reviews import hidden_scans
+from cases.reviews import hidden_scans, reads_blinded
 from learning.datasets.dataset_counts import DatasetCounts, read_counts
 from learning.models import Dataset, DatasetScan, ExcludedScan, Split
 
@@ -56,6 +56,13 @@ def _shown(rows: QuerySet[Any], user: User) -> QuerySet[Any]:
     visible = Scan.objects.visible_to(user).filter(pk=OuterRef("scan"))
     rows = rows.filter(Q(scan=None) | ~Q(scan__in=hidden_scans(user)))
     return rows.annotate(visible_case_id=Subquery(visible.order_by().values("case")[:1]))
+
+
+def known_to(user: User | None) -> Q:
+    """Of a data set's rows: those that the user may count. Without a user it is the administrator's command: all."""
+    if user is None or not reads_blinded(user):
+        return Q()
+    return Q(scan=None) | ~Q(scan__in=hidden_scans(user))
 
 
 def hidden_in(dataset: Dataset, user: User) -> int:

@@ -1,7 +1,7 @@
 """Decides in which split a patient is: drawn from a hash of the key, stored once, never moved.
 
 The draw needs no other patient, so the order in which patients arrive changes nothing. The table is the truth: what
-stands in it stays, even where the shares below are changed one day.
+is in it stays, even where the shares below are changed one day.
 """
 
 import hashlib

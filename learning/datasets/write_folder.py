@@ -1,6 +1,6 @@
 """Writes a frozen data set as a labelled folder that `python -m ml retrain` and `judge` read.
 
-The folder grows by a journal: each line is written after its image lies there whole, so a copy that was killed goes on
+The folder grows by a journal: each line is written after its image is there whole, so a copy that was killed goes on
 behind the last whole line. The journal becomes `manifest.csv` when everything is there.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from accounts.refusals import WrongState
 from cases.intake.raster import view_digest
@@ -23,7 +24,7 @@ MANIFEST, JOURNAL, CONTENTS = "manifest.csv", "manifest.csv.part", "dataset.json
 Progress = Callable[[int, int], None]
 
 
-def materialise(
+def write_folder(
     dataset: Dataset,
     folder: Path,
     *,
@@ -39,7 +40,9 @@ def materialise(
     _claim(folder, _contents(dataset, splits, with_base))
     total = count_images(dataset, splits=splits, with_base=with_base)
     if not total:
-        raise WrongState(f"{dataset} has no image on this side; build one with more patients.")
+        raise WrongState(
+            _("%(dataset)s has no image on this side; build one with more patients.") % {"dataset": dataset}
+        )
     if _is_whole(folder, total):
         return total
     images = frozen_images(dataset, splits=splits, with_base=with_base)
@@ -59,10 +62,12 @@ def _claim(folder: Path, contents: dict) -> None:
     note = folder / CONTENTS
     if note.exists():
         if json.loads(note.read_text()) != contents:
-            raise WrongState(f"The folder {folder.name} holds another data set; name an empty one.")
+            raise WrongState(
+                _("The folder %(folder)s holds another data set; name an empty one.") % {"folder": folder.name}
+            )
         return
     if any(path.name != _beside(note).name for path in folder.iterdir()):
-        raise WrongState(f"The folder {folder.name} is not empty; name an empty one.")
+        raise WrongState(_("The folder %(folder)s is not empty; name an empty one.") % {"folder": folder.name})
     _replace(note, json.dumps(contents).encode())
 
 

@@ -10,6 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import User
@@ -50,7 +52,7 @@ class Comparison(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"Comparison {self.pk}"
+        return _("Comparison %(self)s") % {"self": self.pk}
 
 
 class ComparedScan(models.Model):
@@ -68,7 +70,10 @@ class ComparedScan(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"Scan {self.dataset_scan_id} in comparison {self.comparison_id}"
+        return _("Scan %(dataset_scan)s in comparison %(comparison)s") % {
+            "dataset_scan": self.dataset_scan_id,
+            "comparison": self.comparison_id,
+        }
 
 
 class ComparisonRequestQuerySet(LeasedQuerySet):
@@ -110,7 +115,7 @@ class ComparisonRequest(LeasedRow):
         ]
 
     def __str__(self) -> str:
-        return f"Comparison request {self.pk}"
+        return _("Comparison request %(self)s") % {"self": self.pk}
 
     @property
     def folder(self) -> Path:
@@ -123,9 +128,9 @@ class ComparisonRequest(LeasedRow):
 
 
 class OverrideStatus(models.TextChoices):
-    PENDING = "pending", "Waiting for a second person"
-    APPROVED = "approved", "Approved"
-    REFUSED = "refused", "Refused"
+    PENDING = "pending", gettext_lazy("Waiting for a second person")
+    APPROVED = "approved", gettext_lazy("Approved")
+    REFUSED = "refused", gettext_lazy("Refused")
 
 
 class GateOverride(models.Model):
@@ -158,7 +163,7 @@ class GateOverride(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Override {self.pk}"
+        return _("Override %(self)s") % {"self": self.pk}
 
     @property
     def is_pending(self) -> bool:
@@ -166,9 +171,11 @@ class GateOverride(models.Model):
 
     def decide(self, *, by: User, approved: bool, comment: str = "", overridden: Sequence[str] = ()) -> None:
         if not self.is_pending:
-            raise WrongState(f"{self} was decided already.")
+            raise WrongState(_("%(self)s was decided already.") % {"self": self})
         if objection := objection_to(by, first=self.requested_by, since=self.requested_at):
-            raise WrongState(f"{self} needs a second person; {objection}.")
+            raise WrongState(
+                _("%(self)s needs a second person; %(objection)s.") % {"self": self, "objection": objection}
+            )
         self.status = OverrideStatus.APPROVED if approved else OverrideStatus.REFUSED
         self.decided_by, self.decided_at, self.comment = by, timezone.now(), comment.strip()
         self.overridden = list(overridden)

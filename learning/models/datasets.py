@@ -1,4 +1,4 @@
-"""Stores frozen labelled sets: which scans, with which label, of which patient, in which split."""
+"""Stores frozen labelled sets: scans with their labels, patients and splits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.append_only import WRITTEN_ONCE
 from accounts.models import Site, User
@@ -67,13 +69,13 @@ class BaseImage(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"Image {self.pk} of {self.base_set}"
+        return _("Image %(self)s of %(base_set)s") % {"self": self.pk, "base_set": self.base_set}
 
 
 class Split(models.TextChoices):
-    TRAIN = "train", "Training"
-    VALIDATION = "validation", "Validation"
-    TEST = "test", "Test"
+    TRAIN = "train", gettext_lazy("Training")
+    VALIDATION = "validation", gettext_lazy("Validation")
+    TEST = "test", gettext_lazy("Test")
 
 
 class PatientSplit(models.Model):
@@ -91,7 +93,7 @@ class PatientSplit(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"Patient {self.pk}: {self.split}"
+        return _("Patient %(self)s: %(split)s") % {"self": self.pk, "split": self.split}
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -127,7 +129,7 @@ class Dataset(models.Model):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        return f"Data set {self.pk}"
+        return _("Data set %(self)s") % {"self": self.pk}
 
 
 class DatasetScan(models.Model):
@@ -160,20 +162,20 @@ class DatasetScan(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"{self.name} of data set {self.dataset_id}"
+        return _("%(self)s of data set %(dataset)s") % {"self": self.name, "dataset": self.dataset_id}
 
 
 class Exclusion(models.TextChoices):
     """The first reason why a scan of these sites is not in the data set."""
 
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    SYNTHETIC = "synthetic", "Synthetic, drawn for demonstration"
-    UNREVIEWED = "unreviewed", "No reader has decided yet"
-    DISAGREEMENT = "disagreement", "The readers disagree"
-    CANNOT_TELL = "cannot_tell", "The readers cannot tell"
-    SINGLE = "single", "Only one reader has decided"
-    UNSUITABLE = "unsuitable", "Not suitable for the model"
-    DUPLICATE = "duplicate", "Its images are also another patient's"
+    WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
+    SYNTHETIC = "synthetic", gettext_lazy("Synthetic, drawn for demonstration")
+    UNREVIEWED = "unreviewed", gettext_lazy("No reader has decided yet")
+    DISAGREEMENT = "disagreement", gettext_lazy("The readers disagree")
+    CANNOT_TELL = "cannot_tell", gettext_lazy("The readers cannot tell")
+    SINGLE = "single", gettext_lazy("Only one reader has decided")
+    UNSUITABLE = "unsuitable", gettext_lazy("Not suitable for the model")
+    DUPLICATE = "duplicate", gettext_lazy("Its images are also another patient's")
 
 
 class ExcludedScan(models.Model):
@@ -191,4 +193,4 @@ class ExcludedScan(models.Model):
         triggers = WRITTEN_ONCE
 
     def __str__(self) -> str:
-        return f"Scan {self.scan_id} left out of data set {self.dataset_id}"
+        return _("Scan %(scan)s left out of data set %(dataset)s") % {"scan": self.scan_id, "dataset": self.dataset_id}

@@ -6,6 +6,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from inference.models import ModelVersion
@@ -15,10 +17,10 @@ from learning.models.comparisons import Comparison
 class Entry(models.TextChoices):
     """Says how a model came into service."""
 
-    COMMAND = "command", "Administrator's command"
-    PROMOTION = "promotion", "Promoted: criteria met"
-    OVERRIDE = "override", "Promoted: criteria overridden by two people"
-    ROLLBACK = "rollback", "Rollback"
+    COMMAND = "command", gettext_lazy("Administrator's command")
+    PROMOTION = "promotion", gettext_lazy("Promoted: criteria met")
+    OVERRIDE = "override", gettext_lazy("Promoted: criteria overridden by two people")
+    ROLLBACK = "rollback", gettext_lazy("Rollback")
 
 
 class ServicePeriod(models.Model):
@@ -57,4 +59,4 @@ class ServicePeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Service of {self.model}"
+        return _("Service of %(model)s") % {"model": self.model}

@@ -10,6 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from inference.models import ModelVersion
@@ -20,19 +22,19 @@ RUN_ERROR_LENGTH = 1000
 
 
 class TrainingStatus(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", gettext_lazy("Queued")
+    RUNNING = "running", gettext_lazy("Running")
+    DONE = "done", gettext_lazy("Done")
+    FAILED = "failed", gettext_lazy("Failed")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
 
 UNFINISHED = (TrainingStatus.QUEUED, TrainingStatus.RUNNING)
 
 
 class Method(models.TextChoices):
-    HEAD = "head", "Fit the last layer again"
-    FINETUNE = "finetune", "Train the network itself"
+    HEAD = "head", gettext_lazy("Fit the last layer again")
+    FINETUNE = "finetune", gettext_lazy("Train the network itself")
 
 
 class TrainingRunQuerySet(LeasedQuerySet):
@@ -86,7 +88,7 @@ class TrainingRun(LeasedRow):
         ]
 
     def __str__(self) -> str:
-        return f"Training run {self.pk}"
+        return _("Training run %(self)s") % {"self": self.pk}
 
     @property
     def folder(self) -> Path:

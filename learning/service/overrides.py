@@ -1,6 +1,7 @@
 """Promoting against the criteria: one person asks with a reason, another one decides."""
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -22,7 +23,8 @@ def request_override(*, comparison: Comparison, user: User, reason: str) -> Gate
     require_installation_right(user)
     reason = written_reason(
         reason,
-        missing=f"The criteria of {comparison} are overridden only with a reason; write one.",
+        missing=_("The criteria of %(comparison)s are overridden only with a reason; write one.")
+        % {"comparison": comparison},
         longest=OVERRIDE_LENGTH,
     )
     with transaction.atomic():
@@ -57,7 +59,7 @@ def decide_override(*, override: GateOverride, user: User, approved: bool, comme
     The criteria that were not met when it was approved stay on record with the request and in the event.
     """
     require_installation_right(user)
-    comment = bounded_text(comment, longest=OVERRIDE_LENGTH, what="A comment")
+    comment = bounded_text(comment, longest=OVERRIDE_LENGTH, what=_("A comment"))
     with transaction.atomic():
         hold_model_in_service()
         override = GateOverride.objects.select_for_update(of=("self",)).get(pk=override.pk)
@@ -85,9 +87,15 @@ def _require_closed_gate(comparison: Comparison) -> PromotionCheck:
     """Requires something to override, and no other obstacle."""
     found = check_promotion(comparison)
     if found.entry == Entry.PROMOTION:
-        raise WrongState(f"{comparison} meets the promotion criteria; promote model {comparison.challenger} directly.")
+        raise WrongState(
+            _("%(comparison)s meets the promotion criteria; promote model %(challenger)s directly.")
+            % {"comparison": comparison, "challenger": comparison.challenger}
+        )
     if found.entry == Entry.OVERRIDE:
-        raise WrongState(f"The criteria of {comparison} are overridden already; promote model {comparison.challenger}.")
+        raise WrongState(
+            _("The criteria of %(comparison)s are overridden already; promote model %(challenger)s.")
+            % {"comparison": comparison, "challenger": comparison.challenger}
+        )
     if not found.by_gate:
         raise WrongState(" ".join(found.obstacles))
     return found
@@ -98,4 +106,8 @@ def _pending(comparison: Comparison) -> GateOverride | None:
 
 
 def _waits(pending: GateOverride | None) -> WrongState:
-    return WrongState(f"{pending or 'An override'} waits for a second person already; decide on it first.")
+    return WrongState(
+        _("%(override)s waits for a second person already; decide on it first.") % {"override": pending}
+        if pending
+        else _("An override waits for a second person already; decide on it first.")
+    )

@@ -7,6 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -24,7 +26,9 @@ from learning.models import Comparison, Entry, GateOverride, OverrideStatus, Ser
 from learning.service.activation import put_into_service
 from learning.service.history import left_by_rollback, previous_model, rollback_of
 
-NOT_YOURS = "Which model serves concerns every site: only a superuser or a manager of all sites can do this."
+NOT_YOURS = gettext_lazy(
+    "Which model serves concerns every site: only a superuser or a manager of all sites can do this."
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class PromotionCheck:
 
     entry: Entry | None
     obstacles: tuple[str, ...] = ()
-    by_gate: bool = False  # nothing but the promotion criteria is in the way
+    by_gate: bool = False  # only the promotion criteria forbid it
     rolled_back: bool = False  # the challenger has left service by a rollback since
 
     @property
@@ -59,20 +63,30 @@ def check_promotion(comparison: Comparison) -> PromotionCheck:
     """What pages and the API offer; `promote` asks the same again when it holds the model in service."""
     challenger, serving = comparison.challenger, active_model()
     if challenger.status == ModelStatus.REFUSED:
-        return _shut(f"Model {challenger} was refused; train or register another.")
+        return _shut(_("Model %(challenger)s was refused; train or register another.") % {"challenger": challenger})
     if challenger.is_active:
-        return _shut(f"Model {challenger} is in service already.")
+        return _shut(_("Model %(challenger)s is in service already.") % {"challenger": challenger})
     if serving is None or serving.pk != comparison.champion_id:
         return _shut(
-            f"{comparison} was made against model {comparison.champion}, and "
-            f"{f'model {serving}' if serving else 'no model'} is in service now; compare with that one."
+            _(
+                "%(comparison)s was made against model %(champion)s, and %(value)s is in service now; "
+                "compare with that one."
+            )
+            % {
+                "comparison": comparison,
+                "champion": comparison.champion,
+                "value": f"model {serving}" if serving else "no model",
+            }
         )
     rollback = rollback_of(challenger)
     if rollback is not None and rollback.started_at >= comparison.created_at:
         return PromotionCheck(None, (_said_of_rollback(comparison, rollback),), rolled_back=True)
     newer = _newer_comparison(comparison)
     if newer is not None:
-        return _shut(f"{newer} of the same models is newer than {comparison}; decide by that one.")
+        return _shut(
+            _("%(newer)s of the same models is newer than %(comparison)s; decide by that one.")
+            % {"newer": newer, "comparison": comparison}
+        )
     not_met = criteria_not_met(comparison)
     if not not_met:
         return PromotionCheck(Entry.PROMOTION)
@@ -85,11 +99,15 @@ def criteria_not_met(comparison: Comparison) -> tuple[str, ...]:
     """In sentences with figures; empty where the challenger meets every promotion criterion."""
     record = read_figures(comparison.figures).gate
     if not comparison.passed:
-        return record.not_met or tuple(map(str, comparison.reasons)) or ("The comparison did not pass.",)
+        return record.not_met or tuple(map(str, comparison.reasons)) or (_("The comparison did not pass."),)
     if record.rules < RULES:
         return (
-            f"{comparison} was made by the criteria of an earlier release, which did not ask for enough infected test "
-            "patients and did not look at losses. Build a newer data set and compare on that.",
+            _(
+                "%(comparison)s was made by the criteria of an earlier release, which did not ask for enough "
+                "infected test patients and did not look at losses. Build a newer data set and compare on "
+                "that."
+            )
+            % {"comparison": comparison},
         )
     return ()
 
@@ -115,7 +133,9 @@ def promote(*, comparison: Comparison, user: User) -> ModelVersion:
 def refuse_model(*, model: ModelVersion, user: User, reason: str) -> None:
     """A candidate that shall never serve. It stays on record, with all that was measured."""
     require_installation_right(user)
-    reason = written_reason(reason, missing=f"Model {model} can be refused only with a reason; write one.")
+    reason = written_reason(
+        reason, missing=_("Model %(model)s can be refused only with a reason; write one.") % {"model": model}
+    )
     with transaction.atomic():
         hold_model_in_service(alone=True)
         model.refresh_from_db()
@@ -134,7 +154,7 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
     is not left again.
     """
     require_installation_right(user)
-    reason = written_reason(reason, missing="A rollback needs a reason; write one.")
+    reason = written_reason(reason, missing=_("A rollback needs a reason; write one."))
     leaving, serving = leaving or active_model(), active_model()
     if leaving is not None and serving is not None and left_by_rollback(leaving, serving):
         return serving
@@ -149,7 +169,8 @@ def roll_back(*, user: User, reason: str, leaving: ModelVersion | None = None) -
             return serving
         if serving != leaving or previous_model() != before:
             raise WrongState(
-                f"Model {leaving} is no longer in service, {serving or 'none'} is; look again, then decide."
+                _("Model %(leaving)s is no longer in service, %(value)s is; look again, then decide.")
+                % {"leaving": leaving, "value": serving or "none"}
             )
         put_into_service(before, user=user, entry=Entry.ROLLBACK, reason=reason)
     return before
@@ -169,18 +190,23 @@ def _closed(comparison: Comparison, found: PromotionCheck) -> str:
     words = " ".join(found.obstacles)
     if not found.by_gate:
         return words
-    return (
-        f"Model {comparison.challenger} does not meet the promotion criteria: {words} "
-        "Train another, or ask a second person to override them."
-    )
+    return _(
+        "Model %(challenger)s does not meet the promotion criteria: %(words)s Train another, or ask "
+        "a second person to override them."
+    ) % {"challenger": comparison.challenger, "words": words}
 
 
 def _said_of_rollback(comparison: Comparison, rollback: ServicePeriod) -> str:
-    when, why = date_format(timezone.localtime(rollback.started_at), "j M Y"), rollback.reason
-    return (
-        f"Model {comparison.challenger} was in service after {comparison} and left it by a rollback on {when}"
-        f"{f' (“{why}”)' if why else ''}. Train another model, or compare it again on a newer data set."
-    )
+    when, why = date_format(timezone.localtime(rollback.started_at), "DATE_FORMAT"), rollback.reason
+    return _(
+        "Model %(challenger)s was in service after %(comparison)s and left it by a rollback on "
+        "%(when)s%(value)s. Train another model, or compare it again on a newer data set."
+    ) % {
+        "challenger": comparison.challenger,
+        "comparison": comparison,
+        "when": when,
+        "value": f" (“{why}”)" if why else "",
+    }
 
 
 def _newer_comparison(comparison: Comparison) -> Comparison | None:
@@ -200,5 +226,5 @@ def _reason_of_override(comparison: Comparison) -> str:
 
 def _nowhere_back(serving: ModelVersion | None) -> str:
     if serving is None:
-        return "No model is in service; promote one, or have the administrator activate one."
-    return f"No model has served before {serving}; promote another instead."
+        return _("No model is in service; promote one, or have the administrator activate one.")
+    return _("No model has served before %(serving)s; promote another instead.") % {"serving": serving}

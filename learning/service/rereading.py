@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, Site, User
@@ -18,6 +19,7 @@ from inference.label_value import label_value_of
 from inference.models import ModelVersion, Prediction, PredictionStatus, Urgency
 from inference.queue import enqueue
 from inference.service import active_model, hold_model_in_service
+from inference.site_points import sites_hiding_answers
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def offer_rereading(user: User) -> RereadOffer:
     model = active_model()
     if model is None:
         return RereadOffer(None)
-    scans = _to_reread(model, sites_with(user, Right.MANAGE))
+    scans = _to_reread(model, sites_with(user, Right.MANAGE).exclude(pk__in=sites_hiding_answers(model)))
     rows = scans.order_by().values("case__patient__site").annotate(n=Count("pk"), cases=Count("case", distinct=True))
     sites = Site.objects.in_bulk([row["case__patient__site"] for row in rows])
     offers = [SiteOffer(sites[row["case__patient__site"]], row["n"], row["cases"]) for row in rows]
@@ -59,7 +61,8 @@ def offer_rereading(user: User) -> RereadOffer:
 def request_rereading(*, user: User, sites: Sequence[Site] | None = None) -> int:
     """Queues the open cases of the sites (all that the user manages) behind everything that people wait for.
 
-    What the model has said of a scan already, as a shadow or before a rollback, becomes the answer at once.
+    What the model has said of a scan already, as a shadow or before a rollback, becomes the answer at once. Sites that
+    keep the model's answers back until they have accepted it are left out, and refused where they are named.
     Returns how many scans are concerned; asked again, none.
     """
     mine = sites_with(user, Right.MANAGE)
@@ -68,14 +71,23 @@ def request_rereading(*, user: User, sites: Sequence[Site] | None = None) -> int
         raise PermissionDenied(REFUSALS[Right.MANAGE])
     model = active_model()
     if model is None:
-        raise WrongState("No model is in service, so none can read again; promote or activate one first.")
+        raise WrongState(_("No model is in service, so none can read again; promote or activate one first."))
+    hiding = sites_hiding_answers(model)
+    if sites is not None and (waiting := chosen.filter(pk__in=hiding).first()) is not None:
+        raise WrongState(
+            _("%(site)s keeps the answers of model %(model)s back until it has accepted it; accept it first.")
+            % {"site": waiting, "model": model}
+        )
+    chosen = chosen.exclude(pk__in=hiding)
     # Cases are locked before the model in service is held, never after: an upload does the same.
     stored = _to_reread(model, chosen).filter(_answered_by(model)).select_related("case__patient__site")
     known = [scan for scan in stored.order_by("case_id", "pk") if _bring_back(model, scan)]
     with transaction.atomic():
         hold_model_in_service()
         if active_model() != model:
-            raise WrongState(f"Model {model} has left service meanwhile; look again, then decide.")
+            raise WrongState(
+                _("Model %(model)s has left service meanwhile; look again, then decide.") % {"model": model}
+            )
         unknown = _to_reread(model, chosen).exclude(_answered_by(model)).select_related("case__patient__site")
         asked = list(unknown.order_by("uploaded_at", "pk"))
         enqueue(asked, model=model, urgency=Urgency.REREADING)

@@ -1,8 +1,9 @@
-"""Shadow mode: a candidate answers new scans in silence, to be compared with the answers that people see."""
+"""Shadow mode: a candidate answers new scans that nobody sees, to be compared with the answers that people see."""
 
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action, User
@@ -94,7 +95,9 @@ def start_shadow(*, model: ModelVersion, user: User) -> None:
         if other == model:
             return
         if other is not None:
-            raise WrongState(f"Model {other} runs in shadow mode already, and only one can; stop it first.")
+            raise WrongState(
+                _("Model %(other)s runs in shadow mode already, and only one can; stop it first.") % {"other": other}
+            )
         model.start_shadowing()
         record_event(Action.SHADOW_STARTED, actor=user, subject=model)
 

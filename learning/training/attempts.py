@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import Error as DatabaseError
+from django.utils.translation import gettext as _
 
 from accounts.refusals import WrongState
 from inference import leases
@@ -36,19 +37,27 @@ def attempt(row: Row, work: Callable[[], None], *, fail: Fail[Row]) -> Row | Non
     except RetriableError as trouble:
         _put_back(row, str(trouble), fail)
     except OSError as error:
-        _put_back(row, f"The training worker's storage does not answer ({error.strerror}).", fail)
+        _put_back(
+            row, _("The training worker's storage does not answer (%(strerror)s).") % {"strerror": error.strerror}, fail
+        )
     except DatabaseError:
         raise
     except Exception as error:
         logger.exception("%s stopped with an error", row)
-        _put_back(row, f"The training worker stopped with an error ({type(error).__name__}).", fail)
+        _put_back(
+            row,
+            _("The training worker stopped with an error (%(__name__)s).") % {"__name__": type(error).__name__},
+            fail,
+        )
     return row
 
 
 def _put_back(row: Row, words: str, fail: Fail[Row]) -> None:
     if row.is_spent:
         return fail(
-            row, f"{sentence(words)} It was tried {row.attempts} times; see the log, or tell the administrator."
+            row,
+            _("%(sentence)s It was tried %(attempts)s times; see the log, or tell the administrator.")
+            % {"sentence": sentence(words), "attempts": row.attempts},
         )
     logger.warning("%s goes on later: %s", row, words)
     retry_while_database_is_away(lambda: leases.put_back(row))

@@ -7,10 +7,13 @@ from typing import Any
 
 from django.db.models import Avg, F, FloatField
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.formatting import shortest
 from inference.models import ModelVersion, Prediction, PredictionStatus
 from learning.models import Method, TrainingRun, TrainingStatus
-from learning.training.sample_sizes import TRAINING_SPLITS, sides_of
+from learning.training.sample_sizes import TRAINING_SPLITS, split_sizes
 from learning.training.training_exposure import lineage
 
 RUNS_LOOKED_AT = 10
@@ -25,7 +28,9 @@ class Estimate:
     based_on: str
 
 
-UNKNOWN = Estimate(None, "Nothing like it has been run here yet, so how long it takes cannot be told beforehand.")
+UNKNOWN = Estimate(
+    None, gettext_lazy("Nothing like it has been run here yet, so how long it takes cannot be told beforehand.")
+)
 
 
 def estimate_seconds(*, method: str, parent: ModelVersion | None, settings: Mapping[str, Any], work: float) -> Estimate:
@@ -38,7 +43,7 @@ def network_of(parent: ModelVersion | None, settings: Mapping[str, Any]) -> tupl
     """What two trainings must share to take equally long for an image: a child has its forebears' network."""
     if parent is None:
         return tuple(settings.get(name) for name in ("architecture", "stages", "filters", "height", "width"))
-    *_, origin = lineage(parent)
+    *_others, origin = lineage(parent)
     run = TrainingRun.objects.filter(model=origin, parent=None).first()
     return network_of(None, run.settings) if run else (origin.sha256,)
 
@@ -55,12 +60,14 @@ def _from_runs(method: str, network: tuple[object, ...], work: float) -> Estimat
     rates = [rate for run in alike if (rate := _seconds_for_an_image(run))]
     if not rates:
         return None
-    runs_said = "the last run" if len(rates) == 1 else f"the last {len(rates)} runs"
-    return Estimate(median(rates) * work, f"Measured on {runs_said} of this kind.")
+    words = ngettext(
+        "Measured on the last run of this kind.", "Measured on the last %(number)s runs of this kind.", len(rates)
+    )
+    return Estimate(median(rates) * work, words % {"number": len(rates)})
 
 
 def _seconds_for_an_image(run: TrainingRun) -> float | None:
-    images = sum(side.images for side in sides_of(run.dataset, replay=run.replay) if side.split in TRAINING_SPLITS)
+    images = sum(side.images for side in split_sizes(run.dataset, replay=run.replay) if side.split in TRAINING_SPLITS)
     work = work_of(method=run.method, images=images, epochs=run.epochs_done)
     if run.duration is None or not work:
         return None
@@ -79,4 +86,8 @@ def _from_answers(method: str, parent: ModelVersion | None, work: float) -> Esti
     if mean is None:
         return None
     seconds = mean / 1000 * work * (STEP if method == Method.FINETUNE else 1)
-    return Estimate(seconds, f"A rough figure: model {parent} takes {mean / 1000:.2g} s for a slice when it answers.")
+    return Estimate(
+        seconds,
+        _("A rough figure: model %(parent)s takes %(mean)s s for a slice when it answers.")
+        % {"parent": parent, "mean": shortest(float(f"{mean / 1000:.2g}"))},
+    )

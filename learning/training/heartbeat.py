@@ -29,7 +29,7 @@ def no_facts() -> dict[str, Any]:
     return {}
 
 
-class Heartbeat(Generic[Row]):
+class TrainingHeartbeat(Generic[Row]):
     def __init__(
         self,
         row: Row,

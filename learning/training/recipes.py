@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from accounts.formatting import shortest
 from inference.models import ModelVersion
 from learning.models import Method
 from ml.model.topology import BLOCKS
@@ -25,11 +28,27 @@ class Option:
 
     def refusal(self, value: Any) -> str | None:
         if isinstance(self.default, bool):
-            return None if isinstance(value, bool) else f"{self.name} is yes or no (true or false)."
+            return (
+                None if isinstance(value, bool) else _("%(self)s is yes or no (true or false).") % {"self": self.name}
+            )
         if self.choices:
             known = ", ".join(map(str, self.choices))
-            return None if value in self.choices else f"{self.name} is one of {known}."
-        return None if self._is_number(value) else f"{self.name} is {self._kind} from {self.low:g} to {self.high:g}."
+            return (
+                None
+                if value in self.choices
+                else _("%(self)s is one of %(known)s.") % {"self": self.name, "known": known}
+            )
+        return (
+            None
+            if self._is_number(value)
+            else self._bounds
+            % {
+                "self": self.name,
+                "low": shortest(self.low),
+                "high": shortest(self.high),
+                "factor": self.multiple_of,
+            }
+        )
 
     def _is_number(self, value: Any) -> bool:
         kinds = (int,) if isinstance(self.default, int) else (int, float)
@@ -38,10 +57,12 @@ class Option:
         return self.multiple_of == 1 or value % self.multiple_of == 0
 
     @property
-    def _kind(self) -> str:
+    def _bounds(self) -> str:
         if self.multiple_of > 1:
-            return f"a multiple of {self.multiple_of}"
-        return "a whole number" if isinstance(self.default, int) else "a number"
+            return _("%(self)s is a multiple of %(factor)s from %(low)s to %(high)s.")
+        if isinstance(self.default, int):
+            return _("%(self)s is a whole number from %(low)s to %(high)s.")
+        return _("%(self)s is a number from %(low)s to %(high)s.")
 
 
 # As `ml.training.retrain_settings` has them, which a web process cannot import.
@@ -74,7 +95,7 @@ def complete_settings(
 ) -> tuple[dict[str, Any], list[str]]:
     """Every setting of the run, defaults filled in, and what speaks against them."""
     if method not in Method.values:
-        return dict(settings), [f"The method is one of {', '.join(Method.values)}."]
+        return dict(settings), [_("The method is one of %(values)s.") % {"values": ", ".join(Method.values)}]
     chosen = options_of(method=method, parent=parent, weights=settings.get("weights", "none"))
     options = {option.name: option for option in chosen}
     refusals = [_unknown(name, method, parent) for name in sorted(set(settings) - set(options))]
@@ -87,19 +108,24 @@ def complete_settings(
 
 def _unknown(name: str, method: str, parent: ModelVersion | None) -> str:
     if parent is not None and name in {option.name for option in NETWORK}:
-        return f"{name} comes from model {parent}; leave it out, or train from scratch."
+        return _("%(name)s comes from model %(parent)s; leave it out, or train from scratch.") % {
+            "name": name,
+            "parent": parent,
+        }
     if method == Method.HEAD and name in {"rate", *(option.name for option in TUNING)}:
-        return f"{name} is for training the network itself; leave it out, or choose that method."
-    return f"There is no setting {name}."
+        return _("%(name)s is for training the network itself; leave it out, or choose that method.") % {"name": name}
+    return _("There is no setting %(name)s.") % {"name": name}
 
 
 def _network_refusals(method: str, complete: Mapping[str, Any]) -> list[str]:
     published = (complete["architecture"], complete["filters"]) == ("resnet50", 64)
     if complete["weights"] == "imagenet" and not published:
-        return ["ImageNet weights exist for resnet50 with 64 filters only; choose it, or start without weights."]
+        return [_("ImageNet weights exist for resnet50 with 64 filters only; choose it, or start without weights.")]
     if complete["weights"] == "none" and method == Method.HEAD:
         return [
-            "A last layer on a network that has learnt nothing cannot tell anything: "
-            "start from the model in service, or train the network itself."
+            _(
+                "A last layer on a network that has learnt nothing cannot tell anything: start from the "
+                "model in service, or train the network itself."
+            )
         ]
     return []

@@ -9,17 +9,28 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.events import record_event
 from accounts.models import Action, User
 from accounts.refusals import WrongState
+from accounts.wording import in_sentence
 from inference.models import ModelVersion
 from inference.service import active_model
 from learning.comparison.comparable import comparable_patients
+from learning.datasets.listing import hidden_in
 from learning.models import UNFINISHED, Dataset, Split, TrainingRun, TrainingStatus
 from learning.training.estimate import Estimate, estimate_seconds, work_of
 from learning.training.recipes import complete_settings
-from learning.training.sample_sizes import TRAINING_SPLITS, Requirement, Side, requirements_of, sides_of, too_little
+from learning.training.sample_sizes import (
+    TRAINING_SPLITS,
+    Requirement,
+    SplitSize,
+    requirements_of,
+    split_sizes,
+    too_little,
+)
 from learning.wake import wake_trainers
 
 
@@ -31,7 +42,7 @@ class TrainingPlan:
     """
 
     settings: dict[str, Any]
-    sides: list[Side]
+    sides: list[SplitSize]
     requirements: list[Requirement]
     patients: int
     scans: int
@@ -44,10 +55,6 @@ class TrainingPlan:
     refusals: list[str]
     warnings: list[str]
     same_as: TrainingRun | None
-
-    @property
-    def is_possible(self) -> bool:
-        return not self.refusals
 
 
 def plan_training(
@@ -62,25 +69,25 @@ def plan_training(
     require_training_right(user, dataset)
     complete, refusals = complete_settings(method=method, parent=parent, settings=settings)
     replay = complete.get("replay", True) is True
-    sides = sides_of(dataset, replay=replay)
+    sides = split_sizes(dataset, replay=replay, user=user)
     refusals += [*_parent_refusals(parent), *too_little(sides, dataset, replay=replay), *_busy(user)]
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    images = sum(side.images for side in taught)
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    images = sum(side.images for side in used_to_train)
     estimate = _estimate(method, parent, complete, images)
     return TrainingPlan(
         settings=complete,
         sides=sides,
         requirements=requirements_of(sides),
-        patients=sum(side.patients for side in taught),
-        scans=sum(side.scans for side in taught),
+        patients=sum(side.patients for side in used_to_train),
+        scans=sum(side.scans for side in used_to_train),
         images=images,
-        covid=sum(side.covid for side in taught),
-        non_covid=sum(side.non_covid for side in taught),
+        covid=sum(side.covid for side in used_to_train),
+        non_covid=sum(side.non_covid for side in used_to_train),
         test_patients=sum(side.patients for side in sides if side.split == Split.TEST),
         seconds=estimate.seconds,
         based_on=estimate.based_on,
         refusals=refusals,
-        warnings=_foretold(dataset),
+        warnings=[*_foretold(dataset, user), *_not_counted(dataset, user)],
         same_as=_same_run(fingerprint(dataset=dataset, method=method, parent=parent, settings=complete)),
     )
 
@@ -100,8 +107,11 @@ def request_training(
         raise WrongState(" ".join(plan.refusals))
     if plan.same_as is not None and not again:
         raise WrongState(
-            f"{plan.same_as} was the same, and made model {plan.same_as.model}; "
-            "use that result, or say that it is to be trained again."
+            _(
+                "%(same_as)s was the same, and made model %(model)s; use that result, or say that it is to "
+                "be trained again."
+            )
+            % {"same_as": plan.same_as, "model": plan.same_as.model}
         )
     return _queue_run(
         TrainingRun(
@@ -145,7 +155,10 @@ def cancel_training(*, run: TrainingRun, user: User | None) -> None:
         )
         run.refresh_from_db()
         if not cancelled:
-            raise WrongState(f"{run} is {run.get_status_display().lower()}; there is nothing to cancel.")
+            raise WrongState(
+                _("%(run)s is %(status)s; there is nothing to cancel.")
+                % {"run": run, "status": in_sentence(run.get_status_display())}
+            )
         record_event(Action.TRAINING_CANCELLED, actor=user, subject=run)
         transaction.on_commit(wake_trainers)  # who clears what it leaves
 
@@ -154,13 +167,13 @@ def parent_in_service() -> ModelVersion:
     """What a training starts from unless it starts from scratch."""
     model = active_model()
     if model is None:
-        raise WrongState("No model is in service; train from scratch, or put a model into service first.")
+        raise WrongState(_("No model is in service; train from scratch, or put a model into service first."))
     return model
 
 
 def require_training_right(user: User | None, dataset: Dataset) -> None:
     if user is not None and not Dataset.objects.visible_to(user).filter(pk=dataset.pk).exists():
-        raise PermissionDenied(f"Only a manager of every site in {dataset} can train on it.")
+        raise PermissionDenied(_("Only a manager of every site in %(dataset)s can train on it.") % {"dataset": dataset})
 
 
 def fingerprint(*, dataset: Dataset, method: str, parent: ModelVersion | None, settings: Mapping[str, Any]) -> str:
@@ -183,25 +196,49 @@ def _parent_refusals(parent: ModelVersion | None) -> list[str]:
     if parent is None or parent.is_active:
         return []
     serving = active_model()
-    instead = f"start from {serving}, which is, or from scratch" if serving else "train from scratch"
-    return [f"Model {parent} is not in service; {instead}."]
+    words = (
+        _("Model %(parent)s is not in service; start from %(serving)s, which is, or from scratch.")
+        if serving
+        else _("Model %(parent)s is not in service; train from scratch.")
+    )
+    return [words % {"parent": parent, "serving": serving}]
 
 
-def _foretold(dataset: Dataset) -> list[str]:
+def _foretold(dataset: Dataset, user: User | None) -> list[str]:
     """The comparison that follows the training would fail: better known before hours are spent."""
     champion = active_model()
-    refusal = comparable_patients(dataset, champion).refusal(dataset) if champion else ""
-    return [f"The new model could not be compared with {champion} on this data set. {refusal}"] if refusal else []
+    refusal = comparable_patients(dataset, champion, user=user).refusal(dataset) if champion else ""
+    if not refusal:
+        return []
+    words = _("The new model could not be compared with %(champion)s on this data set.") % {"champion": champion}
+    return [f"{words} {refusal}"]
+
+
+def _not_counted(dataset: Dataset, user: User | None) -> list[str]:
+    """What the user reads blinded must not show in numbers either."""
+    hidden = hidden_in(dataset, user) if user is not None else 0
+    if not hidden:
+        return []
+    words = ngettext(
+        "%(number)d scan of the data set is not counted here until you have decided on it.",
+        "%(number)d scans of the data set are not counted here until you have decided on them.",
+        hidden,
+    )
+    return [words % {"number": hidden}]
 
 
 def _busy(user: User | None) -> list[str]:
-    """Refuses a second run in the installation. Whose data it uses is told only to those who may see them."""
+    """Refuses a second run in the installation. Whose data it uses is shown only to those who may see them."""
     run = TrainingRun.objects.unfinished().first()
     if run is None:
         return []
     may_cancel = user is None or TrainingRun.objects.visible_to(user).filter(pk=run.pk).exists()
-    way_out = "wait until it has ended, or cancel it" if may_cancel else "wait until it has ended"
-    return [f"{run} is {run.get_status_display().lower()}, and only one can be at work; {way_out}."]
+    words = (
+        _("%(run)s is %(status)s, and only one can be at work; wait until it has ended, or cancel it.")
+        if may_cancel
+        else _("%(run)s is %(status)s, and only one can be at work; wait until it has ended.")
+    )
+    return [words % {"run": run, "status": in_sentence(run.get_status_display())}]
 
 
 def _estimate(method: str, parent: ModelVersion | None, settings: Mapping[str, Any], images: int) -> Estimate:

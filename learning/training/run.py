@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.events import record_event
 from accounts.models import Action
@@ -13,11 +14,11 @@ from inference.catalogue import record_artifact, require_intact, store_artifact
 from inference.database_retry import never, retry_while_database_is_away
 from inference.errors import PermanentError, RetriableError
 from learning.comparison.requests import compare_next, queue_comparison
-from learning.datasets.write_folder import materialise
+from learning.datasets.write_folder import write_folder
 from learning.models import RUN_ERROR_LENGTH, TrainingRun, TrainingStatus
 from learning.training.attempts import attempt
 from learning.training.folders import ARTEFACT, DATA, LOG, PROGRESS, clear_ended
-from learning.training.heartbeat import Heartbeat, LeaseLost, ReportProgress, no_output
+from learning.training.heartbeat import LeaseLost, ReportProgress, TrainingHeartbeat, no_output
 from learning.training.sample_sizes import TRAINING_SPLITS
 from learning.training.subprocesses import Child, read_progress, run_ml, tail
 from ml.model.artifact import Artifact, ArtifactError, load_artifact
@@ -46,20 +47,26 @@ def train_next(
     if run is None:
         return None
     logger.info("%s begins, attempt %d", run, run.attempts)
-    return attempt(run, lambda: _train(run, Heartbeat(run, stop=stop, news=lambda: _news(run), say=say)), fail=_fail)
+
+    def work() -> None:
+        _train(run, TrainingHeartbeat(run, stop=stop, news=lambda: _news(run), say=say))
+
+    return attempt(run, work, fail=_fail)
 
 
-def _train(run: TrainingRun, pulse: Heartbeat) -> None:
-    command = retry_while_database_is_away(lambda: retrain_command(run), stop=pulse.stop)
-    retry_while_database_is_away(lambda: collect_images(run, pulse), stop=pulse.stop)
+def _train(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
+    command = retry_while_database_is_away(lambda: retrain_command(run), stop=heartbeat.stop)
+    retry_while_database_is_away(lambda: collect_images(run, heartbeat), stop=heartbeat.stop)
     with Child(command, log=run.folder / LOG) as child:
-        status = child.wait(pulse.beat)
+        status = child.wait(heartbeat.beat)
         words = child.last_words()
-    pulse.beat(now=True)
+    heartbeat.beat(now=True)
     if status == REFUSED:
-        raise PermanentError(f"The training refused: {words}")
+        raise PermanentError(_("The training refused: %(words)s") % {"words": words})
     if status != 0:
-        raise RetriableError(f"The training stopped ({_ending(status)}): {words}")
+        raise RetriableError(
+            _("The training stopped (%(ending)s): %(words)s") % {"ending": _ending(status), "words": words}
+        )
     artifact = _artefact_of(run)
     store_artifact(artifact)
     news = _news(run)
@@ -68,13 +75,13 @@ def _train(run: TrainingRun, pulse: Heartbeat) -> None:
     logger.info("%s is done", run)
 
 
-def collect_images(run: TrainingRun, pulse: Heartbeat) -> None:
+def collect_images(run: TrainingRun, heartbeat: TrainingHeartbeat) -> None:
     """Copies what the data set froze, for the subprocess to read; what is there already is kept."""
 
-    def told(done: int, total: int) -> None:
-        pulse.beat(progress={"stage": "collecting", "done": done, "total": total})
+    def report(done: int, total: int) -> None:
+        heartbeat.beat(progress={"stage": "collecting", "done": done, "total": total})
 
-    materialise(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=told)
+    write_folder(run.dataset, run.folder / DATA, splits=TRAINING_SPLITS, with_base=run.replay, progress=report)
 
 
 def retrain_command(run: TrainingRun) -> list[str]:
@@ -106,7 +113,7 @@ def _artefact_of(run: TrainingRun) -> Artifact:
     try:
         return load_artifact(run.folder / ARTEFACT)
     except ArtifactError as error:
-        raise RetriableError(f"The training left no whole model: {error}") from error
+        raise RetriableError(_("The training left no whole model: %(error)s") % {"error": error}) from error
 
 
 def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> bool:
@@ -115,14 +122,14 @@ def _complete(run: TrainingRun, artifact: Artifact, news: dict[str, Any]) -> boo
         with transaction.atomic():
             if leases.held(run).select_for_update().first() is None:
                 return False
-            model, _ = record_artifact(artifact, user=run.requested_by, parent=run.parent)
+            model, _is_new = record_artifact(artifact, user=run.requested_by, parent=run.parent)
             leases.settle(run, TrainingStatus.DONE, model=model, error="", **news)
             record_event(
                 Action.TRAINING_ENDED, actor=run.requested_by, subject=run, status=TrainingStatus.DONE, model=model.pk
             )
             queue_comparison(dataset=run.dataset, challenger=model, user=run.requested_by)
     except IntegrityError as error:
-        raise PermanentError("What was trained is another run's model already; use that one.") from error
+        raise PermanentError(_("What was trained is another run's model already; use that one.")) from error
     return True
 
 
@@ -148,5 +155,5 @@ def end_in_failure(run: TrainingRun, words: str, *, abandoned: bool = False, **f
 
 def _ending(status: int) -> str:
     if status == -9:
-        return "killed by the system, perhaps for want of memory"
+        return _("killed by the system, perhaps for want of memory")
     return f"signal {-status}" if status < 0 else f"exit status {status}"

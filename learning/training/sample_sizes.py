@@ -9,22 +9,62 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Func, IntegerField, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.models import User
+from accounts.wording import in_sentence, listed
 from cases.models import Label
 from learning.comparison.gate import GateLimits
+from learning.datasets.listing import known_to
 from learning.models import Dataset, Split
 
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
 # What a split needs of what the training split needs, as the splits share the patients: 60, 15, 25 in a hundred.
 NEEDED = {Split.TRAIN: 1.0, Split.VALIDATION: 0.25, Split.TEST: 0.4}
-WITH = {Label.COVID: "with COVID-19", Label.NON_COVID: "without COVID-19"}
+
+
+def _sentences(split: Split, label: Label) -> tuple[str, str]:
+    """How many patients there are and how many are needed, where they are enough and where they are not."""
+    return {
+        (Split.TRAIN, Label.COVID): (
+            _("%(present)s training patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s training patients with COVID-19"),
+        ),
+        (Split.TRAIN, Label.NON_COVID): (
+            _("%(present)s training patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s training patients without COVID-19"),
+        ),
+        (Split.VALIDATION, Label.COVID): (
+            _("%(present)s validation patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s validation patients with COVID-19"),
+        ),
+        (Split.VALIDATION, Label.NON_COVID): (
+            _("%(present)s validation patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s validation patients without COVID-19"),
+        ),
+        (Split.TEST, Label.COVID): (
+            _("%(present)s test patients with COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s test patients with COVID-19"),
+        ),
+        (Split.TEST, Label.NON_COVID): (
+            _("%(present)s test patients without COVID-19, at least %(needed)s needed"),
+            _("%(present)s of %(needed)s test patients without COVID-19"),
+        ),
+    }[split, label]
+
+
+def _lacking(label: Label) -> str:
+    if label == Label.COVID:
+        return _("%(present)s of %(needed)s patients with COVID-19")
+    return _("%(present)s of %(needed)s patients without COVID-19")
 
 
 class Purpose(models.TextChoices):
     """What a number of patients is needed for."""
 
-    TRAINING = "training", "Training"
-    PROMOTION = "promotion", "Promotion"
+    TRAINING = "training", gettext_lazy("Training")
+    PROMOTION = "promotion", gettext_lazy("Promotion")
 
 
 @dataclass(frozen=True)
@@ -43,14 +83,12 @@ class Requirement:
 
     @property
     def words(self) -> str:
-        patients = f"{self.split.label.lower()} patients {WITH[self.label]}"
-        if self.is_met:
-            return f"{self.present} {patients}, at least {self.needed} needed"
-        return f"{self.present} of {self.needed} {patients}"
+        enough, not_enough = _sentences(self.split, self.label)
+        return (enough if self.is_met else not_enough) % {"present": self.present, "needed": self.needed}
 
 
 @dataclass(frozen=True)
-class Side:
+class SplitSize:
     """Counts one split. A patient with scans of both labels counts under both."""
 
     split: Split
@@ -76,18 +114,24 @@ class Side:
     @property
     def refusal(self) -> str | None:
         lacking = [
-            f"{found.present} of {found.needed} patients {WITH[found.label]}"
+            _lacking(found.label) % {"present": found.present, "needed": found.needed}
             for found in self.requirements
             if not found.is_met
         ]
         if not lacking:
             return None
-        return f"Not enough yet in the {self.split.label.lower()} split: {' and '.join(lacking)}."
+        return _("Not enough yet in the %(split)s split: %(lacking)s.") % {
+            "split": in_sentence(self.split.label),
+            "lacking": listed(lacking),
+        }
 
 
-def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
-    """Without replay, imported base sets are left out of what is learnt from; the test split stays whole."""
-    scans = dataset.scans.filter(used(replay=replay))
+def split_sizes(dataset: Dataset, *, replay: bool, user: User | None = None) -> list[SplitSize]:
+    """Counts what a training uses of the data set, without what the user has to decide on blinded first.
+
+    Without replay, imported base sets are left out of what is learnt from; the test split stays whole.
+    """
+    scans = dataset.scans.filter(used(replay=replay), known_to(user))
     images = Sum(Func(F("image_ids"), function="CARDINALITY", output_field=IntegerField()))
     rows = scans.values("patient__split").annotate(
         patients=Count("patient", distinct=True),
@@ -97,10 +141,10 @@ def sides_of(dataset: Dataset, *, replay: bool) -> list[Side]:
         scans=Count("pk"),
     )
     found: dict[str, dict[str, Any]] = {str(row.pop("patient__split")): row for row in map(dict, rows.order_by())}
-    return [Side(split, **found.get(split, {})) for split in Split]
+    return [SplitSize(split, **found.get(split, {})) for split in Split]
 
 
-def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
+def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[SplitSize]:
     """From split, patient and label of each labelled scan; images are not counted."""
     scans: dict[str, int] = defaultdict(int)
     labels: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -108,7 +152,7 @@ def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
         scans[split] += 1
         labels[split][label].add(patient)
     return [
-        Side(
+        SplitSize(
             split,
             patients=len(set().union(*labels[split].values())),
             covid=len(labels[split][Label.COVID]),
@@ -119,7 +163,7 @@ def sides_from(patients: Iterable[tuple[str, str, str]]) -> list[Side]:
     ]
 
 
-def requirements_of(sides: Sequence[Side]) -> list[Requirement]:
+def requirements_of(sides: Sequence[SplitSize]) -> list[Requirement]:
     """What a training needs of each split, then what a promotion without override needs of the test split."""
     found = [requirement for side in sides for requirement in side.requirements]
     tested = next((side.covid for side in sides if side.split == Split.TEST), 0)
@@ -137,20 +181,26 @@ def used(*, replay: bool) -> Q:
 
 def why_too_small(dataset: Dataset) -> list[str]:
     """Says in sentences why no model can be trained on the whole data set; empty where one can."""
-    return too_little(sides_of(dataset, replay=True), dataset, replay=True)
+    return too_little(split_sizes(dataset, replay=True), dataset, replay=True)
 
 
-def too_little(sides: list[Side], dataset: Dataset, *, replay: bool) -> list[str]:
+def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> list[str]:
     """In sentences, why one cannot train on this; empty where one can."""
-    taught = [side for side in sides if side.split in TRAINING_SPLITS]
-    if not any(side.patients for side in taught):
-        hint = "" if replay else " without the imported sets"
-        return [f"{dataset} has no patient in the training and validation splits{hint}."]
-    missing = [
-        label
-        for label, count in (("with", sum(s.covid for s in taught)), ("without", sum(s.non_covid for s in taught)))
-        if not count
-    ]
-    if missing:
-        return [f"{dataset} is one-sided: no patient {missing[0]} COVID-19 is among those to learn from."]
+    used_to_train = [side for side in sides if side.split in TRAINING_SPLITS]
+    if not any(side.patients for side in used_to_train):
+        words = (
+            _("%(dataset)s has no patient in the training and validation splits.")
+            if replay
+            else _("%(dataset)s has no patient in the training and validation splits without the imported sets.")
+        )
+        return [words % {"dataset": dataset}]
+    if not sum(side.covid for side in used_to_train):
+        return [
+            _("%(dataset)s is one-sided: no patient with COVID-19 is among those to learn from.") % {"dataset": dataset}
+        ]
+    if not sum(side.non_covid for side in used_to_train):
+        return [
+            _("%(dataset)s is one-sided: no patient without COVID-19 is among those to learn from.")
+            % {"dataset": dataset}
+        ]
     return [words for side in sides if (words := side.refusal)]

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from inference.errors import RetriableError
 from learning.training import bound_child
@@ -70,8 +71,14 @@ class Child:
                 heard, said = time.monotonic(), now
             elif time.monotonic() - heard > settings.TRAINING_SILENCE_SECONDS:
                 raise RetriableError(
-                    f"The program hung: it said nothing for {settings.TRAINING_SILENCE_SECONDS} seconds. "
-                    f"Its last words: {self.last_words() or 'none'}"
+                    _(
+                        "The program hung: it said nothing for %(training_silence_seconds)s seconds. Its last words: "
+                        "%(value)s"
+                    )
+                    % {
+                        "training_silence_seconds": settings.TRAINING_SILENCE_SECONDS,
+                        "value": self.last_words() or "none",
+                    }
                 )
 
     def _said(self) -> list[int]:

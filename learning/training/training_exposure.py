@@ -31,8 +31,8 @@ def training_exposure_of(*models: ModelVersion) -> TrainingExposure:
     """Collects what these models and all that they descend from have seen."""
     seen = TrainingExposure()
     for model in models:
-        told = [_add(seen, ancestor) for ancestor in lineage(model)]
-        if not all(told):
+        complete = [_add(seen, ancestor) for ancestor in lineage(model)]
+        if not all(complete):
             seen.unrecorded.append(model)
     return seen
 
@@ -53,9 +53,9 @@ def _add(seen: TrainingExposure, model: ModelVersion) -> bool:
     run = TrainingRun.objects.filter(model=model).select_related("dataset").first()
     seen.views |= views
     if run is not None:
-        taught = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TRAINING_SPLITS)
-        seen.patients |= set(taught.values_list("patient_id", flat=True))
-        seen.views |= _views_in(taught)
+        trained_on = run.dataset.scans.filter(used(replay=run.replay), patient__split__in=TRAINING_SPLITS)
+        seen.patients |= set(trained_on.values_list("patient_id", flat=True))
+        seen.views |= _views_in(trained_on)
     return bool(views) or run is not None
 
 

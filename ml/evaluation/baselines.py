@@ -22,7 +22,7 @@ class Histograms:
         self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def before(self, images: Sequence[Image]) -> np.ndarray:
-        """float `(N, 32)`, of the views as they come."""
+        """Returns float `(N, 32)`, of the views as they come."""
         return np.stack([self._both(image)[0] for image in images])
 
     def after(self, images: Sequence[Image]) -> np.ndarray:

@@ -24,7 +24,7 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean of the precision at each positive, tied scores taken together."""
+    """Computes the mean of the precision at each positive, tied scores taken together."""
     if not labels.sum():
         return float("nan")
     order = np.argsort(-scores, kind="stable")

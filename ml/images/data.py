@@ -1,7 +1,7 @@
 """Labelled folders: a `manifest.csv`, its images, and splits that never part a group.
 
 A group is a patient: never on both sides of a split, drawn whole by the bootstrap. A scan is what is judged together:
-it has one label and lies within one group, whose other scans may have the other label. Without a column `scan`, a
+it has one label and is within one group, whose other scans may have the other label. Without a column `scan`, a
 group is one scan.
 """
 

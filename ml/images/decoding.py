@@ -1,4 +1,4 @@
-"""Image files to grey views: one decoder for upload, training and serving.
+"""Decodes image files to grey views: one decoder for upload, training and serving.
 
 A *view* is what the model and the reader see: a ``uint8`` array of shape ``(H, W)``, 0 black to
 255 white. This module reads PNG, JPEG, TIFF and BMP; :mod:`ml.images.dicom` reads DICOM, and
@@ -18,7 +18,10 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from ml.images.deep_colour import deep_grey, is_deep_colour
-from ml.images.unread_kinds import has_oversized_tiles, stacked_images, unread_kind
+from ml.images.proportions import TooOblong, noted_proportion, squared, turned_proportion
+from ml.images.tiff_layout import MIN_IS_WHITE, Layout, read_layout
+from ml.images.tiff_samples import decoded, is_read_here, settle_byte_order
+from ml.images.unread_kinds import stacked_images, unread_kind
 
 MAX_PIXELS: Final = 50_000_000
 """Largest image decoded by default, below Pillow's own alarm, whose process-wide limit stays."""
@@ -32,6 +35,8 @@ _MAGIC: Final = (
     (b"MM\x00+", "TIFF"),
     (b"BM", "BMP"),
 )
+_BYTES_FOR_A_PIXEL: Final = 12
+"""The most that a codec needs: four channels of coefficients of 16 bits, and the picture itself."""
 _PNG_ORIENTATION_MARKS: Final = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")
 _AIR_HU: Final = -1000.0
 _CERTAINLY_HU: Final = -500.0
@@ -88,26 +93,39 @@ def decode_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         ImageError: empty, not an image, truncated, damaged, animated, several pages, too many pixels.
     """
-    return grey_view(open_raster(data, max_pixels=max_pixels))
+    return grey_view(open_raster(data, max_pixels=max_pixels), max_pixels=max_pixels)
 
 
 def open_raster(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode a PNG, JPEG, TIFF or BMP file to an upright Pillow image in the file's own depth.
+
+    Its pixels are as the file has them; `info["proportion"]` says how much taller than wide they are.
 
     Raises:
         ImageError: as :func:`decode_raster`.
     """
     name = _known_format(data)
     with _pillow_errors(data, name, max_pixels):
+        layout = _checked_layout(data, max_pixels) if name == "TIFF" else None
+        if layout is not None and is_read_here(layout):
+            return _upright(decoded(data, layout), layout.orientation, layout.aspect)
         image = _header(data, name, max_pixels)
         if is_deep_colour(image):
             grey = deep_grey(lambda: _header(data, name, max_pixels))
-            return _turned(grey, _orientation_of(image))
+            return _upright(grey, _orientation_of(image), noted_proportion(image))
+        settle_byte_order(image)
         image.load()
-        upright = _turned(image, _orientation_of(image))
-        if name == "TIFF" and _is_min_is_white(image) and (image.mode in ("I", "F") or image.mode.startswith("I;16")):
-            return _inverted(upright)
-        return upright
+        if layout is None:
+            return _upright(image, _orientation_of(image), noted_proportion(image))
+        return _loaded_tiff(image, layout)
+
+
+def _loaded_tiff(image: Image.Image, layout: Layout) -> Image.Image:
+    """What Pillow has decoded and turned upright already, with 0 as black."""
+    is_inverted = layout.photometric == MIN_IS_WHITE and _is_deep(image)
+    upright = _inverted(image) if is_inverted else image
+    upright.info["proportion"] = turned_proportion(layout.aspect, layout.orientation)
+    return upright
 
 
 def raster_orientation(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int:
@@ -124,8 +142,8 @@ def raster_orientation(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int:
         return _orientation_of(image)
 
 
-def grey_view(image: Image.Image) -> np.ndarray:
-    """Reduce a decoded Pillow image of any mode to a grey view.
+def grey_view(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Reduce a decoded Pillow image of any mode to a grey view, its pixels made square.
 
     Values deeper than 8 bit are never cut to white. Hounsfield units (recognised by values at or
     below -500) go through :func:`lung_window`; values that fill the 16-bit range are divided by
@@ -135,9 +153,30 @@ def grey_view(image: Image.Image) -> np.ndarray:
 
     Returns:
         ``uint8`` array ``(H, W)``.
+
+    Raises:
+        ImageError: the pixels are more oblong than those of any CT, or the view would be too large.
     """
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    try:
+        return squared(_grey(image), image.info.get("proportion", 1.0), max_pixels=max_pixels)
+    except TooOblong as error:
+        raise too_oblong() from error
+
+
+def too_oblong() -> ImageError:
+    """The refusal of a picture whose pixels are more oblong than those of any CT."""
+    return ImageError(
+        "oblong",
+        "The picture's pixels are far too oblong for a CT slice.",
+        "Export it again with square pixels, or with its true pixel spacing.",
+    )
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    if _is_deep(image):
         return _grey_of_deep(np.asarray(image).astype(np.float32))
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if not np.asarray(image.getchannel("A")).any():
@@ -258,9 +297,15 @@ def _orientation_of(image: Image.Image) -> int:
     return orientation if orientation in _TURNS else 1
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
+def _upright(image: Image.Image, orientation: int, ratio: float) -> Image.Image:
     turn = _TURNS[orientation]
-    return image if turn is None else image.transpose(turn)
+    upright = image if turn is None else image.transpose(turn)
+    upright.info["proportion"] = turned_proportion(ratio, orientation)
+    return upright
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
 def _known_format(data: bytes) -> str:
@@ -285,7 +330,23 @@ def _pillow_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many_pixels(max_pixels) from None
     except Exception as error:  # Pillow raises nearly any type on hostile bytes
+        require_memory(_pixels_announced(data, name) * _BYTES_FOR_A_PIXEL)
         raise _unreadable(error, data, name) from error
+
+
+def require_memory(needed: int) -> None:
+    """Raise MemoryError where this many bytes cannot be had: a codec without memory says that its data are broken."""
+    np.empty(max(0, needed), np.uint8)
+
+
+def _pixels_announced(data: bytes, name: str) -> int:
+    try:
+        width, height = Image.open(io.BytesIO(data), formats=[name]).size
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises nearly any type on hostile bytes
+        return 0
+    return min(width * height, MAX_PIXELS)
 
 
 def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -293,16 +354,6 @@ def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
     width, height = image.size
     if width * height > max_pixels:
         raise too_many_pixels(max_pixels, width, height)
-    if name == "TIFF" and (stacked_images(image) > 1 or _has_second_page(image)):
-        raise ImageError(
-            "multi-page",
-            "The TIFF holds several pages.",
-            "Save each page as an image of its own, or send the series as DICOM.",
-        )
-    if name == "TIFF" and has_oversized_tiles(image):
-        raise ImageError(
-            "damaged", "The TIFF's tiles are larger than its picture.", "Save it again without tiles, or as PNG."
-        )
     if name == "PNG" and getattr(image, "n_frames", 1) > 1:
         raise ImageError(
             "animated",
@@ -312,16 +363,30 @@ def _header(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
     return image
 
 
-def _has_second_page(image: ImageFile.ImageFile) -> bool:
-    try:
-        image.seek(1)
-    except EOFError:
-        return False  # Pillow stays on the first page
-    return True
+def _checked_layout(data: bytes, max_pixels: int) -> Layout:
+    """Refuse by its directory a TIFF that is too large, holds more than one picture, or would be read wrong.
 
-
-def _is_min_is_white(image: ImageFile.ImageFile) -> bool:
-    return getattr(image, "tag_v2", {}).get(262) == 0
+    Raises:
+        SyntaxError: it has no directory.
+    """
+    layout = read_layout(data)
+    if layout is None:
+        raise SyntaxError("A TIFF begins with a directory. Received: none")
+    if layout.width * layout.height > max_pixels:
+        raise too_many_pixels(max_pixels, layout.width, layout.height)
+    if layout.is_followed or stacked_images(layout) > 1:
+        raise ImageError(
+            "multi-page",
+            "The TIFF holds several pages.",
+            "Save each page as an image of its own, or send the series as DICOM.",
+        )
+    if layout.has_oversized_tiles:
+        raise ImageError(
+            "damaged", "The TIFF's tiles are larger than its picture.", "Save it again without tiles, or as PNG."
+        )
+    if layout.is_unread and not is_read_here(layout):
+        raise _unread("TIFF", layout.words)
+    return layout
 
 
 def _inverted(image: Image.Image) -> Image.Image:
@@ -344,16 +409,20 @@ def too_many_pixels(limit: int, width: int = 0, height: int = 0) -> ImageError:
     )
 
 
+def _unread(name: str, kind: str) -> ImageError:
+    return ImageError(
+        "image-kind",
+        f"The file is a {name} of a kind that is not read here ({kind}).",
+        "Save it as PNG in 8 or 16 bit grey, or send the series as DICOM.",
+    )
+
+
 def _unreadable(error: Exception, data: bytes, name: str) -> ImageError:
     text = str(error).lower()
     is_unknown = name == "JPEG" or isinstance(error, UnidentifiedImageError) or "not supported" in text
     kind = unread_kind(data, name) if is_unknown else None
     if kind is not None:
-        return ImageError(
-            "image-kind",
-            f"The file is a {name} of a kind that is not read here ({kind}).",
-            "Save it as PNG in 8 or 16 bit grey, or send the series as DICOM.",
-        )
+        return _unread(name, kind)
     if "too large" in text and "decompress" in text:
         return ImageError(
             "decompression-bomb",

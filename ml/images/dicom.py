@@ -1,4 +1,4 @@
-"""DICOM to Hounsfield units (HU) and to lung-window views."""
+"""Converts DICOM to Hounsfield units (HU) and to lung-window views."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from ml.images.codestream import bare_codestream, begins_another, measure_codestream
-from ml.images.decoding import MAX_PIXELS, ImageError, decode_raster, lung_window
+from ml.images.decoding import MAX_PIXELS, ImageError, decode_raster, lung_window, require_memory
 from ml.images.dicom_header import frame_count, number, settle_numbers
 from ml.images.display import COLOUR, GREY, LUMINANCE, PALETTE, display_view, photometric
 from ml.images.hounsfield import hounsfield, is_hounsfield
@@ -36,6 +36,8 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 MAX_FRAMES: Final = 4096
+_BYTES_FOR_A_SAMPLE: Final = 6
+"""What codecs need: 32 bits for each sample while they work, and 16 for what they return."""
 MAX_INFLATED_BYTES: Final = 1 << 30
 
 _LATER_SYNTAXES: Final = {
@@ -99,7 +101,7 @@ def hounsfield_frames(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PI
 
 
 def dicom_views(data: bytes | pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
-    """Views of every frame of a DICOM file; see :func:`iter_views`.
+    """Returns views of every frame of a DICOM file; see :func:`iter_views`.
 
     Returns:
         ``uint8`` arrays ``(H, W)``.
@@ -121,7 +123,7 @@ def iter_views(dataset: pydicom.Dataset, *, max_pixels: int = MAX_PIXELS) -> Ite
     for frame, stored in _stored_frames(dataset, max_pixels):
         try:
             view = _view(dataset, frame, stored)
-        except ImageError:
+        except (ImageError, MemoryError):
             raise
         except Exception as error:  # what describes the display is converted here, and may say anything
             raise _damaged(error) from error
@@ -261,6 +263,9 @@ def _stored_frames(dataset: pydicom.Dataset, max_pixels: int) -> Iterator[tuple[
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # the codecs raise nearly any type on hostile bytes
+        if decoder.is_encapsulated:
+            samples = number(dataset, "SamplesPerPixel", 1)
+            require_memory(int(number(dataset, "Rows") * number(dataset, "Columns") * samples) * _BYTES_FOR_A_SAMPLE)
         raise _damaged(error) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # what a codec in Rust raises is no Exception

@@ -30,6 +30,8 @@ _PICTURE_NUMBERS: Final = (
     "HighBit",
     "PixelAspectRatio",
 )
+_PROPORTIONS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_DESCRIPTION_TAGS: Final = frozenset(Tag(keyword) for keyword in (*_PICTURE_NUMBERS, *_PROPORTIONS))
 _PICTURE_NUMBER_TAGS: Final = frozenset(Tag(keyword) for keyword in _PICTURE_NUMBERS)
 
 
@@ -90,6 +92,17 @@ def frame_group(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dat
     return dataset
 
 
+def picture_numbers(dataset: pydicom.Dataset) -> list[tuple[str, tuple[float | None, ...]]]:
+    """List the numbers on which a file's picture depends, of the file and of its frames."""
+    found = []
+    for part in _described_parts(dataset):
+        for tag in sorted(_DESCRIPTION_TAGS.intersection(part.keys())):
+            values = tuple(value for _, value in _read(part, tag))
+            if any(value is not None for value in values):
+                found.append((keyword_for_tag(tag), values))
+    return found
+
+
 def settle_numbers(dataset: pydicom.Dataset) -> None:
     """Rewrite the numbers that the standard does not allow and viewers read, in place.
 
@@ -134,6 +147,8 @@ def _values(dataset: pydicom.Dataset, key: Any) -> list[Any]:
         value = dataset[key].value
     except KeyError:
         return []
+    except MemoryError:
+        raise
     except Exception:  # converting a raw value runs pydicom's parsers, which raise nearly any type
         raw = getattr(dataset.get_item(key), "value", None)
         value = raw.decode("latin-1").split("\\") if isinstance(raw, bytes) else []

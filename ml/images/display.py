@@ -47,6 +47,7 @@ def display_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np
         return _colour_view(stored.astype(np.float32) / _white(dataset))
     if photometric(dataset) == PALETTE:
         return _colour_view(palette_colour(dataset, stored))
+    _require_known_presentation(dataset)
     padding = padding_mask(dataset, stored)
     view = _grey_view(dataset, frame, stored, padding)
     if photometric(dataset) == "MONOCHROME1":
@@ -54,6 +55,24 @@ def display_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> np
     if padding is not None:
         view[padding] = 0
     return view
+
+
+def _require_known_presentation(dataset: pydicom.Dataset) -> None:
+    """Refuse a last step that contradicts the photometric interpretation, where viewers differ, or that is a table.
+
+    Source: DICOM PS3.3, C.11.6: IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1.
+    """
+    shape, is_inverse = text(dataset, "PresentationLUTShape"), photometric(dataset) == "MONOCHROME1"
+    if dataset.get("PresentationLUTSequence") or (shape and shape != ("INVERSE" if is_inverse else "IDENTITY")):
+        raise _unknown_display()
+
+
+def _unknown_display() -> ImageError:
+    return ImageError(
+        "dicom-display",
+        "The DICOM file asks for a display that is not known here.",
+        "Export the series again, without presentation settings if you can choose.",
+    )
 
 
 def _grey_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
@@ -73,19 +92,23 @@ def _grey_view(dataset: pydicom.Dataset, frame: int, stored: np.ndarray, padding
     if window is not None:
         return _windowed(values, window)
     if modality is None and (slope, intercept) == (1.0, 0.0) and number(dataset, "BitsAllocated", 16) == 8:
-        return stretch(values, 0, 255)
+        return _whole_range(dataset, values)
     return _between_percentiles(values, padding)
+
+
+def _whole_range(dataset: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
+    """Values of 8 bits at most, from the smallest to the greatest that their bits can hold."""
+    bits = number(dataset, "BitsStored", 8)
+    count = 2.0 ** (bits if 1 <= bits <= 8 else 8)
+    low = -count / 2 if number(dataset, "PixelRepresentation") == 1 else 0.0
+    return stretch(values, low, low + count - 1)
 
 
 def _window(group: pydicom.Dataset) -> Window | None:
     centers, widths = numbers(group, "WindowCenter"), numbers(group, "WindowWidth")
     curve = text(group, "VOILUTFunction") or _LINEAR
     if curve not in (_LINEAR, _EXACT, _SIGMOID):
-        raise ImageError(
-            "dicom-display",
-            "The DICOM file asks for a display that is not known here.",
-            "Export the series again, without presentation settings if you can choose.",
-        )
+        raise _unknown_display()
     narrowest = 1.0 if curve == _LINEAR else 0.0
     for center, width in zip(centers, widths, strict=False):
         if center is not None and width is not None and width > narrowest:

@@ -79,7 +79,7 @@ def rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
 
 def _reaches_air(dataset: pydicom.Dataset, frame: int, stored: np.ndarray) -> bool:
     """Whether values that no rescale of a CT explains are Hounsfield units all the same: part of them is air."""
-    if number(dataset, "BitsStored", 8) <= 8:
+    if stored.dtype.kind != "f" and number(dataset, "BitsStored", 8) <= 8:
         return False
     slope, intercept = rescale(dataset, frame)
     padding = padding_mask(dataset, stored)

@@ -35,8 +35,17 @@ class LookupTable:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Map values, which are rounded to whole numbers, to entries, ``float32``."""
-        places = np.rint(values).astype(np.int64) - self.first
+        whole = np.rint(values).astype(np.int64)
+        places = whole - self._first_for(int(whole.min()), int(whole.max()))
         return np.asarray(self.entries[np.clip(places, 0, len(self.entries) - 1)].astype(np.float32))
+
+    def _first_for(self, least: int, greatest: int) -> int:
+        """Read the first value with the other sign where the values meet the table by that alone."""
+        other = self.first + (-_MOST_ENTRIES if self.first >= 1 << 15 else _MOST_ENTRIES if self.first < 0 else 0)
+        for first in (self.first, other):
+            if first <= greatest and least < first + len(self.entries):
+                return first
+        return self.first
 
 
 def lookup_table(dataset: pydicom.Dataset, sequence: str, *, signed: bool) -> LookupTable | None:
@@ -59,7 +68,7 @@ def lookup_table(dataset: pydicom.Dataset, sequence: str, *, signed: bool) -> Lo
     try:
         item = items[0]
         return _table(item["LUTDescriptor"].value, item["LUTData"].value, _byte_order(dataset), signed=signed)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _unusable() from error
@@ -77,7 +86,7 @@ def palette_colour(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
             return np.asarray(colour / np.float32((1 << _palette_bits(dataset)) - 1))
         signed = number(dataset, "PixelRepresentation") == 1
         channels = [_palette_channel(dataset, name, signed=signed) for name in ("Red", "Green", "Blue")]
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises nearly any type on hostile bytes
         raise _unusable() from error

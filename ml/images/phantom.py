@@ -76,21 +76,6 @@ def phantom_series(seed: int = 0, slices: int = 24, size: int = 256, opacities: 
     return np.stack([_draw_slice(anatomy, vessels, lesions, z, size, grain) for z in heights])
 
 
-def plant_lesion(hu: np.ndarray, *, row: float, column: float, radius: float, strength: float = 1.0) -> np.ndarray:
-    """Add one ground-glass opacity to a slice.
-
-    Args:
-        hu: float32 `(H, W)`, Hounsfield units; not changed.
-        row, column: centre, as shares of the slice, 0–1.
-        radius: share of the slice's side.
-        strength: 1 for ground glass, 2 for consolidation.
-    """
-    y, x = np.meshgrid(*((np.arange(side) + 0.5) / side for side in hu.shape), indexing="ij")
-    bump = np.exp(-0.5 * (((y - row) ** 2 + (x - column) ** 2) / (radius / 1.5) ** 2) ** 1.5)
-    in_lung = np.clip((-500 - hu) / 200, 0, 1)
-    return (hu + bump * in_lung * strength * (GLASS - LUNG)).astype(np.float32)
-
-
 def phantom_dicom(
     seed: int = 0, slices: int = 24, size: int = 256, opacities: float = 0.0, *, shuffle: bool = False
 ) -> list[bytes]:
@@ -334,8 +319,7 @@ def _dicom_file(hu: np.ndarray, seed: int, number: int, size: int) -> bytes:
     file.SOPClassUID, file.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
     file.StudyInstanceUID, file.SeriesInstanceUID = uid("study", seed, size), uid("series", seed, size)
     file.FrameOfReferenceUID = uid("frame", seed, size)
-    file.PatientName, file.PatientID = "SYNTHETIC^PHANTOM", f"PHANTOM-{seed}"
-    file.PatientBirthDate, file.PatientSex = "19700101", "O"
+    file.PatientName = file.PatientID = file.PatientBirthDate = file.PatientSex = ""
     file.PatientIdentityRemoved, file.DeidentificationMethod = "YES", "Drawn by a program; there is no patient"
     file.Modality, file.Manufacturer = "CT", "ctportal phantom"
     file.BodyPartExamined, file.SeriesDescription = "CHEST", "SYNTHETIC PHANTOM"

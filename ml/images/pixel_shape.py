@@ -5,23 +5,19 @@ Source: DICOM PS3.3, 10.7.1.3 (Pixel Spacing) and C.7.6.3.1.7 (Pixel Aspect Rati
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pydicom
-from PIL import Image
 
 from ml.images.decoding import ImageError
 from ml.images.dicom_header import frame_group, numbers
-
-_AS_GOOD_AS_SQUARE: Final = 0.01
-_MOST_OBLONG: Final = 8.0
+from ml.images.proportions import TooOblong, squared
 
 
 def pixel_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[float, float] | None:
     """Millimetres between the rows and between the columns of a frame, or None where the file does not say."""
     measures = frame_group(dataset, frame, "PixelMeasuresSequence")
-    return _pair(measures, "PixelSpacing") or _pair(dataset, "ImagerPixelSpacing")
+    spacings = (_pair(dataset, keyword) for keyword in ("ImagerPixelSpacing", "NominalScannedPixelSpacing"))
+    return _pair(measures, "PixelSpacing") or next(filter(None, spacings), None)
 
 
 def in_proportion(dataset: pydicom.Dataset, frame: int, view: np.ndarray, *, max_pixels: int) -> np.ndarray:
@@ -35,21 +31,14 @@ def in_proportion(dataset: pydicom.Dataset, frame: int, view: np.ndarray, *, max
         ImageError: the pixels are more oblong than those of any CT, or the result would be too large.
     """
     vertical, horizontal = pixel_spacing(dataset, frame) or _pair(dataset, "PixelAspectRatio") or (1.0, 1.0)
-    ratio = vertical / horizontal
-    if abs(ratio - 1) <= _AS_GOOD_AS_SQUARE:
-        return view
-    height, width = view.shape
-    if ratio > 1:
-        height = round(height * ratio)
-    else:
-        width = round(width / ratio)
-    if not 1 / _MOST_OBLONG <= ratio <= _MOST_OBLONG or height * width > max_pixels:
+    try:
+        return squared(view, vertical / horizontal, max_pixels=max_pixels)
+    except TooOblong as error:
         raise ImageError(
             "dicom-display",
             "The DICOM file's pixels are far too oblong for a CT slice.",
             "Export the series again with its pixel spacing.",
-        )
-    return np.asarray(Image.fromarray(view).resize((width, height), Image.Resampling.BILINEAR))
+        ) from error
 
 
 def _pair(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ Three steps, each meant to take away what tells the scanner rather than the dise
 
 1. the lungs are found and framed, so that borders, burnt-in text, table and field of view drop out;
 2. grey levels are brought to a common scale from the body itself: lung air to one level, soft tissue to another;
-3. the frame is resized to the network's size; orientation is kept, what lies outside the picture is filled neutrally.
+3. the frame is resized to the network's size; orientation is kept, what is outside the picture is filled neutrally.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Prepared:
     Attributes:
         pixels: uint8 `(height, width)`.
         lungs: uint8 `(height, width)`, 255 inside the lungs; all 255 where none were found.
-        framing: where the input lies in the view.
+        framing: where the input is in the view.
         lung_share: part of the view that is lung, 0–1.
         statistics: of the view, from `ml.images.acquisition`.
     """

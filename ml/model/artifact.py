@@ -1,4 +1,5 @@
-"""The model's folder on disk: one JSON description and one archive of weights, checked on load.
+"""Reads and writes the model's folder: one JSON description and one archive of weights, checked on
+load.
 
 A folder holds `artifact.json` (what the model is, how it reads an image, its thresholds and figures) and
 `weights.npz` (arrays only; read with `allow_pickle=False`, so loading runs no code). The description names the
@@ -36,7 +37,7 @@ class ArtifactError(ValueError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A checked model folder. Reading it needs neither Keras nor OpenVINO.
+    """Holds a checked model folder. Reading it needs neither Keras nor OpenVINO.
 
     `sha256` identifies the model: it covers the description and, through it, the weights.
     `network` says how the graph is built, `preprocessing` how a view becomes its input, `thresholds` how its

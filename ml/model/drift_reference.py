@@ -50,7 +50,7 @@ def describe_view(view: np.ndarray) -> dict[str, float]:
 
 
 def mean_description(descriptions: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """A scan's description: the mean of its views'; empty without views."""
+    """Returns a scan's description: the mean of its views'; empty without views."""
     rows = list(descriptions)
     if not rows:
         return {}
@@ -96,7 +96,7 @@ def population_stability_index(reference: Mapping[str, Any], values: np.ndarray 
 
 
 def _distribution(values: np.ndarray | Sequence[float]) -> dict[str, Any]:
-    """Bins of about equal number, at most ten; a value that fills bins by itself has one of its own."""
+    """Makes bins of about equal number, at most ten; a value that fills a whole bin has one of its own."""
     values = _finite(values)
     if not len(values):
         return {"edges": [], "shares": [], "n": 0}
@@ -126,7 +126,7 @@ def _finite(values: np.ndarray | Sequence[float]) -> np.ndarray:
 
 
 def _sharpness(grey: np.ndarray) -> float:
-    """A blurred picture's pixels equal their neighbours' mean."""
+    """Measures sharpness: a blurred picture's pixels equal their neighbours' mean."""
     if min(grey.shape) < 3:
         return 0.0
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]

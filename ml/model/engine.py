@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.images.preprocess import Prepared, Preprocessing, attention, prepare, register
 from ml.model.artifact import Artifact
-from ml.model.decision import Decision, Rules
+from ml.model.decision import Decision, Rules, SuitabilityState
 from ml.model.experts import Experts
 from ml.model.suitability import Suitability
 from ml.model.topology import Topology
@@ -22,7 +22,7 @@ _BATCH = {"openvino": 8, "keras": 32}
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """One slice's part.
+    """Holds one slice's part.
 
     Attributes:
         probability: calibrated, of this slice alone, 0–1.
@@ -39,12 +39,16 @@ class SliceAnswer:
 
 @dataclass(frozen=True)
 class ScanAnswer:
-    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices."""
+    """A scan's answer: the decision, the calibrated probability, how suitable the scan is, and its slices.
+
+    `suitability_state` says in a word whether the scan can be judged, and whether it looks like the training data.
+    """
 
     decision: Decision
     probability: float
     suitability: float
     slices: tuple[SliceAnswer, ...]
+    suitability_state: SuitabilityState = "suitable"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class ScanFailure:
 
 
 class Network(Protocol):
-    """The bare network behind an engine."""
+    """Types the bare network behind an engine."""
 
     name: str
 
@@ -106,7 +110,7 @@ class Engine:
         ]
 
     def network_map(self, view: np.ndarray) -> np.ndarray:
-        """The signed class-activation map of one view, laid over the whole of it, in logits; for research."""
+        """Returns the signed class-activation map of one view, laid over the whole of it, in logits; for research."""
         prepared = prepare(view, self.preprocessing)
         _, maps = self._run([prepared])
         return register(maps[0], prepared.framing, long_side=MAP_SIDE)
@@ -160,7 +164,7 @@ class _SliceOutput:
 
 
 class OpenVinoNetwork:
-    """The network on a CPU, built from the artefact's weights without Keras."""
+    """Runs the network on a CPU, built from the artefact's weights without Keras."""
 
     def __init__(
         self, topology: Topology, weights: dict[str, np.ndarray], preprocessing: Preprocessing, *, threads: int = 0

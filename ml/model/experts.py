@@ -40,7 +40,7 @@ class Experts:
         return gate_shares(self.gate, features, statistics)
 
     def logits(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-        """float `(N,)`; arguments as in `shares`."""
+        """Returns float `(N,)`; arguments as in `shares`."""
         each = np.stack([head.logits(features) for head in self.heads], axis=1)
         return np.asarray((self.shares(features, statistics) * each).sum(axis=1))
 
@@ -52,7 +52,7 @@ class Experts:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Experts:
-        """From an artefact's arrays."""
+        """Reads it from an artefact's arrays."""
         kernel, bias = (np.asarray(arrays[f"head/{name}"], np.float64) for name in ("kernel", "bias"))
         heads = tuple(LinearHead(column, float(value)) for column, value in zip(kernel.T, bias, strict=True))
         return cls(heads, gate_from_arrays(arrays))

@@ -1,4 +1,4 @@
-"""Pooled features of a fixed backbone, extracted once and kept on disk image by image."""
+"""Extracts pooled features of a fixed backbone once and keeps them on disk image by image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BATCH = 16
 
 
 def read_view(image: Image) -> np.ndarray:
-    """The view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
+    """Reads the view of a labelled image, uint8 `(H, W)`; of a multi-frame file its first."""
     return to_views(image.path.read_bytes())[0]
 
 
@@ -63,7 +63,7 @@ class Backbone:
         self.key = network_digest(topology, preprocessing, self.weights, store=3)
 
     def features(self, images: Sequence[Image], *, quiet: bool = False, title: str = "features") -> np.ndarray:
-        """Features of images, float32 `(N, F)`."""
+        """Returns features of images, float32 `(N, F)`."""
         return self.describe(images, quiet=quiet, title=title).features
 
     def describe(
@@ -75,7 +75,7 @@ class Backbone:
         quiet: bool = False,
         title: str = "features",
     ) -> Described:
-        """What the network and the preprocessing say of images.
+        """Returns what the network and the preprocessing say of images.
 
         Args:
             images: to read.
@@ -106,7 +106,7 @@ class Backbone:
         return Described(features, statistics, lungs[:, 0] > 0)
 
     def of_views(self, views: Sequence[np.ndarray]) -> Described:
-        """The same of views, uint8 `(H, W)` each."""
+        """Returns the same of views, uint8 `(H, W)` each."""
         parts, statistics, found = [], [], []
         for start in range(0, len(views), _BATCH):
             prepared = [prepare(view, self.preprocessing) for view in views[start : start + _BATCH]]

@@ -52,7 +52,7 @@ class GraphBuilder:
         return ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
 
     def _in_8_bits(self, x: Any, high: float) -> Any:
-        """Round to 256 levels, once for all convolutions that read the same."""
+        """Rounds to 256 levels, once for all convolutions that read the same."""
         node = x if hasattr(x, "get_friendly_name") else x.get_node()
         key = f"{node.get_friendly_name()} {high}"
         if key not in self._rounded:
@@ -111,7 +111,7 @@ def build_graph(topology: Topology, weights: Mapping[str, np.ndarray], *, height
 
 
 def _pooled(output: Any, share: Any, head: np.ndarray, kind: str) -> tuple[Any, Any]:
-    """Pooled mean, root mean square or spread `(N, C)`, and each cell's part in every head's logit `(N, E, h, w)`."""
+    """Returns the pooled statistic `(N, C)`, and each cell's part in every head's logit `(N, E, h, w)`."""
     kernel = ops.constant(np.ascontiguousarray(head.T)[:, :, None, None])
     across = ops.constant(np.array([2, 3]))
     if kind == "spread":
@@ -139,8 +139,9 @@ def _fourth_power(square: Any, share: Any, kernel: Any) -> tuple[Any, Any]:
 
 
 def build_trunk(topology: Topology, weights: Mapping[str, np.ndarray], *, height: int, width: int) -> ov.Model:
-    """What all branches share: from `image` `(N, 1, height, width)`, 0–255, and `attention` `(N, h, w)`, sum 1, to
-    `trunk` float16 `(N, h, w, C)`, which the branches start from, and `shared` `(N, S)`, the pooled features before it.
+    """Builds what all branches share: from `image` `(N, 1, height, width)`, 0–255, and `attention` `(N, h, w)`, sum 1,
+    to `trunk` float16 `(N, h, w, C)`, which the branches start from, and `shared` `(N, S)`, the pooled features before
+    it.
     """
     rows, columns = topology.grid(height, width)
     image = ops.parameter([-1, 1, height, width], dtype=np.float32, name="image")

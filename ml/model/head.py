@@ -1,4 +1,4 @@
-"""The linear head on pooled features: weighted ridge regression, solved exactly in seconds."""
+"""Fits the linear head on pooled features: weighted ridge regression, solved exactly in seconds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LinearHead:
-    """`logit = features · kernel + bias`, with the features' standardisation folded in."""
+    """Computes `logit = features · kernel + bias`, with the features' standardisation folded in."""
 
     kernel: np.ndarray
     bias: float
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """float `(N,)` from features `(N, F)`."""
+        """Returns float `(N,)` from features `(N, F)`."""
         return np.asarray(features, np.float64) @ self.kernel + self.bias
 
 

@@ -45,7 +45,8 @@ class KerasBuilder:
 
 @keras.saving.register_keras_serializable("ctportal")
 class PooledHead(keras.layers.Layer):
-    """Weighted average pooling of the tapped stages and linear units, each with its exact class-activation map.
+    """Computes the weighted average pooling of the tapped stages and linear units, each with its exact class-activation
+    map.
 
     Because a unit is linear, applying it before or after pooling is the same; before, it yields the map
     (Zhou et al. 2016, https://arxiv.org/abs/1512.04150).
@@ -113,7 +114,7 @@ class PooledHead(keras.layers.Layer):
 
 
 def restart_noise(generator: keras.random.SeedGenerator, seed: int) -> None:
-    """Begin a generator's random sequence anew."""
+    """Starts a generator's random sequence anew."""
     generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], np.uint32))
 
 
@@ -174,7 +175,7 @@ def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray], *, need_
 
 
 def read_model_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """The model's arrays as `layer/variable`, the format of artefacts and of the public weights."""
+    """Returns the model's arrays as `layer/variable`, the format of artefacts and of the public weights."""
     return {
         f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
         for layer in model.layers
@@ -195,7 +196,7 @@ def initial_weights(model: keras.Model, topology: Topology, source: str) -> None
 
 
 def _stored(layer: keras.layers.Layer) -> list[Any]:
-    """The variables that make the network, without a dropout's random state."""
+    """Returns the variables that make the network, without a dropout's random state."""
     names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
     return [v for v in layer.variables if v.name in names]
 

@@ -18,10 +18,10 @@ _STRONGEST = 20.0
 
 
 class Gate(Protocol):
-    """What tells E sets apart."""
+    """Decides how much each of E sets resembles a picture."""
 
     def resemblance(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-        """How much each picture resembles each set, 0–1, `(N, E)`.
+        """Returns probabilities, sum 1.
 
         Args:
             features: float `(N, F)`, pooled by the network.
@@ -29,12 +29,12 @@ class Gate(Protocol):
         """
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """For the artefact."""
+        """Returns the arrays for the artefact."""
 
 
 @dataclass(frozen=True)
 class LinearGate:
-    """The gate of artefacts of format version 2: one linear unit for each set, cut to 0–1."""
+    """Routes in artefacts of format version 2: one linear unit for each set, cut to 0–1."""
 
     units: tuple[LinearHead, ...]
 
@@ -48,7 +48,7 @@ class LinearGate:
 
 @dataclass(frozen=True)
 class TreeGate:
-    """Gradient-boosted trees, as plain arrays.
+    """Routes by gradient-boosted trees, stored as plain arrays.
 
     Attributes:
         mean, directions: `(G,)` and `(G, D)`; the first G features, less their mean, are projected on D directions.
@@ -69,7 +69,7 @@ class TreeGate:
     values: np.ndarray
 
     def resemblance(self, features: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-        """Probabilities, sum 1."""
+        """Returns probabilities, sum 1."""
         numbers = _numbers(features, statistics, self.mean, self.directions)
         trees = self.columns.reshape(-1, self.columns.shape[2])
         shape = (len(trees), len(numbers))
@@ -175,7 +175,7 @@ def _below(limits: np.ndarray) -> np.ndarray:
 
 
 def _projection(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and main directions of the standardised features, the scale folded into the directions."""
+    """Returns mean and main directions of the standardised features, the scale folded into the directions."""
     features = np.asarray(features, np.float64)
     mean = np.average(features, axis=0, weights=weights)
     scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights)) + 1e-6

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Suitability:
-    """How far a picture's features lie from those of chest CT.
+    """Measures how far a picture's features are from those of chest CT.
 
     Features are centred, scaled and projected on the main directions of known chest CTs. Two distances follow:
     Mahalanobis within these directions, and what they leave unexplained. The score falls from 1 through 0.5 (the
@@ -33,7 +33,7 @@ class Suitability:
     limits: np.ndarray
 
     def distances(self, features: np.ndarray) -> np.ndarray:
-        """`(N, 2)`: root mean squared distance within the directions, and outside of them."""
+        """Returns `(N, 2)`: root mean squared distance within the directions, and outside of them."""
         z = (np.asarray(features, np.float64)[:, : len(self.mean)] - self.mean) / self.scale
         inside = z @ self.directions
         rest = np.maximum((z**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0)
@@ -42,7 +42,7 @@ class Suitability:
         return np.stack([within, np.sqrt(rest / spare)], axis=1)
 
     def score(self, features: np.ndarray, lungs_found: np.ndarray) -> np.ndarray:
-        """Suitability, 0–1, of features `(N, F)`; 0.5 at the limit. `lungs_found`: bool `(N,)`."""
+        """Returns suitability, 0–1, of features `(N, F)`; 0.5 at the limit. `lungs_found`: bool `(N,)`."""
         limits = self.limits[np.asarray(lungs_found).astype(int)]
         ratio = (self.distances(features) / limits).max(axis=1)
         return 1.0 / (1.0 + np.exp(np.clip(8.0 * (ratio - 1.0), -60, 60)))
@@ -84,7 +84,8 @@ def fit_suitability(features: np.ndarray, *, directions: int = 128) -> Suitabili
 
 
 def _main_directions(z: np.ndarray, count: int, *, rounds: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Largest singular values and right singular vectors, by subspace iteration from a fixed start.
+    """Returns the largest singular values and right singular vectors, by subspace iteration from a
+    fixed start.
 
     Source: Halko, Martinsson and Tropp 2011, https://arxiv.org/abs/0909.4061.
     """

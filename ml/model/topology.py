@@ -1,4 +1,4 @@
-"""The ResNet family as one description that two builders walk: Keras for training, OpenVINO for serving."""
+"""Describes the ResNet family once for the two builders that walk it: Keras for training, OpenVINO for serving."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FITTED = ("head/kernel", "head/bias", "gate/", "suitability/")
 
 @dataclass(frozen=True)
 class Topology:
-    """Which ResNet, how deep, and which stages feed the pooled head.
+    """Says which ResNet it is, how deep, and which stages feed the pooled head.
 
     Attributes:
         architecture: `resnet18`, `resnet34` or `resnet50` (v1: stride in the block's first convolution), or `resnet152`
@@ -42,7 +42,7 @@ class Topology:
             which is near its maximum, `"4:peak"`.
         width: filters of conv2; 64 in every published ResNet, less in tests.
         branches: how many copies the last blocks of the last stage have, each tuned for one data set; what they put out
-            stands side by side, so that the last stage has as many times its channels. 1 is a plain ResNet.
+            is side by side, so that the last stage has as many times its channels. 1 is a plain ResNet.
         branch_blocks: how many blocks make a branch; the others, the trunk, serve all.
     """
 
@@ -75,7 +75,7 @@ class Topology:
 
     @property
     def pools(self) -> list[tuple[int, str]]:
-        """Each tap as its stage and its statistic: `mean`, `rms`, `spread` or `peak`."""
+        """Returns each tap as its stage and its statistic: `mean`, `rms`, `spread` or `peak`."""
         return [(int(tap[0]), tap[2:] or "mean") for tap in self.taps]
 
     @property
@@ -90,7 +90,7 @@ class Topology:
 
     @property
     def last(self) -> int:
-        """The last stage."""
+        """Returns the number of the last stage."""
         return self.stages + 1
 
     @property
@@ -113,7 +113,7 @@ class Topology:
         return copies * self.width * 2 ** (stage - 2) * (4 if self.kind == "bottleneck" else 1)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the finest tapped stage for an input of this size."""
+        """Returns rows and columns of the finest tapped stage for an input of this size."""
         stride = 2**self.finest
         return height // stride, width // stride
 
@@ -133,7 +133,7 @@ class Topology:
 
     @property
     def features(self) -> int:
-        """Length of the pooled feature vector."""
+        """Returns the length of the pooled feature vector."""
         return sum(self.sizes)
 
     def to_json(self) -> dict[str, Any]:
@@ -162,15 +162,15 @@ class Builder(Protocol[Tensor]):
     """What a framework must offer to build the network."""
 
     def convolution(self, x: Tensor, name: str, *, filters: int, size: int, stride: int, padding: int) -> Tensor:
-        """Convolution `{name}_conv` with zero padding, followed by the batch norm `{name}_bn`."""
+        """Applies convolution `{name}_conv` with zero padding, followed by the batch norm `{name}_bn`."""
 
     def relu(self, x: Tensor) -> Tensor: ...
     def add(self, x: Tensor, y: Tensor) -> Tensor: ...
     def concatenate(self, parts: list[Tensor]) -> Tensor:
-        """Side by side, along the channels."""
+        """Puts them side by side, along the channels."""
 
     def max_pool(self, x: Tensor) -> Tensor:
-        """Zero padding of 1, then 3×3 maximum with stride 2."""
+        """Applies zero padding of 1, then 3×3 maximum with stride 2."""
 
 
 def walk(topology: Topology, builder: Builder[Tensor], x: Tensor) -> dict[int, Tensor]:
@@ -279,7 +279,7 @@ def fold_grey(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def fold_norm(array: Callable[[str], np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias, float32, of a convolution with the batch norm behind it folded in.
+    """Returns kernel and bias, float32, of a convolution with the batch norm behind it folded in.
 
     Args:
         array: gives an array by its name, `layer/variable`.

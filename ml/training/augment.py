@@ -1,4 +1,4 @@
-"""Augmentation inside the graph: one Keras layer, any backend, repeatable by seed."""
+"""Augments inside the graph: one Keras layer, any backend, repeatable by seed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _JPEG_TABLE = np.array(
 
 @keras.saving.register_keras_serializable("ctportal")
 class Augmentation(keras.layers.Layer):
-    """Changes that keep the label: where the picture lies, how it was windowed, how it was stored, what is hidden.
+    """Changes what keeps the label: where the picture is, how it was windowed, how it was stored,
+    what is hidden.
 
     Args:
         strength: 0 (nothing) to 1 (rotation by 15°, scale by 15 %, gamma 0.67–1.5, and so on).
@@ -41,7 +42,7 @@ class Augmentation(keras.layers.Layer):
         self.noise = keras.random.SeedGenerator(seed)
 
     def restart(self, seed: int) -> None:
-        """Begin the random sequence anew."""
+        """Starts the random sequence anew."""
         restart_noise(self.noise, seed)
 
     def call(self, image: Any, lungs: Any, training: bool = False) -> tuple[Any, Any, Any]:
@@ -98,7 +99,7 @@ class Augmentation(keras.layers.Layer):
         return both[..., :1], both[..., 1:] / 255.0
 
     def _window(self, image: Any) -> Any:
-        """Gamma, contrast and brightness."""
+        """Changes gamma, contrast and brightness."""
         ops, s = keras.ops, self.strength
         gamma = ops.exp(self._each(image, -0.4 * s, 0.4 * s))
         image = 255.0 * ops.power(ops.clip(image / 255.0, 1e-4, 1.0), gamma)
@@ -106,7 +107,7 @@ class Augmentation(keras.layers.Layer):
         return (image - 128.0) * contrast + 128.0 + self._each(image, -20.0 * s, 20.0 * s)
 
     def _degrade(self, image: Any) -> Any:
-        """Blur, JPEG and noise."""
+        """Adds blur, JPEG artefacts and noise."""
         ops = keras.ops
         image = self._sometimes(_blur(image), image, 0.3)
         if int(image.shape[1]) % 8 == 0 and int(image.shape[2]) % 8 == 0:

@@ -1,4 +1,5 @@
-"""A branch for each data set: the last blocks and a head, tuned together on the frozen trunk's outputs.
+"""Trains a branch for each data set: the last blocks and a head, tuned together on the frozen
+trunk's outputs.
 
 Two hospitals' pictures differ so much that what is tuned for both serves neither. Each set therefore tunes a copy of
 the last blocks, for a fixed number of steps whatever its size, and a gate says which one a picture should be judged by.
@@ -36,7 +37,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Branch:
-    """A tuned branch.
+    """Holds a tuned branch.
 
     Attributes:
         arrays: of its layers, named as in the public weights; its batch norms are folded into the convolutions.
@@ -63,7 +64,7 @@ class BranchTrainer:
         self._describer: _Network | None = None
 
     def fit(self, collection: Collection, *, title: str = "branch", quiet: bool = False) -> Branch:
-        """The branch of one data set."""
+        """Fits the branch of one data set."""
         key = f"{self.recipe.digest()} {self.trunk.key} {collection.digest()}"
         if len(set(collection.sources)) > 1:
             key += f" {' '.join(collection.sources)}"  # they decide how much each image weighs
@@ -78,7 +79,7 @@ class BranchTrainer:
         return branch
 
     def features(self, branch: Branch, images: Sequence[Image]) -> np.ndarray:
-        """Features of a network with this branch alone, float32 `(N, F)`."""
+        """Returns features of a network with this branch alone, float32 `(N, F)`."""
         self._describer = self._describer or _Network(self._alone, self.trunk, self.recipe.seed)
         self._describer.load(branch.arrays)
         return self._describer.features(images)
@@ -205,7 +206,7 @@ class _Network:
             layer.bias.assign(bias)
 
     def features(self, images: Sequence[Image]) -> np.ndarray:
-        """float32 `(N, F)` of the pictures themselves."""
+        """Returns features of the pictures themselves, float32 `(N, F)`."""
         parts = []
         for start in range(0, len(images), _BATCH):
             inputs = _inputs([self.trunk.row(image) for image in images[start : start + _BATCH]])
@@ -273,7 +274,7 @@ class _FoldedBuilder(KerasBuilder):
 
 
 def _pooled(output: Any, share: Any, kind: str) -> Any:
-    """As `ml.model.resnet.PooledHead` pools: mean, root mean square or spread, `(N, C)`."""
+    """Pools as `ml.model.resnet.PooledHead` does: mean, root mean square or spread, `(N, C)`."""
     ops = keras.ops
     share = ops.expand_dims(share, -1)
     mean = ops.sum(output * share, axis=(1, 2))

@@ -1,4 +1,4 @@
-"""The model card's tables as Markdown, straight from the figures."""
+"""Writes the model card's tables as Markdown, straight from the figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reader = Callable[[Mapping[str, Any]], float | None]
 
 
 def card_tables(tables: Mapping[str, Any]) -> str:
-    """Every table, each under a heading."""
+    """Returns every table, each under a heading."""
     parts = []
     for name, report in tables["cross_validation"].items():
         parts += [f"### {name}", "", f"Note: {report['note']}.", "", _folds(report), ""]

@@ -102,7 +102,9 @@ def baselines(
     seed: int = 0,
     quiet: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model, on clear images."""
+    """Measures AUC and sensitivity at 90 % specificity of the baselines, trained and tested like the model, on clear
+    images.
+    """
     train, test = train.clear(), test.clear()
     shared = backbone.topology.shared  # what was tuned is no baseline
     x, y = (backbone.features(part.images, quiet=quiet)[:, :shared] for part in (train, test))

@@ -44,7 +44,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """Fitted heads on a frozen backbone, with their rules and suitability."""
+    """Holds fitted heads on a frozen backbone, with their rules and suitability."""
 
     backbone: Backbone
     head: Experts
@@ -53,7 +53,7 @@ class HeadFit:
     held_out: HeldOut
 
     def outcome(self, collection: Collection, *, quiet: bool = False) -> dict[str, Any]:
-        """`logits` and `suitability` `(N,)` of a collection's images, and the `rules` to judge them by."""
+        """Returns `logits` and `suitability` `(N,)` of a collection's images, and the `rules` to judge them by."""
         seen = self.backbone.describe(collection.images, quiet=quiet)
         return {
             "logits": self.head.logits(seen.features, seen.statistics),
@@ -62,7 +62,7 @@ class HeadFit:
         }
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Every array of the artefact."""
+        """Returns every array of the artefact."""
         return {**self.backbone.weights, **self.head.to_arrays(), **self.suitability.to_arrays()}
 
 
@@ -70,7 +70,7 @@ Fit = Callable[[Collection, bool], HeadFit]  # of a recipe to a collection; quie
 
 
 def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0) -> Backbone:
-    """The recipe's frozen backbone with its starting weights."""
+    """Builds the recipe's frozen backbone with its starting weights."""
     if recipe.weights in ("none", "imagenet"):
         from ml.model.resnet import build_resnet, initial_weights, read_model_weights
 
@@ -84,7 +84,7 @@ def make_backbone(recipe: Recipe, *, store: Path | None = None, threads: int = 0
 
 
 def stored_weights(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an archive, of an artefact's folder, or of the folder of the CT-pretrained packages."""
+    """Reads the arrays of an archive, of an artefact's folder, or of the folder of the CT-pretrained packages."""
     if not path.is_dir():
         return read_weights(path)
     if (path / WEIGHTS).is_file():
@@ -120,7 +120,7 @@ def fit_head(recipe: Recipe, backbone: Backbone, collection: Collection, *, quie
 
 
 def held_out_rules(recipe: Recipe, collection: Collection, logits: np.ndarray) -> Rules:
-    """The recipe's calibration, operating point and band from held-out logits `(N,)`."""
+    """Returns the recipe's calibration, operating point and band from held-out logits `(N,)`."""
     return fit_rules(
         logits, collection.labels, collection.scans, specificity=recipe.specificity, abstain=recipe.abstain
     )
@@ -187,7 +187,7 @@ class _Material:
         return sorted(set(self.sets))
 
     def fit(self, rows: np.ndarray, penalties: Sequence[float]) -> list[tuple[LinearHead, ...]]:
-        """For each penalty, one head for each set."""
+        """Fits, for each penalty, one head for each set."""
         collection, times = self.collection, 1 + len(self.copies)
         labels, scans, sources = collection.labels[rows], collection.scans[rows], collection.sources[rows]
         shown = collection.weights[rows]
@@ -266,7 +266,7 @@ def _best_penalty(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> 
 
 
 def _importance(recipe: Recipe) -> np.ndarray | None:
-    """Each feature's share in the kernel: its tap's weight, spread evenly over the tap."""
+    """Returns each feature's share in the kernel: its tap's weight, spread evenly over the tap."""
     if not recipe.tap_weights:
         return None
     sizes = recipe.topology.sizes

@@ -20,7 +20,7 @@ from ml.training.progress_file import UNRECORDED, Watch
 
 @dataclass(frozen=True)
 class KnownView:
-    """A training view: the digest of its pixels and its description, see `ml.model.drift_reference`."""
+    """Describes a training view: the digest of its pixels and its description, see `ml.model.drift_reference`."""
 
     digest: str
     description: dict[str, float]
@@ -32,7 +32,7 @@ def known_views(images: Sequence[Image], *, store: Path | None = None, watch: Wa
     Args:
         images: to read.
         store: file that keeps what was read; None keeps nothing.
-        watch: is told of a stage `reading`.
+        watch: hears of a stage `reading`.
     """
     kept = _kept(store)
     fresh = [image for image in images if image.sha256 not in kept]
@@ -73,7 +73,7 @@ def held_out_scores(logits: np.ndarray, scans: np.ndarray, rules: Rules) -> np.n
 def provenance(
     collection: Collection, views: Sequence[KnownView], logits: np.ndarray, scans: np.ndarray, rules: Rules
 ) -> dict[str, Any]:
-    """The entries `reference` and `training_views` of an artefact.
+    """Returns the entries `reference` and `training_views` of an artefact.
 
     Args:
         collection, views: all that the model was shown, thresholds' side included.

@@ -1,4 +1,4 @@
-"""The command-line options of `retrain` and `judge`, and the settings they make."""
+"""Defines the command-line options of `retrain` and `judge`, and the settings they make."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def retrain_options(command: argparse.ArgumentParser) -> None:
 
 
 def retrain_settings(options: argparse.Namespace) -> RetrainSettings:
-    """The settings that the options say."""
+    """Returns the settings that the options say."""
     names = RetrainSettings.__dataclass_fields__
     return RetrainSettings(**{name: getattr(options, name) for name in names})
 

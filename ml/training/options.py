@@ -1,4 +1,4 @@
-"""The command-line options that make a recipe, and the recipe they make."""
+"""Defines the command-line options that make a recipe, and the recipe they make."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def recipe_options(command: argparse.ArgumentParser) -> None:
 
 
 def make_recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe that the options say."""
+    """Returns the recipe that the options say."""
     base = Recipe()
     same = (options.architecture, options.stages) == (base.topology.architecture, base.topology.stages)
     last = options.stages + 1

@@ -22,7 +22,7 @@ class Watch:
     """What a long task tells whoever watches; this one tells nobody."""
 
     def stage(self, name: str, total: int, *, done: int = 0, title: str = "") -> None:
-        """A stage begins, of so many steps, of which an earlier process may have done some."""
+        """Begins a stage of so many steps; an earlier process may have done some of them."""
 
     def advance(self, steps: int = 1) -> None:
         """Steps of the stage are done."""

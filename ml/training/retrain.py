@@ -68,7 +68,7 @@ def retrain(data: Path, out: Path, *, settings: RetrainSettings, check: bool = F
 
 
 class _Run:
-    """One retraining in its folder."""
+    """Runs one retraining in its folder."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Run:
 
 
 def _sides(collection: Collection, settings: RetrainSettings) -> tuple[Collection, Collection]:
-    """Training and validation side, each with enough patients of both labels for the method."""
+    """Returns the training and validation side, each with enough patients of both labels for the method."""
     if not any(collection.splits):
         raise DataError(f"manifest.csv needs a column split (train, validation, test). Received: {collection.name}")
     train, validation = collection.side("train"), collection.side("validation")

@@ -60,7 +60,7 @@ class RetrainSettings:
 
 
 def recipe_of(settings: RetrainSettings, parent: Artifact | None, *, images: int) -> Recipe:
-    """The whole recipe.
+    """Returns the whole recipe.
 
     Args:
         settings: as asked for.

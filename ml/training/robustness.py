@@ -29,7 +29,9 @@ def robustness_table(
     *,
     quiet: bool = False,
 ) -> list[dict[str, Any]]:
-    """Accuracy, AUC, missed infections and flagged images under each change of `ml.images.perturb.ROBUSTNESS`."""
+    """Measures accuracy, AUC, missed infections and flagged images under each change of
+    `ml.images.perturb.ROBUSTNESS`.
+    """
     rows = []
     for name, change in {UNCHANGED: None, **ROBUSTNESS}.items():
         seen = backbone.describe(
@@ -63,7 +65,7 @@ def foreign_table(
 
 
 def cross_data(trained: HeadFit, other: Collection, *, quiet: bool = False) -> dict[str, Any]:
-    """A model trained on one data set, measured on another."""
+    """Measures a model that was trained on one data set on another."""
     outcome = trained.outcome(other, quiet=quiet)
     figures = summarise_logits(other, outcome["logits"], trained.rules)
     return {**figures, "unsuitable": float((outcome["suitability"] < trained.rules.suitable).mean())}

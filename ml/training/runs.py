@@ -1,4 +1,4 @@
-"""A training run as a folder: settings, code version, data hash, history, curves, and the model it made."""
+"""Keeps a training run as a folder: settings, code version, data hash, history, curves, and the model it made."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def train_run(
 
 
 def fit(recipe: Recipe, train: Collection, folder: Path, *, store: Path | None = None, quiet: bool = False) -> HeadFit:
-    """Fit by the recipe's mode; everything that must survive a kill lies in the folder."""
+    """Fits by the recipe's mode; everything that must survive a kill is kept in the folder."""
     if recipe.mode == "finetune":
         from ml.training.fit_network import fit_network
 
@@ -161,7 +161,7 @@ def crossval_run(
     store: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Cross-validate a recipe into a folder, fold by fold."""
+    """Runs a cross-validation of a recipe into a folder, fold by fold."""
     if recipe.mode == "finetune":
         trial: Any = _NetworkTrial(folder)
     else:

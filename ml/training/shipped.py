@@ -44,7 +44,7 @@ def build_model(
     baseline: str = "",
     quiet: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """Cross-validate, measure, fit on everything and write the artefact.
+    """Runs the cross-validation, measures, fits on everything and writes the artefact.
 
     Args:
         recipe: how; `mode` is `head` or `branches`.
@@ -210,7 +210,7 @@ def _held_out(recipe: Recipe, fitted: HeadFit, everything: Collection) -> dict[s
 
 
 def _without_rows(tables: dict[str, Any]) -> dict[str, Any]:
-    """The figures without every image's logit."""
+    """Returns the figures without every image's logit."""
     slim = dict(tables)
     slim["cross_validation"] = {
         name: {

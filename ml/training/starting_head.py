@@ -13,7 +13,7 @@ from ml.training.recipe import Recipe
 
 
 def starting_head(recipe: Recipe, backbone: Backbone, train: Collection) -> dict[str, np.ndarray]:
-    """Arrays of one linear head on the backbone's features.
+    """Returns the arrays of one linear head on the backbone's features.
 
     A parent's own head may have been fitted to patients of the validation side, which would then stop the training
     and set the thresholds on what it knows.

@@ -75,7 +75,7 @@ class Trainer:
         recipe: how.
         folder: of the checkpoint.
         quiet: no progress.
-        watch: is told of every step and epoch.
+        watch: hears of every step and epoch.
         head: arrays of a head to start from; None: a random one.
     """
 
@@ -245,7 +245,7 @@ class Trainer:
 
 
 def predict_logits(network: keras.Model, recipe: Recipe, inputs: Inputs, *, batch: int = 32) -> np.ndarray:
-    """Logits without augmentation, float `(N,)`."""
+    """Returns logits without augmentation, float `(N,)`."""
     settings = recipe.preprocessing
     grid = recipe.topology.grid(settings.height, settings.width)
     parts = []
@@ -258,7 +258,7 @@ def predict_logits(network: keras.Model, recipe: Recipe, inputs: Inputs, *, batc
 
 
 def _pooling_share(mask: Any, recipe: Recipe) -> Any:
-    """`ml.images.preprocess.attention` inside the graph."""
+    """Computes `ml.images.preprocess.attention` inside the graph."""
     ops, settings = keras.ops, recipe.preprocessing
     rows, columns = recipe.topology.grid(settings.height, settings.width)
     if settings.pooling == "everything":
@@ -271,7 +271,9 @@ def _pooling_share(mask: Any, recipe: Recipe) -> Any:
 
 
 def _pooled_loss(bag: int) -> Any:
-    """Binary cross-entropy, of single images or of bags: consecutive images of one scan, their upper half averaged."""
+    """Returns the binary cross-entropy of single images or of bags: consecutive images of one scan, their upper half
+    averaged.
+    """
 
     def loss(labels: Any, answer: Any) -> Any:
         ops = keras.ops
@@ -310,7 +312,7 @@ def _hasten_norms(network: keras.Model, recipe: Recipe, steps: int) -> None:
 
 
 def _batches(inputs: Inputs, recipe: Recipe, epoch: int) -> Iterator[np.ndarray]:
-    """Rows of each step: shuffled images, or bags of consecutive images of one scan, in whole batches."""
+    """Yields rows of each step: shuffled images, or bags of consecutive images of one scan, in whole batches."""
     rng = np.random.default_rng([recipe.seed, epoch])
     bag, batch = recipe.finetuning.bag, recipe.finetuning.batch
     if bag == 1:

@@ -1,4 +1,4 @@
-"""What the branches of a network start from: the trunk's outputs, kept on disk image by image."""
+"""Stores what the branches of a network start from: the trunk's outputs, kept on disk image by image."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Trunk:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of an output: rows, columns, channels."""
+        """Returns the shape of an output: rows, columns, channels."""
         factor = 2 ** (self.topology.last - self.topology.finest)
         channels = self.topology.stage_filters(self.topology.last) // self.topology.branches
         return self._grid[0] // factor, self._grid[1] // factor, channels

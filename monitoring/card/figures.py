@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.formatting import decimal, share
 
 DEPTH = 5
@@ -72,7 +74,7 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
     total = figures.get("n")
     negatives = total - positives if isinstance(total, int) and isinstance(positives, int) else None
     return FigureLine(
-        measured_on=" · ".join(_words(part) for part in path) or "All",
+        measured_on=" · ".join(_words(part) for part in path) or _("All"),
         missed=_of(figures["false_negatives"], positives),
         false_alarms=_of(figures.get("false_positives"), negatives),
         missed_share=_part(figures["false_negatives"], positives),
@@ -85,7 +87,11 @@ def _line(path: tuple[str, ...], figures: dict[str, Any]) -> FigureLine:
 
 
 def _of(count: Any, total: Any) -> str:
-    return f"{count} of {total}" if total is not None else str(count if count is not None else "–")
+    return (
+        _("%(count)s of %(total)s") % {"count": count, "total": total}
+        if total is not None
+        else str(count if count is not None else "–")
+    )
 
 
 def _part(count: Any, total: Any) -> str:

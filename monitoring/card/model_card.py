@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from inference.answer_text import DISCLAIMER
@@ -23,6 +24,7 @@ from monitoring.card.sections import (
     measured_section,
     origin_section,
     service_section,
+    sites_section,
     software_section,
     summary_section,
     thresholds_section,
@@ -41,6 +43,7 @@ SECTIONS: Sequence[Callable[[ModelVersion, Tracer], CardSection]] = (
     measured_section,
     comparison_section,
     thresholds_section,
+    sites_section,
     service_section,
     software_section,
 )
@@ -52,7 +55,7 @@ class ModelCard:
     title: str
     status: str
     made_at: datetime
-    disclaimer: str  # stands above everything, on screen and on paper
+    disclaimer: str  # shown above everything, on screen and on paper
     sections: Sequence[CardSection]
 
 
@@ -65,9 +68,9 @@ def model_card(model: ModelVersion, user: User) -> ModelCard:
 
 def as_markdown(card: ModelCard) -> str:
     """The same to take along: plain text that any reader of Markdown shows."""
-    made = date_format(timezone.localtime(card.made_at), "j M Y, H:i")
+    made = date_format(timezone.localtime(card.made_at), "DATETIME_FORMAT")
     lines = [f"# Model card: {_plain(card.title)}", "", f"> **{_plain(card.disclaimer)}**", ""]
-    lines += [f"{_plain(card.status)}. This card was made on {made}.", ""]
+    lines += [_("%(plain)s. This card was made on %(made)s.") % {"plain": _plain(card.status), "made": made}, ""]
     for section in card.sections:
         lines += _section(section)
     return "\n".join(lines).rstrip() + "\n"

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.rights import Right, require
+from accounts.wording import in_sentence
 from cases.disclosure import disclose, note_shown
 from cases.models import Review, Scan
 from cases.reviews import hidden_scans
+from inference.answer_text import words_for_point
 from inference.models import ModelVersion, Prediction
 from learning.models import Comparison, Dataset, DatasetScan, TrainingRun
 from monitoring.lineage.results import (
@@ -33,9 +36,13 @@ def lineage_of_prediction(prediction: Prediction, user: User) -> PredictionLinea
     """Raises PermissionDenied where the user may not see the answer, or not yet."""
     require(user, prediction.site, Right.VIEW)
     if not Prediction.objects.shown().filter(pk=prediction.pk).exists():
-        raise PermissionDenied(f"{prediction} is a silent answer for comparison; people do not see it.")
+        raise PermissionDenied(
+            _("%(prediction)s is a silent answer for comparison; people do not see it.") % {"prediction": prediction}
+        )
     if disclose(user, [prediction.scan]):
-        raise PermissionDenied(f"Decide on {str(prediction.scan).lower()} first; its answer is hidden until then.")
+        raise PermissionDenied(
+            _("Decide on %(scan)s first; its answer is hidden until then.") % {"scan": in_sentence(prediction.scan)}
+        )
     return PredictionLineage(
         prediction=_prediction(prediction),
         scan=lineage_of_scan(prediction.scan, user),
@@ -57,6 +64,8 @@ def lineage_of_model(model: ModelVersion, user: User) -> ModelLineage:
         service=tracer.service(model),
         comparisons=shown,
         hidden_comparisons=comparisons.count() - len(shown),
+        acceptances=(decided := tracer.acceptances(model)),
+        hidden_acceptances=model.acceptances.count() - len(decided),
         predictions=visible,
         hidden_predictions=answers.count() - visible,
     )
@@ -72,7 +81,9 @@ def lineage_of_scan(scan: Scan, user: User) -> ScanLineage:
     visible = rows.filter(dataset__in=tracer.visible_datasets)
     decisions = Review.objects.filter(scan=scan).exclude(label="")
     reviews = decisions.select_related("reader", "superseded_by").order_by("created_at", "pk")
-    answers = scan.predictions.shown().select_related("model_version", "scan").order_by("queued_at", "pk")
+    answers = (
+        scan.predictions.shown().select_related("model_version", "scan", "site_point__site").order_by("queued_at", "pk")
+    )
     return ScanLineage(
         scan_id=scan.pk,
         case_id=scan.case_id,
@@ -90,7 +101,7 @@ def lineage_of_dataset(dataset: Dataset, user: User) -> DatasetLineage:
     """Raises PermissionDenied for a user who does not manage every site in it."""
     tracer = Tracer(user)
     if dataset.pk not in tracer.visible_datasets:
-        raise PermissionDenied("Only who manages every site of a data set can follow what is in it.")
+        raise PermissionDenied(_("Only who manages every site of a data set can follow what is in it."))
     runs = list(_runs(dataset))
     comparisons = dataset.comparisons.select_related("champion", "challenger").order_by("pk")
     return DatasetLineage(
@@ -173,6 +184,10 @@ def _prediction(prediction: Prediction) -> PredictionTrace:
         probability=prediction.probability,
         finished_at=prediction.finished_at,
         stands=prediction.scan.prediction_id == prediction.pk,
+        raw_probability=prediction.raw_probability,
+        suitability_state=prediction.known_suitability,
+        judged_by=words_for_point(prediction) if prediction.is_done else "",
+        site_decision=prediction.site_point.number if prediction.site_point else None,
     )
 
 

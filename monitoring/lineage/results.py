@@ -85,6 +85,21 @@ class ComparisonTrace:
 
 
 @dataclass(frozen=True)
+class AcceptanceTrace:
+    """Holds what a site decided on the model's operating point; only its managers see it."""
+
+    site: str
+    site_slug: str
+    number: int
+    choice: str  # an AcceptanceChoice
+    choice_words: str
+    operating_point: float | None
+    decided_at: datetime
+    decided_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ModelLineage:
     model: ModelTrace
     ancestors: Sequence[ModelTrace]  # its parent first
@@ -92,6 +107,8 @@ class ModelLineage:
     service: Sequence[ServiceTrace]
     comparisons: Sequence[ComparisonTrace]
     hidden_comparisons: int
+    acceptances: Sequence[AcceptanceTrace]  # of the sites that the user manages, the newest first
+    hidden_acceptances: int
     predictions: int  # of the scans that the user may see
     hidden_predictions: int
 
@@ -109,6 +126,10 @@ class PredictionTrace:
     probability: float | None
     finished_at: datetime | None
     stands: bool
+    raw_probability: float | None  # by the model's own calibration
+    suitability_state: str  # a SuitabilityState; empty without an answer
+    judged_by: str  # in words: the operating point; empty without an answer
+    site_decision: int | None  # the number of the site's decision; None where the model's own point judged it
 
 
 @dataclass(frozen=True)

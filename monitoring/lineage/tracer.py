@@ -5,14 +5,17 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, Func
+from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.rights import Right, rights_anywhere
+from accounts.rights import Right, rights_anywhere, sites_with
+from accounts.wording import in_sentence
 from cases.models import Review
 from inference.models import ModelVersion
 from learning.datasets.listing import scans_of_dataset, shown_counts
 from learning.models import Comparison, Dataset, ServicePeriod, TrainingRun
 from monitoring.lineage.results import (
+    AcceptanceTrace,
     ComparisonTrace,
     DatasetTrace,
     ModelTrace,
@@ -63,7 +66,7 @@ class Tracer:
 
     def run(self, run: TrainingRun) -> RunTrace:
         visible = run.dataset_id in self.visible_datasets
-        asked_by = run.requested_by.name_on_record if run.requested_by is not None else "the command line"
+        asked_by = run.requested_by.name_on_record if run.requested_by is not None else _("the command line")
         return RunTrace(
             run_id=run.pk,
             title=str(run),
@@ -105,6 +108,24 @@ class Tracer:
             if row.dataset_id in self.visible_datasets
         ]
 
+    def acceptances(self, model: ModelVersion) -> list[AcceptanceTrace]:
+        """What the sites that the user manages decided on its operating point."""
+        rows = model.acceptances.filter(site__in=sites_with(self.user, Right.MANAGE))
+        return [
+            AcceptanceTrace(
+                site=row.site.name,
+                site_slug=row.site.slug,
+                number=row.number,
+                choice=row.choice,
+                choice_words=row.get_choice_display(),
+                operating_point=row.operating_point,
+                decided_at=row.decided_at,
+                decided_by=row.decided_by.name_on_record,
+                reason=row.reason,
+            )
+            for row in rows.select_related("site", "decided_by").order_by("-pk")
+        ]
+
     def service(self, model: ModelVersion) -> list[ServiceTrace]:
         """Who put it there and why is for those who manage somewhere."""
         periods = ServicePeriod.objects.filter(model=model).select_related("started_by", "comparison")
@@ -130,18 +151,25 @@ def run_of(model: ModelVersion) -> TrainingRun | None:
 
 def words_for_origin(model: ModelVersion, run: TrainingRun | None) -> str:
     if run is not None:
-        return f"Trained here by {str(run).lower()} on {str(run.dataset).lower()}."
+        return _("Trained here by %(run)s on %(dataset)s.") % {
+            "run": in_sentence(run),
+            "dataset": in_sentence(run.dataset),
+        }
     trained_on = model.card.get("trained_on") if isinstance(model.card, dict) else None
     if not trained_on:
-        return "Registered from a folder; its card does not say what it was trained on."
-    return f"Registered from a folder; its card says that it was trained on {words_for_training_set(trained_on)}."
+        return _("Registered from a folder; its card does not say what it was trained on.")
+    return _("Registered from a folder; its card says that it was trained on %(words_for_training_set)s.") % {
+        "words_for_training_set": words_for_training_set(trained_on)
+    }
 
 
 def words_for_training_set(trained_on: Any) -> str:
     if not isinstance(trained_on, dict):
         return str(trained_on)
     images = trained_on.get("images")
-    return f"{trained_on.get('name') or 'a set without a name'}" + (f" ({images} images)" if images else "")
+    return f"{trained_on.get('name') or 'a set without a name'}" + (
+        _(" (%(images)s images)") % {"images": images} if images else ""
+    )
 
 
 def ancestors_of(model: ModelVersion) -> list[ModelVersion]:

@@ -20,6 +20,7 @@ RIGHTS = {
     "rita": {VIEW, REVIEW, CLOSE},
     "max": {VIEW, CLOSE, MANAGE},
     "sue": {VIEW, MANAGE},
+    "bea": {VIEW, REVIEW, CLOSE, MANAGE},
     "otto": set(Right),
 }
 OUTSIDER = "otto"
@@ -194,6 +195,11 @@ RULES: dict[str, dict[str, Kind]] = {
     "model-card": {"GET": person},
     "prediction-lineage": {"GET": of(VIEW)},
     "scan-lineage": {"GET": of(VIEW)},
+    "site-acceptances": {"GET": anywhere(MANAGE)},
+    "site-acceptance": {"GET": of(MANAGE)},
+    "site-acceptance-accept": {"POST": of(MANAGE)},
+    "site-acceptance-decline": {"POST": of(MANAGE)},
+    "site-acceptance-revert": {"POST": of(MANAGE)},
     "monitoring": {"GET": anywhere(MANAGE)},
     "monitoring-table": {"GET": anywhere(MANAGE)},
     # --- learning ---
@@ -280,6 +286,10 @@ RULES: dict[str, dict[str, Kind]] = {
     "api:learning-next-step": {"GET": anywhere(MANAGE)},
     "api:monitoring": {"GET": anywhere(MANAGE)},
     "api:monitoring-table": {"GET": anywhere(MANAGE)},
+    "api:site-acceptance": {"GET": of(MANAGE)},
+    "api:site-acceptance-accept": {"POST": of(MANAGE)},
+    "api:site-acceptance-decline": {"POST": of(MANAGE)},
+    "api:site-acceptance-revert": {"POST": of(MANAGE)},
     "api:model-list": {"GET": person},
     "api:model-detail": {"GET": person},
     "api:model-card": {"GET": person},

@@ -65,7 +65,8 @@ class Undone(Exception):
 
 @dataclass
 class World:
-    """Objects by the name that addresses give them, in all their states, and what forms send of them.
+    """Holds objects by the name that addresses give them, in all their states, and what forms send
+    of them.
 
     `decided` holds the addresses that show a blinded reader the model's answer, since it is decided upon.
     """
@@ -115,6 +116,7 @@ def world(north, south, cara, rita, rob, max, sue, otto, anna, jonas, media, tmp
         "override": [comparison.pk],
         "model-promote": [comparison.pk],
         "model": [champion.pk, challenger.pk],
+        "site-acceptance": [champion.pk],
         "shadow": [challenger.pk],
         "member": [cara.memberships.get().pk],
         "token": [token.pk],
@@ -127,6 +129,9 @@ def world(north, south, cara, rita, rob, max, sue, otto, anna, jonas, media, tmp
         "api:case-list": {"patient": anna.pk},
         "api:case-join": {"scans": [scan.pk, withdrawn.pk], "reason": "One series."},
         "api:comparison-decide": {"override": override.pk, "approved": True},
+        "api:site-acceptance-accept": {"key": "0-", "reason": "It does well."},
+        "api:site-acceptance-decline": {"key": "0-", "reason": "It does badly."},
+        "api:site-acceptance-revert": {"number": 1, "reason": "It did badly."},
         **{name: {"reason": "It was a slip."} for name in WANT_A_REASON},
     }
     of_late = {"slice": late.slices.get().pk, "prediction": Prediction.objects.get(scan=late).pk}
@@ -158,7 +163,8 @@ def paths_of(name: str, route: str, world: World) -> list[str]:
     if "<int:pk>" in route:
         plain = name.removeprefix("api:")
         known = next(key for key in sorted(world.objects, key=len, reverse=True) if plain.startswith(key))
-        return [reverse(name, args=[pk]) for pk in world.objects[known]]
+        site = ["north"] if "<slug:slug>" in route else []
+        return [reverse(name, args=[pk, *site]) for pk in world.objects[known]]
     given: dict[str, dict[str, str]] = {
         "api:site-detail": {"slug": "north"},
         "api:monitoring-table": {"table": "models"},

@@ -59,7 +59,7 @@ def test_choosing_a_theme_reads_no_account_and_records_nothing(rita, django_asse
         rita.save(update_fields=["theme"])
 
 
-def test_where_acts_are_listed_the_user_name_stands_beside_the_name(login, rita, max, case, answered, review):
+def test_lists_of_acts_show_the_user_name_beside_the_name(login, rita, max, case, answered, review):
     review(answered, rita)
     rita.first_name, rita.last_name = "Robin", "Reader"
     rita.save()
@@ -123,3 +123,30 @@ def test_an_account_that_the_asker_could_have_entered_lately_is_no_second_person
 
     assert words in objection_to(second, first=asker, since=NOW())
     assert objection_to(second, first=asker, since=NOW() + timedelta(days=31)) == ""
+
+
+def test_an_account_that_the_asker_reaches_through_another_is_no_second_person(asker, second, rf):
+    """The asker opens a colleague's account with a new password, and in it sets the password of the second."""
+    between = make_person("between", is_superuser=True)
+
+    def set_password_of(user):
+        def act():
+            user.set_password("a new long enough secret 7")
+            user.save()
+
+        return act
+
+    as_done_by(asker, rf, set_password_of(between))
+    assert objection_to(second, first=asker, since=NOW()) == ""
+    as_done_by(between, rf, set_password_of(second))
+
+    assert "an account that whoever asked has lately" in objection_to(second, first=asker, since=NOW())
+    assert objection_to(second, first=asker, since=NOW() + timedelta(days=31)) == ""
+
+
+def test_colleagues_who_were_made_by_one_administrator_are_two_persons(asker, second, rf):
+    """An installation has few administrators; one who made both accounts has asked for nothing."""
+    made = []
+    as_done_by(asker, rf, lambda: made.extend(make_person(name, is_superuser=True) for name in ("kim", "lee")))
+
+    assert objection_to(made[0], first=made[1], since=NOW() + timedelta(minutes=1)) == ""

@@ -171,7 +171,7 @@ def test_the_record_says_what_was_granted_and_keeps_no_password(login, sue, cara
     assert (password.action, password.details) == (Action.PASSWORD_CHANGED, {})
 
 
-def test_a_new_address_is_told_to_the_old_one(login, sue, cara, north, worker):
+def test_the_old_address_is_informed_of_a_new_one(login, sue, cara, north, worker):
     with worker():
         _change_user(login(sue), cara, north, email="thief@example.org")
 

@@ -16,6 +16,7 @@ from accounts.events import record_event
 from accounts.models import Action, Event, EventSeal
 from accounts.seals import GENESIS, head, seal_events, verify
 from accounts.tasks import log_event_head, seal_new_events
+from tests.database_role import owner
 
 pytestmark = pytest.mark.django_db
 
@@ -38,8 +39,16 @@ def record(north, rita):
 @contextmanager
 def as_owner_of_the_database():
     """Whoever owns the tables can switch the triggers off."""
-    with pgtrigger.ignore():
+    with owner(), pgtrigger.ignore():
         yield
+
+
+@contextmanager
+def _refused_truncation():
+    """The triggers refuse it to the owner too; the portal's own role has not even the right."""
+    refusal = pytest.raises(InternalError, match="Cannot truncate")
+    with owner(), refusal, transaction.atomic(), connection.cursor() as cursor:
+        yield cursor
 
 
 def run(*arguments):
@@ -50,12 +59,12 @@ def run(*arguments):
 
 @pytest.mark.parametrize("model", written_once(), ids=lambda model: model._meta.label)
 def test_what_is_written_once_cannot_be_truncated(model):
-    with pytest.raises(InternalError, match="Cannot truncate"), transaction.atomic(), connection.cursor() as cursor:
+    with _refused_truncation() as cursor:
         cursor.execute(f'TRUNCATE "{model._meta.db_table}" CASCADE')
 
 
 def test_a_table_above_cannot_be_truncated_to_take_the_record_with_it(record):
-    with pytest.raises(InternalError, match="Cannot truncate"), transaction.atomic(), connection.cursor() as cursor:
+    with _refused_truncation() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE accounts_user CASCADE")
     assert Event.objects.filter(pk__in=[event.pk for event in record]).count() == 5
 

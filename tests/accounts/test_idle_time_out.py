@@ -30,7 +30,7 @@ def test_whoever_opens_a_page_logs_in_and_gets_it(idle):
     assert "_auth_user_id" not in idle.session
 
 
-def test_a_form_that_was_sent_leads_back_to_its_page_and_is_told_lost(idle, scan):
+def test_a_form_sent_after_the_session_leads_back_to_its_page_and_says_that_it_is_lost(idle, scan):
     answer = idle.post(
         f"/scans/{scan.pk}/review/",
         {"label": "covid"},
@@ -86,7 +86,7 @@ def test_polling_keeps_no_session_alive(client, rita):
     assert client.session[LAST_SEEN] > seen
 
 
-def test_the_time_that_is_left_is_told_and_asking_for_it_does_not_prolong_it(client, rita, settings):
+def test_asking_for_the_time_left_does_not_prolong_the_session(client, rita, settings):
     client.force_login(rita)
     client.get("/")
     session = client.session
@@ -106,7 +106,7 @@ def test_no_session_lives_longer_than_any_may(client, rita, settings):
     assert client.get("/session/").json()["seconds_left"] <= 120
 
 
-def test_the_time_that_is_left_is_told_to_nobody_else(client, db):
+def test_the_time_left_is_shown_to_its_person_only(client, db):
     assert client.get("/session/").status_code == 302
 
 

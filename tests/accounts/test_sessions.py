@@ -37,7 +37,7 @@ def test_a_busy_session_ends_too_after_its_longest_time(session_of_cara, setting
     assert session_of_cara.get("/").status_code == 302
 
 
-def test_the_upload_script_is_told_in_its_own_language(session_of_cara, case, settings):
+def test_the_upload_script_gets_the_end_of_the_session_as_json(session_of_cara, case, settings):
     rewind(session_of_cara, LAST_SEEN, settings.SESSION_IDLE_MINUTES * 60 + 1)
 
     response = session_of_cara.post(f"/cases/{case.pk}/upload/", headers={"Accept": "application/json"})

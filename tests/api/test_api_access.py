@@ -18,7 +18,7 @@ def call(secret: str, scheme: str = "Bearer"):
     return APIClient().get(URL, headers={"Authorization": f"{scheme} {secret}"})
 
 
-def test_a_call_without_a_token_is_told_how_to_bring_one(db):
+def test_a_call_without_a_token_learns_how_to_send_one(db):
     response = APIClient().get(URL)
 
     problem(response, 401, "unauthenticated")
@@ -57,7 +57,7 @@ def test_a_revoked_token_is_refused(cara):
     problem(call(secret), 401, "unauthenticated")
 
 
-def test_a_token_falls_silent_with_its_user(cara):
+def test_the_token_of_an_inactive_user_is_refused(cara):
     secret = secret_of(cara)
     cara.is_active = False
     cara.save()
@@ -99,7 +99,7 @@ def test_every_scope_is_one_that_a_token_can_lack(cara, api):
         assert status == (403 if scope == "read" else 200)
 
 
-def test_who_calls_too_often_is_told_how_long_to_wait(settings, api, cara):
+def test_a_caller_who_calls_too_often_learns_how_long_to_wait(settings, api, cara):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"user": "2/min"}}
     client = api(cara)
     assert [client.get(URL).status_code for _ in range(2)] == [200, 200]

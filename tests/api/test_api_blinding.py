@@ -96,7 +96,7 @@ def test_what_colleagues_decided_shows_nowhere_before_the_decision(api, orla, ot
     assert len(client.get("/api/v1/reviews/?label=non_covid").json()["results"]) == 2
 
 
-def test_a_manager_who_reads_too_is_told_no_label_before_the_decision(api, orla, otto, south, hidden, review):
+def test_a_manager_who_reads_too_sees_no_label_before_the_decision(api, orla, otto, south, hidden, review):
     Membership.objects.create(user=orla, site=south, role="manager")
     review(hidden, otto, "non_covid", "No opacity.")
 

@@ -67,7 +67,7 @@ def test_a_case_shows_its_scans_and_the_models_answer(api, rita, answered):
     assert body["answer_hidden"] is False
     (scan,) = body["scans"]
     assert scan["id"] == answered.pk
-    assert scan["prediction"]["headline"] == "COVID-19 likely"
+    assert scan["prediction"]["headline"] == "Opacities as in COVID-19 likely"
     assert scan["prediction"]["disclaimer"]
 
 
@@ -144,16 +144,16 @@ def test_a_case_is_not_reopened_without_a_reason(api, rita, case):
 
 @pytest.mark.parametrize("verb", ["close", "reopen"])
 class TestWhoMayNotMoveACase:
-    def test_nobody(self, api, case, verb):
+    def test_an_anonymous_caller_moves_no_case(self, api, case, verb):
         problem(api().post(f"{URL}{case.pk}/{verb}/", {}), 401, "unauthenticated")
 
-    def test_a_clinician(self, api, cara, case, verb):
+    def test_a_clinician_moves_no_case(self, api, cara, case, verb):
         problem(api(cara).post(f"{URL}{case.pk}/{verb}/", {"reason": "x"}), 403, "forbidden")
 
-    def test_another_site(self, api, otto, case, verb):
+    def test_a_caller_of_another_site_finds_no_case_to_move(self, api, otto, case, verb):
         problem(api(otto).post(f"{URL}{case.pk}/{verb}/", {"reason": "x"}), 404, "not-found")
 
-    def test_a_token_to_upload(self, api, rita, case, verb):
+    def test_a_token_that_only_uploads_moves_no_case(self, api, rita, case, verb):
         problem(api(rita, "upload").post(f"{URL}{case.pk}/{verb}/", {"reason": "x"}), 403, "forbidden")
 
 
@@ -231,5 +231,5 @@ def test_the_list_holds_ones_own_sites_alone(api, otto, case):
     assert api(otto).get(URL).json()["results"] == []
 
 
-def test_nobody_lists_cases(api):
+def test_an_anonymous_caller_lists_no_cases(api):
     problem(api().get(URL), 401, "unauthenticated")

@@ -190,6 +190,7 @@ def test_the_key_is_free_after_the_database_broke_off_in_the_middle(cara, north,
         monkeypatch.setattr(patients, "register_patient", real)
         other = connection.get_new_connection(connection.get_connection_params())
         with other.cursor() as cursor:
+            cursor.execute("SET ROLE NONE")  # as an administrator does it
             cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
         other.close()
         return real(**facts)

@@ -68,14 +68,14 @@ def test_an_empty_set_is_not_exported(api, max, answered):
 
 @pytest.mark.parametrize("part", ["", "export/"])
 class TestWhoDoesNotSeeTheSet:
-    def test_nobody(self, api, labelled, part):
+    def test_an_anonymous_caller_sees_no_labelled_set(self, api, labelled, part):
         problem(api().get(f"{URL}{part}"), 401, "unauthenticated")
 
     @pytest.mark.parametrize("name", ["cara", "rita"])
-    def test_who_is_no_manager(self, api, request, labelled, part, name):
+    def test_a_caller_without_a_managers_role_sees_no_labelled_set(self, api, request, labelled, part, name):
         problem(api(request.getfixturevalue(name)).get(f"{URL}{part}"), 403, "forbidden")
 
-    def test_a_token_to_upload(self, api, max, labelled, part):
+    def test_a_token_that_only_uploads_reads_no_labelled_set(self, api, max, labelled, part):
         problem(api(max, "upload").get(f"{URL}{part}"), 403, "forbidden")
 
 

@@ -105,7 +105,7 @@ class TestDatasets:
 
 
 class TestTraining:
-    def test_what_it_would_use_is_told_before_it_starts(self, api, max, dataset, champion):
+    def test_the_plan_of_a_run_is_shown_before_it_starts(self, api, max, dataset, champion):
         plan = api(max).post(f"{API}/training-runs/plan/", {"dataset": dataset.pk})
 
         assert plan.status_code == 200, plan.json()
@@ -211,17 +211,17 @@ READING = ["datasets/", "training-runs/", "comparisons/", "comparison-requests/"
 
 @pytest.mark.parametrize("part", READING)
 class TestWhoDoesNotSeeTheLoop:
-    def test_nobody(self, api, part):
+    def test_an_anonymous_caller_sees_nothing_of_the_loop(self, api, part):
         problem(api().get(f"{API}/{part}"), 401, "unauthenticated")
 
     @pytest.mark.parametrize("name", ["cara", "rita"])
-    def test_who_is_no_manager(self, api, request, part, name):
+    def test_a_caller_without_a_managers_role_sees_nothing_of_the_loop(self, api, request, part, name):
         problem(api(request.getfixturevalue(name)).get(f"{API}/{part}"), 403, "forbidden")
 
     def test_a_token_to_train_does_not_read(self, api, max, part):
         problem(api(max, "train").get(f"{API}/{part}"), 403, "forbidden")
 
-    def test_a_manager_reads(self, api, max, part):
+    def test_a_manager_reads_every_part_of_the_loop(self, api, max, part):
         assert api(max).get(f"{API}/{part}").status_code == 200
 
 
@@ -287,7 +287,7 @@ class TestNextStep:
         told = api(max).get(f"{API}/learning/next-step/").json()
         assert told["next_step"]["step"] == "decide_candidate"
 
-    def test_a_manager_of_another_site_is_told_nothing_of_it(self, api, otto, comparison):
+    def test_a_manager_of_another_site_learns_nothing_of_the_run(self, api, otto, comparison):
         told = api(otto).get(f"{API}/learning/next-step/").json()
         assert (told["next_step"]["step"], told["next_step"]["comparison"]) == ("build_dataset", None)
 

@@ -37,7 +37,7 @@ def test_the_pages_together_are_the_whole_list_in_its_order(api, rita, seven, or
     assert sorted(whole) == sorted(case.pk for case in seven)
 
 
-def test_the_way_back_is_the_way_forth(api, rita, seven):
+def test_paging_back_shows_the_pages_of_paging_forward(api, rita, seven):
     client = api(rita)
     first = client.get(f"{URL}?page_size=3&order=newest").json()
     second = client.get(first["next"]).json()

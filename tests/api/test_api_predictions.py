@@ -61,7 +61,7 @@ def test_another_sites_prediction_is_not_found(api, otto, prediction):
     assert api(otto).get(URL).json()["results"] == []
 
 
-def test_nobody_reads_predictions(api, prediction):
+def test_an_anonymous_caller_reads_no_predictions(api, prediction):
     problem(api().get(URL), 401, "unauthenticated")
     problem(api().get(f"{URL}{prediction.pk}/"), 401, "unauthenticated")
 
@@ -98,11 +98,11 @@ def test_another_sites_prediction_is_not_tried_again(api, otto, failed):
     problem(api(otto).post(f"{URL}{failed.pk}/retry/"), 404, "not-found")
 
 
-def test_nobody_tries_again(api, failed):
+def test_an_anonymous_caller_retries_no_prediction(api, failed):
     problem(api().post(f"{URL}{failed.pk}/retry/"), 401, "unauthenticated")
 
 
-def test_the_answer_that_stands_is_the_one_shown(api, rita, cara, case, model, answered):
+def test_the_current_answer_is_the_one_shown(api, rita, cara, case, model, answered):
     newer = type(model).objects.create(name="candidate", version="2", sha256="1" * 64)
     Prediction.objects.create(scan=answered, model_version=newer)
 

@@ -136,7 +136,7 @@ def test_a_failure_of_ours_names_a_reference_and_nothing_else(api, cara, failure
     assert "ecret" not in json.dumps(body) + logged
 
 
-def test_while_the_database_is_away_the_caller_is_told_to_come_back(api, cara, failure):
+def test_while_the_database_is_away_the_caller_is_asked_to_retry(api, cara, failure):
     failure(OperationalError("server closed the connection"))
 
     response = api(cara).post(URL, FACTS)

@@ -58,7 +58,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_reading(api, everyone, busy, model, address, django_assert_max_num_queries):
+def test_every_address_is_read_with_few_queries(api, everyone, busy, model, address, django_assert_max_num_queries):
     named = address.format(
         patient=busy.case.patient_id,
         case=busy.case_id,
@@ -75,7 +75,7 @@ def test_reading(api, everyone, busy, model, address, django_assert_max_num_quer
 
 
 @pytest.mark.parametrize("address", ["patients/search/", "cases/search/"])
-def test_searching(api, everyone, busy, address, django_assert_max_num_queries):
+def test_a_search_takes_few_queries(api, everyone, busy, address, django_assert_max_num_queries):
     client = api(everyone)
 
     with django_assert_max_num_queries(MOST):
@@ -90,7 +90,7 @@ def test_searching(api, everyone, busy, address, django_assert_max_num_queries):
         ("cases/{case}/close/", {}),
     ],
 )
-def test_short_writing(api, everyone, case, address, body, django_assert_max_num_queries):
+def test_a_short_change_takes_few_queries(api, everyone, case, address, body, django_assert_max_num_queries):
     body = {name: case.patient_id if value == "{patient}" else value for name, value in body.items()}
     client = api(everyone)
 

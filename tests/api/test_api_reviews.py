@@ -114,7 +114,7 @@ def test_another_sites_reader_finds_no_scan(api, otto, answered):
     problem(api(otto).post(url(answered), {"label": "covid"}), 404, "not-found")
 
 
-def test_nobody_reviews(api, answered):
+def test_an_anonymous_caller_records_no_review(api, answered):
     problem(api().post(url(answered), {"label": "covid"}), 401, "unauthenticated")
 
 
@@ -147,7 +147,7 @@ def test_another_sites_reviews_are_not_seen(api, otto, rita, answered, review):
     assert api(otto).get("/api/v1/reviews/").json()["results"] == []
 
 
-def test_nobody_reads_reviews(api, rita, answered, review):
+def test_an_anonymous_caller_reads_no_reviews(api, rita, answered, review):
     pk = review(answered, rita).pk
 
     problem(api().get("/api/v1/reviews/"), 401, "unauthenticated")

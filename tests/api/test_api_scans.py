@@ -13,6 +13,7 @@ from cases.uploads import receive_upload
 from inference.models import Prediction
 from tests.api.calls import problem
 from tests.cast import answer, make_scan, phantom_png
+from tests.ct_files import ct_slice, dicom_file
 
 URL = "/api/v1/scans/"
 pytestmark = pytest.mark.usefixtures("media")
@@ -137,7 +138,7 @@ def test_a_scan_is_polled_at_one_address(api, cara, model, scan):
     assert done.status_code == 200
     prediction = done.json()["prediction"]
     assert (prediction["status"], prediction["decision"], prediction["probability"]) == ("done", "covid", 0.91)
-    assert prediction["headline"] == "COVID-19 likely"
+    assert prediction["headline"] == "Opacities as in COVID-19 likely"
     assert prediction["disclaimer"] == "Research use; not for diagnosis."
     assert prediction["place_in_queue"] is None
 
@@ -345,3 +346,33 @@ class TestRequestsThatAreRefused:
     def test_one_by_somebody_who_may_not_upload_is_not_read(self, api, rita, case, monkeypatch):
         monkeypatch.setattr("cases.upload_handlers.PartsReader.read", None)
         problem(self.post(api(rita), case, request_body(b"a")), 403, "forbidden")
+
+
+def noted_series():
+    """Six slices of a series of eight, which say that text is burned into them."""
+    slices = [
+        ct_slice(5.0 * at, InstanceNumber=at + 1, BurnedInAnnotation="YES") for at in range(8) if at not in (3, 4)
+    ]
+    for each in slices:
+        each.PatientName = each.PatientID = each.PatientBirthDate = each.PatientSex = ""
+    return [(f"IM{number}.dcm", dicom_file(each)) for number, each in enumerate(slices)]
+
+
+NOTES = [
+    "2 slices seem to be missing within the series.",
+    "The files say that text is burned into the pictures; check that no name shows.",
+]
+
+
+def test_what_is_noted_about_a_scan_is_in_the_answer_to_its_upload_and_in_the_scan(api, cara, rita, case):
+    (scan,) = send(api(cara), case, *noted_series()).json()["scans"]
+
+    assert scan["notes"] == NOTES
+    assert api(rita).get(f"{URL}{scan['id']}/").json()["notes"] == NOTES
+    assert api(rita).get(URL).json()["results"][0]["notes"] == NOTES
+
+
+def test_a_scan_about_which_there_is_nothing_to_note_has_no_notes(api, cara, case):
+    (scan,) = send(api(cara), case, GOOD).json()["scans"]
+
+    assert scan["notes"] == []

@@ -39,7 +39,7 @@ def test_it_is_made_without_a_warning():
     assert not GENERATOR_STATS._error_cache
 
 
-def test_it_is_public(client):
+def test_the_schema_is_public(client):
     response = client.get("/api/v1/schema/", headers={"Accept": "application/json"})
 
     assert response.status_code == 200

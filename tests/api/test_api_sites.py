@@ -37,8 +37,8 @@ def test_models_are_seen_by_everybody_who_may_read(api, cara, model):
 
 @pytest.mark.parametrize("address", ["sites/", "sites/north/", "me/", "models/", "models/1/"])
 class TestWhoDoesNotRead:
-    def test_nobody(self, api, address):
+    def test_an_anonymous_caller_reads_no_sites_or_models(self, api, address):
         problem(api().get(f"/api/v1/{address}"), 401, "unauthenticated")
 
-    def test_a_token_to_upload(self, api, cara, address):
+    def test_a_token_that_only_uploads_reads_no_sites_or_models(self, api, cara, address):
         problem(api(cara, "upload").get(f"/api/v1/{address}"), 403, "forbidden")

@@ -101,11 +101,11 @@ def test_there_is_no_map_before_an_answer(api, rita, scan):
 
 @pytest.mark.parametrize("part", ["", "image/", "original/", "map/"])
 class TestWhoDoesNotSeeASlice:
-    def test_nobody(self, api, slice_, part):
+    def test_an_anonymous_caller_sees_no_slice(self, api, slice_, part):
         problem(api().get(f"{URL}{slice_.pk}/{part}"), 401, "unauthenticated")
 
-    def test_another_site(self, api, otto, slice_, part):
+    def test_a_caller_of_another_site_finds_no_slice(self, api, otto, slice_, part):
         problem(api(otto).get(f"{URL}{slice_.pk}/{part}"), 404, "not-found")
 
-    def test_a_token_to_upload(self, api, cara, slice_, part):
+    def test_a_token_that_only_uploads_sees_no_slice(self, api, cara, slice_, part):
         problem(api(cara, "upload").get(f"{URL}{slice_.pk}/{part}"), 403, "forbidden")

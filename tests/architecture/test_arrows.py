@@ -62,7 +62,7 @@ def test_all_migrations_are_applied_in_the_test_database() -> None:
     assert set(loader.disk_migrations) <= set(loader.applied_migrations)
 
 
-def test_every_model_of_ours_speaks_for_itself() -> None:
+def test_every_model_of_ours_has_a_str_of_its_own() -> None:
     """`__str__` is what logs and the admin show; the inherited one would say nothing, a careless one too much."""
     for label in OURS:
         for model in apps.get_app_config(label).get_models():

@@ -1,6 +1,8 @@
 """Whoever reads blinded gets the same bytes from every address, whatever the model and the colleagues have said."""
 
 import pytest
+from django.contrib import admin
+from django.utils import timezone
 
 from cases.models import Review, Scan
 from cases.reviews import record_review
@@ -25,11 +27,21 @@ PAGE_FORMS = {
 }
 # Addresses of the frame and of other programs, which know nothing of scans.
 ELSEWHERE = ("/accounts/", "/admin/", "/static/", "/api/v1/schema", "/api/v1/docs", "/healthz", "/theme/", "/help/")
-# What a training would use or has used, and how many labels there are to train on, is counted over all patients and
-# shown to every manager; so are the figures of a comparison, which are the same in all worlds here.
-POOLED = ("/learning/runs/", "/api/v1/learning/next-step/")
-POOLED_PAGE = "/learning/"
+NOT_THE_ADMINISTRATION = ("/admin/logout/", "/admin/login/", "/admin/r/", "/admin/jsi18n/", "/admin/autocomplete/")
 EXPORTS = ("/labels/export/", "/learning/datasets/{}/export/")
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch):
+    """Time does not pass, so what a world shows of it is the same in all."""
+    now = timezone.now()
+
+    class Clock(timezone.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return now.astimezone(tz) if tz else now.replace(tzinfo=None)
+
+    monkeypatch.setattr(timezone, "datetime", Clock)
 
 
 @pytest.fixture
@@ -115,12 +127,22 @@ def objects_of(stage):
 
 def calls(stage):
     objects = objects_of(stage)
-    found = [address for address in addresses(objects, without=ELSEWHERE + POOLED) if address != POOLED_PAGE]
-    gets = [("GET", address) for address in with_filters(found, PAGE_FORMS)]
+    gets = [("GET", address) for address in with_filters(addresses(objects, without=ELSEWHERE), PAGE_FORMS)]
     return gets + [("POST", address.format(objects["datasets"][0])) for address in EXPORTS]
 
 
-def differences(stage, user, worlds):
+def calls_of_the_administration(stage):
+    """Each list of it, with each filter and order, and each row of every model that it knows."""
+    objects = {
+        f"{model._meta.model_name}:object_id": list(model._default_manager.order_by("pk").values_list("pk", flat=True))
+        for model in admin.site._registry
+    }
+    objects |= {"user:id": [stage.reader.pk]}
+    found = addresses(objects, without=NOT_THE_ADMINISTRATION)
+    return [("GET", address) for address in with_filters(found, {}) if address.startswith("/admin/")]
+
+
+def differences(stage, user, worlds, calls=calls):
     seen, asked = {}, None
     for name, world in worlds.items():
         with stage.in_world(world):
@@ -134,6 +156,26 @@ def differences(stage, user, worlds):
 @pytest.mark.parametrize("worlds", [AGREED, OPEN], ids=["agreed", "open"])
 def test_a_blinded_reader_gets_the_same_bytes_in_every_world(stage, who, worlds):
     assert differences(stage, getattr(stage, who), worlds) == []
+
+
+@pytest.mark.parametrize("worlds", [AGREED, OPEN], ids=["agreed", "open"])
+def test_an_administrator_who_reads_blinded_gets_the_same_bytes_from_the_administration(stage, worlds):
+    assert differences(stage, stage.reading_administrator, worlds, calls_of_the_administration) == []
+
+
+def test_an_administrator_who_reads_nothing_there_sees_the_difference_in_the_administration(stage):
+    stage.reading_administrator.memberships.all().delete()
+
+    told = differences(stage, stage.reading_administrator, AGREED, calls_of_the_administration)
+
+    scan = stage.scans[0]
+    for address in (
+        f"/admin/cases/scan/{scan.pk}/change/",
+        "/admin/cases/scan/?final_label__exact=covid",
+        "/admin/cases/review/?label__exact=covid",
+        "/admin/inference/prediction/?decision__exact=covid",
+    ):
+        assert f"GET {address}" in told, address
 
 
 def test_who_reads_nothing_there_sees_the_difference(stage):

@@ -15,7 +15,7 @@ VARIABLE = re.compile(r"<(?:(\w+):)?(\w+)>")  # of a path
 GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)")  # of a regular expression, as allauth and the admin write
 FILLED_IN = {"slug": "north", "uidb36": "1", "key": "1-x", "app_label": "cases", "url": "elsewhere"}
 
-# Why each is open: to log in or to set a password anew; to be told that accounts are made by the administrator; to be
+# Why each is open: to log in or to set a password anew; to read that accounts are made by the administrator; to be
 # found alive by a load balancer; to be read by whoever writes against the API.
 OPEN = {
     "healthz",

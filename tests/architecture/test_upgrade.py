@@ -9,6 +9,8 @@ import pytest
 from django.db import DatabaseError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.database_role import connections_of_owner
+
 # The last migrations of the release before the learning loop became an app of its own.
 EARLIER = [
     ("accounts", "0002_learning"),
@@ -58,7 +60,7 @@ APPEND_ONLY = [
 def earlier(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """Provides an empty database of its own, at the migrations of the earlier release."""
     name = f"upgrade_{uuid.uuid4().hex[:12]}"
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), connections_of_owner():
         main = connections["default"]
         with main._nodb_cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")

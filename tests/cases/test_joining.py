@@ -197,7 +197,7 @@ def test_without_scripts_numbered_images_are_suggested_for_joining(login, cara, 
     assert ("If they are one scan, join them" in sent.content.decode()) is is_one
 
 
-def test_the_api_makes_one_scan_where_it_is_told_so(cara, case, media):
+def test_the_api_joins_files_into_one_scan_on_request(cara, case, media):
     files = [SimpleUploadedFile(f"IM{number}.png", phantom_png(420 + number)) for number in range(3)]
     sent = {"files": files, "as_one_scan": "true"}
     body = client_of(cara).post(f"/api/v1/cases/{case.pk}/scans/", sent, format="multipart").json()

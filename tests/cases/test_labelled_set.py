@@ -12,7 +12,7 @@ from accounts.models import Action, Event
 from accounts.refusals import WrongState
 from cases.casework import withdraw_scan
 from cases.labelled_export import export_labelled_set
-from cases.labelled_set import counts_by_agreement, counts_by_site, labels_shown_to
+from cases.labelled_set import count_labels, labels_shown_to
 from cases.labels import agreement
 from cases.models import Review, Scan
 from ml.evaluation.evaluate import run_model, summarise
@@ -100,9 +100,9 @@ def test_counts_by_site_and_agreement(new_scan, max, rita, review):
     review(new_scan(), rita, "covid")
     review(new_scan(), rita, "non_covid")
     new_scan()
-    line = counts_by_site(labels_shown_to(max))[0]
+    line = count_labels(labels_shown_to(max)).by_site[0]
     assert (line.site, line.covid, line.non_covid, line.excluded) == ("Radiology North", 1, 1, 1)
-    assert dict(counts_by_agreement(labels_shown_to(max))) == {"unreviewed": 1, "single reader": 2}
+    assert dict(count_labels(labels_shown_to(max)).by_agreement) == {"unreviewed": 1, "single reader": 2}
 
 
 def test_only_managed_sites_count(new_scan, rita, otto, review):

@@ -1,4 +1,4 @@
-"""Memory that an upload needed comes back."""
+"""Tests that memory which an upload needed is given back."""
 
 import functools
 import io

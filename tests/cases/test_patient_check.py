@@ -61,6 +61,21 @@ def test_files_that_name_nobody_are_stored(upload):
     assert upload(dicom())
 
 
+@pytest.mark.parametrize("attribute", ["PatientID", "PatientName", "PatientBirthDate", "PatientSex"])
+def test_what_was_left_in_a_file_without_identity_stops_the_upload_where_it_is_another_patients(upload, attribute):
+    with pytest.raises(PatientMismatch):
+        upload(dicom(**{attribute: BERTA[attribute]}, PatientIdentityRemoved="YES"))
+
+
+def test_what_was_left_in_a_file_without_identity_stops_nothing_where_it_is_the_patients(upload):
+    assert upload(dicom(**ANNA, PatientIdentityRemoved="YES"))
+
+
+@pytest.mark.parametrize("name", ["Anonymous", "ANON", "Unknown", "Removed"])
+def test_a_name_that_means_nobody_stops_nothing(upload, name):
+    assert upload(dicom(PatientName=name, PatientIdentityRemoved="YES"))
+
+
 @pytest.mark.parametrize(
     ("field", "attribute"),
     [
@@ -209,7 +224,7 @@ def test_the_plain_form_shows_both_side_by_side(login, cara, case, media):
     assert Scan.objects.get().notes[0].endswith("Cara confirmed the patient: Checked by phone.")
 
 
-def test_pictures_name_nobody(upload):
+def test_a_picture_names_no_patient_to_compare(upload):
     assert upload(phantom_png(77))
 
 

@@ -17,14 +17,15 @@ from ctportal.standalone.embedded.services import Services
 from ctportal.standalone.launch.worker import scheduler_command, worker_command
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST_WAIT = 150
+LONGEST_WAIT = 900  # for a machine that does much else; what is waited for comes in seconds on a free one
 SHORT_TIMES = {
     "PREDICTION_SWEEP_SECONDS": "1",
-    "PREDICTION_LEASE_SECONDS": "4",
+    "PREDICTION_LEASE_SECONDS": "8",
     "PREDICTION_RUN_SECONDS": "5",
+    "PREDICTION_MAX_ATTEMPTS": "20",  # a lease that runs out on a busy machine is no fault of the scan
     "PREDICTION_BATCH_SCANS": "4",
     "TRAINING_SWEEP_SECONDS": "1",
-    "TRAINING_LEASE_SECONDS": "6",
+    "TRAINING_LEASE_SECONDS": "30",
 }
 
 
@@ -87,7 +88,7 @@ class Portal:
         process = self.processes.pop(name)
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(LONGEST_WAIT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -101,7 +102,7 @@ class Portal:
     def kill_service(self, name: str, number: signal.Signals) -> None:
         process = self.services.servers[name].process
         process.send_signal(number)
-        process.wait(30)
+        process.wait(LONGEST_WAIT)
 
     def revive_services(self) -> None:
         assert self.services.revive()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctportal.standalone.embedded.services import POSTGRES, REDIS, Profile, start
-from tests.chaos.portal import Portal
+from tests.chaos.portal import LONGEST_WAIT, Portal
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 
@@ -91,7 +91,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_scans_back_unharmed(portal: Po
     worker = portal.start_worker("slow", STUB_SECONDS="1")
     portal.wait_until(lambda: portal.count("status = 'running'") > 0, "a claimed scan")
     worker.terminate()
-    assert worker.wait(60) == 0
+    assert worker.wait(LONGEST_WAIT) == 0
     portal.end("slow")
     assert portal.count("status = 'running'") == 0
     assert portal.count("status = 'queued' AND attempts = 0") > 0
@@ -100,7 +100,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_scans_back_unharmed(portal: Po
 
 def test_a_worker_that_hangs_ends_itself_and_its_scan_is_answered_by_the_next(portal: Portal) -> None:
     hanging = portal.start_worker("hanging", STUB_SECONDS="600", PREDICTION_LONGEST_SECONDS="1")
-    assert hanging.wait(60) == 70
+    assert hanging.wait(LONGEST_WAIT) == 70
     portal.end("hanging")
     portal.start_worker("next")
     portal.start_default_worker()

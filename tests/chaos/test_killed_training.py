@@ -99,7 +99,7 @@ def test_a_training_that_loses_its_worker_ends_as_it_would_have(portal: Portal) 
     assert second["thresholds"] == first["thresholds"]
     assert progress["history"] == run_state(portal, 0)[2]["history"]
 
-    # Compared with the one in service by itself: the same weights, so nothing differs.
+    # Compared alone with the one in service: the same weights, so nothing differs.
     portal.wait_until(
         lambda: bool(portal.row("SELECT count(*) FROM inference_comparison")[0]), "the comparison after training"
     )

@@ -73,7 +73,7 @@ def test_files_chosen_before_the_page_is_ready_are_taken_in(visit, tmp_path):
     expect(page.locator("#scans article")).to_have_count(1, timeout=STORED)
 
 
-def test_the_same_picture_sent_again_is_told_apart(visit, tmp_path):
+def test_the_same_picture_sent_again_is_distinguished(visit, tmp_path):
     picture = tmp_path / "twice.png"
     picture.write_bytes(phantom_picture(23))
     page = visit("cara", refusals=(422,))

@@ -90,11 +90,11 @@ def test_every_page_is_accessible_and_fits(visit, name, path, refusal):
     answer = page.goto(path)
     assert answer.status == (refusal or 200)
 
-    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    expect(page.locator("html")).to_have_attribute("data-shown-theme", "dark")
     assert grave_findings(page) == []
 
     page.emulate_media(color_scheme="light")
-    expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
+    expect(page.locator("html")).to_have_attribute("data-shown-theme", "light")
     assert grave_findings(page) == []
 
     page.set_viewport_size(NARROW)

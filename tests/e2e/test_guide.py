@@ -8,7 +8,12 @@ from tests.api.test_api_guide import MAIN_JOB, blocks_of
 from tests.e2e.scans import phantoms
 from tests.launched import CHECKOUT, PATIENCE
 
-WORDS = ("COVID-19 likely", "COVID-19 unlikely", "Uncertain, please read", "Not suitable for the model")
+WORDS = (
+    "Opacities as in COVID-19 likely",
+    "Opacities as in COVID-19 unlikely",
+    "Uncertain, please read",
+    "Not suitable for the model",
+)
 
 
 def test_the_guides_calls_take_a_picture_and_a_series_to_a_reviewed_answer(portal, tmp_path):

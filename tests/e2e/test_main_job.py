@@ -11,8 +11,8 @@ from ml.images.data import read_collection
 from tests.e2e.people import log_out
 from tests.e2e.scans import ScansToSend, scans_to_send
 
-ANSWERS = re.compile("COVID-19 likely|COVID-19 unlikely|Uncertain, please read|Not suitable for the model")
-MEANT = {"COVID-19 likely": "COVID-19", "COVID-19 unlikely": "Not COVID-19"}
+ANSWERS = re.compile("Opacities as in COVID-19 (?:un)?likely|Uncertain, please read|Not suitable for the model")
+MEANT = {"Opacities as in COVID-19 likely": "COVID-19", "Opacities as in COVID-19 unlikely": "Not COVID-19"}
 ANSWERED = 120_000  # milliseconds for the workers to read all scans of the case
 
 

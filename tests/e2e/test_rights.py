@@ -65,7 +65,7 @@ def test_blinded_readers_see_the_answer_after_their_decision(visit):
     expect(answer).to_contain_text("Research use; not for diagnosis.")
 
 
-def test_somebody_without_a_site_is_told_what_is_missing(visit):
+def test_somebody_without_a_site_learns_what_is_missing(visit):
     page = visit("nora")
     page.goto("/")
     expect(page.get_by_text("You belong to no site yet")).to_be_visible()

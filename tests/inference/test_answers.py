@@ -30,8 +30,8 @@ def answered(scan: Scan, **facts: object) -> Prediction:
 @pytest.mark.parametrize(
     ("decision", "probability", "headline", "explanation"),
     [
-        (Decision.COVID, 0.87, "COVID-19 likely", "at 87 %; from 60 % it answers “likely”."),
-        (Decision.NON_COVID, 0.04, "COVID-19 unlikely", "at 4 %; below 30 % it answers “unlikely”."),
+        (Decision.COVID, 0.87, "Opacities as in COVID-19 likely", "at 87 %; from 60 % it answers “likely”."),
+        (Decision.NON_COVID, 0.04, "Opacities as in COVID-19 unlikely", "at 4 %; below 30 % it answers “unlikely”."),
         (Decision.UNCERTAIN, 0.45, "Uncertain, please read", "between 30 % and 60 % it leaves the decision"),
         (Decision.UNSUITABLE, 0.91, "Not suitable for the model", "gives no answer for this scan"),
     ],
@@ -70,7 +70,8 @@ def test_the_time_is_that_of_the_reader(model: ModelVersion, make_scan: MakeScan
 
 def test_a_model_without_thresholds_still_explains_itself(model: ModelVersion, make_scan: MakeScan) -> None:
     ModelVersion.objects.update(thresholds={})
-    assert describe(answered(make_scan())).explanation == "The model puts the probability of COVID-19 at 87 %."
+    words = "The model puts the probability of opacities as in COVID-19 pneumonia at 87 %."
+    assert describe(answered(make_scan())).explanation == words
 
 
 def test_a_model_that_never_abstains_names_one_border(model: ModelVersion, make_scan: MakeScan) -> None:
@@ -97,7 +98,7 @@ def test_a_scan_that_waits_for_a_reason_tells_it(model: ModelVersion, make_scan:
     scan = make_scan()
     put_off(claim()[0], "The stored images cannot be read just now.")
     text = describe(only_prediction(scan)).explanation
-    assert text == "The stored images cannot be read just now. The portal tries again by itself."
+    assert text == "The stored images cannot be read just now. The portal tries again."
 
 
 def test_a_running_and_a_failed_scan_say_so(model: ModelVersion, make_scan: MakeScan) -> None:

@@ -148,7 +148,7 @@ def test_an_old_model_that_finishes_late_does_not_hide_the_new_answer(
     assert (scan.probability, scan.prediction_id) == (0.9, timely.pk)
 
 
-def test_an_old_model_that_finishes_late_speaks_where_nobody_else_has(
+def test_a_late_answer_of_an_old_model_becomes_current_where_there_is_no_other(
     make_model: MakeModel, make_scan: MakeScan
 ) -> None:
     make_model("1")

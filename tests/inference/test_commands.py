@@ -45,7 +45,7 @@ def test_registering_twice_says_so_and_changes_nothing(tmp_path: Path) -> None:
     assert ModelVersion.objects.count() == 1
 
 
-def test_a_second_model_waits_for_a_person_unless_told(tmp_path: Path) -> None:
+def test_a_second_model_is_put_into_service_only_on_request(tmp_path: Path) -> None:
     told("register_model", write_artifact(tmp_path / "one", version="1"))
     told("register_model", write_artifact(tmp_path / "two", version="2"))
     assert ModelVersion.objects.get(version="2").status == ModelStatus.CANDIDATE
@@ -109,7 +109,7 @@ def fail_all() -> None:
             store_failure(row, "It cannot be read.")
 
 
-def test_rerunning_what_failed(model: ModelVersion, make_scan: MakeScan) -> None:
+def test_failed_predictions_are_queued_again_on_request(model: ModelVersion, make_scan: MakeScan) -> None:
     scan, never = make_scan(), make_scan(announce=False)
     fail_all()
     assert told("rerun_predictions", "--failed") == "Queued: 1 that had failed, 0 not asked before.\n"
@@ -176,7 +176,7 @@ def test_inference_in_the_foreground_drains_the_queue(
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
-def test_inference_in_the_foreground_stops_when_told(
+def test_inference_in_the_foreground_stops_when_asked(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "SLICES_AT_ONCE", 1)

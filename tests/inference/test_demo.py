@@ -105,7 +105,7 @@ def test_without_a_model_the_cases_are_made_all_the_same(small_phantoms: None) -
     assert Review.objects.count() == 5
 
 
-def test_a_chosen_password_is_not_printed_and_its_weakness_is_told(
+def test_a_chosen_password_is_not_printed_and_its_weakness_is_reported(
     monkeypatch: pytest.MonkeyPatch, small_phantoms: None
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "hunter2")

@@ -21,7 +21,7 @@ def opinion(probability: float, decision: str = "covid", suitability: float = 1.
     ("probability", "expected"),
     [(0.0, 0.0), (0.2, 0.5), (0.4, 1.0), (0.5, 1.0), (0.6, 1.0), (0.8, 0.5), (1.0, 0.0)],
 )
-def test_the_unsure_teach_most_between_the_models_lines_and_less_with_the_distance(
+def test_uncertain_answers_have_the_highest_label_value_and_others_less_with_the_distance(
     probability: float, expected: float
 ) -> None:
     assert label_value(opinion(probability)) == pytest.approx(expected)
@@ -34,7 +34,7 @@ def test_lines_at_the_ends_break_nothing(low: float, high: float, probability: f
 
 
 @pytest.mark.parametrize(("suitability", "expected"), [(1.0, 0.0), (0.75, 0.5), (0.5, 1.0), (0.49, 0.0)])
-def test_pictures_near_the_limit_of_what_the_model_knows_teach_more(suitability: float, expected: float) -> None:
+def test_pictures_near_the_limit_of_suitability_have_a_higher_label_value(suitability: float, expected: float) -> None:
     assert label_value(opinion(1.0, suitability=suitability)) == pytest.approx(expected)
 
 
@@ -63,7 +63,7 @@ def test_it_is_stored_with_the_answer_on_scan_and_case(model: ModelVersion, make
     assert scan.label_value == scan.case.label_value == pytest.approx(0.5)
 
 
-def test_a_candidates_silent_answer_counts_until_the_candidate_is_refused(
+def test_a_candidates_shadow_answer_counts_until_the_candidate_is_refused(
     model: ModelVersion, make_model: MakeModel, make_scan: MakeScan
 ) -> None:
     scan = make_scan()

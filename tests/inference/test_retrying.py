@@ -28,7 +28,7 @@ def test_a_failed_prediction_is_tried_again_from_the_start(failed: Prediction, s
     assert (event.actor, event.subject_id, event.case_id) == (user, failed.pk, failed.scan.case_id)
 
 
-def test_the_second_of_two_clicks_is_told_that_nothing_failed(failed: Prediction, clinician: User) -> None:
+def test_the_second_of_two_retries_learns_that_nothing_failed(failed: Prediction, clinician: User) -> None:
     retry(prediction=failed, user=clinician)
     with pytest.raises(WrongState, match="has not failed"):
         retry(prediction=failed, user=clinician)

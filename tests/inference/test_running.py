@@ -138,7 +138,7 @@ def test_an_engine_that_stumbles_is_tried_again_later(
     assert only_prediction(scan).is_done
 
 
-def test_a_damaged_stored_image_fails_alone_and_says_the_way_out(
+def test_a_damaged_stored_image_fails_alone_and_says_what_to_do(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine
 ) -> None:
     damaged, good = make_scan(1, 2), make_scan(3)
@@ -291,7 +291,7 @@ def test_engines_are_loaded_once_and_at_most_three_are_kept(
     engines.forget_engines()
 
 
-def test_a_worker_told_to_stop_gives_back_what_it_has_not_answered(
+def test_a_worker_asked_to_stop_gives_back_what_it_has_not_answered(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "SLICES_AT_ONCE", 1)
@@ -303,7 +303,7 @@ def test_a_worker_told_to_stop_gives_back_what_it_has_not_answered(
         assert (row.status, row.attempts, row.error) == (PredictionStatus.QUEUED, 0, "")
 
 
-def test_a_worker_told_to_stop_leaves_a_series_in_its_middle(
+def test_a_worker_asked_to_stop_leaves_a_series_in_its_middle(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine
 ) -> None:
     scan = make_scan(*range(1, 30))
@@ -375,6 +375,7 @@ def _cut_connections() -> None:
     other = psycopg2.connect(**{name: value for name, value in parameters.items() if name != "connection_factory"})
     other.autocommit = True
     with other.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -383,7 +384,7 @@ def _cut_connections() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_ends_when_the_database_stays_away_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_retry, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(database_retry, "LONGEST_WAIT", 0.05)
     calls = []

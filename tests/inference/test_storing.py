@@ -20,7 +20,7 @@ from inference.queue import (
     put_off,
     store_answer,
     store_failure,
-    sweep,
+    sweep_predictions,
 )
 from tests.inference.cast import MakeModel, MakeScan, only_prediction
 
@@ -66,7 +66,7 @@ def test_a_worker_whose_row_was_taken_back_stores_nothing(model: ModelVersion, m
     scan = make_scan()
     late = claimed(scan)
     let_lease_run_out()
-    sweep()
+    sweep_predictions()
     assert not store_answer(late, answer_for(scan))
     assert not store_failure(late, "Too late.")
     assert not put_off(late, "Too late.")
@@ -78,7 +78,7 @@ def test_a_worker_whose_row_another_has_now_stores_nothing(model: ModelVersion, 
     scan = make_scan()
     late = claimed(scan)
     let_lease_run_out()
-    sweep()
+    sweep_predictions()
     second = claimed(scan)
     assert not store_answer(late, answer_for(scan, 0.1))
     assert store_answer(second, answer_for(scan, 0.7))
@@ -184,7 +184,7 @@ def test_rows_of_a_model_that_cannot_be_loaded_wait_and_say_so(make_model: MakeM
 def test_the_sweep_leaves_rows_whose_lease_runs(model: ModelVersion, make_scan: MakeScan) -> None:
     scan = make_scan()
     claimed(scan)
-    assert sweep() == 0
+    assert sweep_predictions() == 0
     assert only_prediction(scan).status == PredictionStatus.RUNNING
 
 
@@ -195,11 +195,11 @@ def test_the_sweep_queues_abandoned_rows_again_and_then_gives_up(
     scan = make_scan()
     claimed(scan)
     let_lease_run_out()
-    assert (sweep(), sweep()) == (1, 0)
+    assert (sweep_predictions(), sweep_predictions()) == (1, 0)
     assert only_prediction(scan).status == PredictionStatus.QUEUED
     claimed(scan)
     let_lease_run_out()
-    assert (sweep(), sweep()) == (1, 0)
+    assert (sweep_predictions(), sweep_predictions()) == (1, 0)
     assert only_prediction(scan).status == PredictionStatus.FAILED
     assert only_prediction(scan).error == WORKER_LOST
 
@@ -215,7 +215,7 @@ def test_a_scan_that_kills_its_worker_does_not_take_its_neighbours_with_it(
             break
         if any(row.scan == poison for row in batch):  # the worker dies; the sweep comes
             let_lease_run_out()
-            sweep()
+            sweep_predictions()
             continue
         for row in batch:
             store_answer(row, answer_for(row.scan))

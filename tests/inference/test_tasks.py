@@ -13,7 +13,7 @@ from cases.models import Case
 from ctportal.celery import app
 from inference import queue, runner, tasks, worker_tasks
 from inference.models import ModelVersion, Prediction
-from inference.queue import claim, sweep
+from inference.queue import claim, sweep_predictions
 from inference.wake import note_wake_up, wake_workers
 from tests.inference.cast import MakeScan, StubEngine, only_prediction, stored_scan
 
@@ -125,10 +125,10 @@ def _refuse(*arguments: object, **options: object) -> None:
 
 
 def test_the_sweep_wakes_workers_only_where_something_waits(model: ModelVersion, make_scan: MakeScan) -> None:
-    sweep()
+    sweep_predictions()
     assert messages() == 0
     make_scan()
-    sweep()
+    sweep_predictions()
     assert messages() == 1
 
 
@@ -144,7 +144,7 @@ def test_tasks_bear_a_database_that_is_away(model: ModelVersion, monkeypatch: py
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(runner, "run_queued", fail)
-    monkeypatch.setattr(queue, "sweep", fail)
+    monkeypatch.setattr(queue, "sweep_predictions", fail)
     tasks.run_queued_predictions()
     tasks.sweep_predictions()
 
@@ -158,7 +158,7 @@ def test_the_tasks_run_twice_do_the_work_once(model: ModelVersion, make_scan: Ma
     assert len(engine.calls) == 1
 
 
-def test_a_worker_that_is_told_to_stop_claims_no_more(
+def test_a_worker_that_is_asked_to_stop_claims_no_more(
     model: ModelVersion, make_scan: MakeScan, engine: StubEngine
 ) -> None:
     scan = make_scan()

@@ -213,7 +213,7 @@ def test_files_go_again_when_their_rows_cannot_be_stored(folder, media, monkeypa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_import_goes_on_and_takes_over_what_lies_there(folder, media, monkeypatch):
+def test_a_killed_import_goes_on_and_keeps_the_files_that_are_there(folder, media, monkeypatch):
     monkeypatch.setattr(base_import, "AT_ONCE", 4)
     connections.close_all()
     child = os.fork()

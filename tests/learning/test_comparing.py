@@ -16,7 +16,7 @@ from learning.comparison import requests as comparing
 from learning.comparison import subgroups
 from learning.comparison.requests import compare_models, compare_next, request_comparison
 from learning.models import BaseSet, ComparedScan, Comparison, ComparisonRequest, TrainingRun, TrainingStatus
-from learning.sweep import sweep
+from learning.sweep import sweep_learning_rows
 from learning.training import heartbeat, subprocesses
 from ml.images.decoding import view_digest
 from tests.cast import make_case, make_patient, make_scan
@@ -283,12 +283,12 @@ def test_a_comparison_whose_worker_was_lost_is_taken_up_again(dataset, champion,
     request = request_comparison(user=None, dataset=dataset, challenger=challenger)
     comparing.leases.claim_next(ComparisonRequest)
     ComparisonRequest.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert sweep() == 1
+    assert sweep_learning_rows() == 1
     assert compare_next() == request
     assert Comparison.objects.count() == 1
 
 
-def test_a_worker_that_is_told_to_stop_gives_the_comparison_back(dataset, champion, challenger, monkeypatch):
+def test_a_worker_that_is_asked_to_stop_gives_the_comparison_back(dataset, champion, challenger, monkeypatch):
     judged_by(monkeypatch, "wait")
     request = request_comparison(user=None, dataset=dataset, challenger=challenger)
     working = request.folder / judging.JUDGED / "manifest.csv"

@@ -145,7 +145,9 @@ def compared(*, alarms: tuple[int, int]):
 
 
 def test_a_worse_model_that_misses_none_of_eleven_is_refused_with_all_reasons():
-    """Both find all 11; specificity 91.7 to 75 %, calibration error 9 to 22 points, AUC 0.992 to 0.962."""
+    """Both models find all 11; what differs is specificity (91.7 to 75 %), calibration error (9 to 22 points) and AUC
+    (0.992 to 0.962).
+    """
     measured = compared(alarms=(1, 3))
     measured["champion"] |= {"ece": 0.09, "auc": 0.992}
     measured["challenger"] |= {"ece": 0.22, "auc": 0.962}

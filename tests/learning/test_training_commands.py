@@ -50,7 +50,7 @@ def say(command, *arguments):
     return out.getvalue()
 
 
-def test_the_plan_is_told_and_nothing_started(champion, dataset):
+def test_the_plan_is_printed_and_nothing_started(champion, dataset):
     said = say("train_model", "--plan", "--method", "finetune", "--epochs", "3")
     assert f"{dataset}: 12 images of 12 patients to learn from (6 with COVID-19, 6 without), 6 patients to test" in said
     assert "Settings: seed 0, replay True, epochs 3, batch 32, rate 5e-05." in said
@@ -117,7 +117,7 @@ def test_a_training_that_a_worker_was_faster_to_take_is_watched(champion, datase
     assert "is done" in say("train_model", "--wait")
 
 
-def test_a_comparison_is_told_as_a_table(champion, dataset, tmp_path):
+def test_a_comparison_is_printed_as_a_table(champion, dataset, tmp_path):
     candidate = registered(tmp_path, version="2")
     said = say("compare_models", candidate.name, candidate.version)
     assert "resnet-test 2 against resnet-test 1" in said

@@ -23,7 +23,7 @@ from inference import leases
 from inference.errors import RetriableError
 from inference.models import ModelVersion
 from learning.models import BaseImage, ComparisonRequest, TrainingRun, TrainingStatus
-from learning.sweep import sweep
+from learning.sweep import sweep_learning_rows
 from learning.training import heartbeat, subprocesses
 from learning.training import run as running
 from learning.training.folders import FolderTaken, alone_in, clear_ended
@@ -150,7 +150,7 @@ def test_the_subprocess_knows_no_secret(run, monkeypatch, tmp_path):
         assert child.last_words() == "[]"
 
 
-def test_a_program_that_hangs_is_ended_and_one_that_speaks_is_not(settings, tmp_path):
+def test_a_program_that_prints_nothing_is_ended_and_one_that_prints_is_not(settings, tmp_path):
     settings.TRAINING_SILENCE_SECONDS = 1
     hung = "import time; print('reading', flush=True); time.sleep(60)"
     with (
@@ -206,7 +206,7 @@ def test_a_parent_whose_artefact_is_gone_fails_the_run_in_words(run, champion):
     assert "Register it again" in run.error
 
 
-def test_a_worker_that_is_told_to_stop_gives_the_run_back_without_using_an_attempt(run, trains):
+def test_a_worker_that_is_asked_to_stop_gives_the_run_back_without_using_an_attempt(run, trains):
     trains("wait")
     pids = []
 
@@ -274,26 +274,26 @@ def test_cancelled_in_the_last_moment_no_model_appears(run, trains, max, monkeyp
 def test_a_run_whose_worker_was_lost_is_queued_again_and_finished_by_another(run, trains):
     trains("finish")
     lost = claimed()
-    assert sweep() == 0
+    assert sweep_learning_rows() == 0
     expire(run)
-    assert sweep() == 1
+    assert sweep_learning_rows() == 1
     assert work_through() >= 1
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("done", 2)
     assert not leases.renew(lost)
     assert not leases.settle(lost, TrainingStatus.FAILED, error="Too late.")
-    assert sweep() == 0
+    assert sweep_learning_rows() == 0
 
 
 def test_a_run_that_loses_its_worker_each_time_fails(run, settings):
     settings.TRAINING_MAX_ATTEMPTS = 1
     leases.claim_next(TrainingRun)
     expire(run)
-    assert sweep() == 1
+    assert sweep_learning_rows() == 1
     run.refresh_from_db()
     assert run.status == "failed"
     assert "lost each time" in run.error
-    assert sweep() == 0
+    assert sweep_learning_rows() == 0
     assert Event.objects.filter(action=Action.TRAINING_ENDED).count() == 1
 
 
@@ -317,7 +317,7 @@ def test_a_cancelled_run_whose_worker_died_is_cleared_by_the_next(run, max):
 def test_a_worker_that_was_only_cut_off_takes_its_run_back(run):
     cut_off = claimed()
     expire(run)
-    sweep()
+    sweep_learning_rows()
     assert leases.renew(cut_off)
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("running", 1)
@@ -359,7 +359,7 @@ def test_a_run_that_was_trained_but_not_stored_is_stored_by_the_next_worker_once
         with pytest.raises(OperationalError):
             train_next()
     expire(run)
-    sweep()
+    sweep_learning_rows()
     for _ in range(2):
         work_through()
     run.refresh_from_db()

@@ -90,12 +90,12 @@ def test_the_tasks_bear_a_database_that_is_away(monkeypatch):
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(running, "work_through", fail)
-    monkeypatch.setattr(sweeping, "sweep", fail)
+    monkeypatch.setattr(sweeping, "sweep_learning_rows", fail)
     tasks.run_queued_training()
     tasks.sweep_training()
 
 
-def test_a_worker_that_is_told_to_stop_begins_nothing(start):
+def test_a_worker_that_is_asked_to_stop_begins_nothing(start):
     run = start()
     try:
         worker_shutting_down.send(sender="training@here", sig="SIGTERM", how="Warm", exitcode=0)

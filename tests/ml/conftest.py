@@ -13,7 +13,7 @@ from PIL import Image
 from ml.evaluation.metrics import bootstrap_intervals as intervals
 from ml.images.data import Collection, read_collection
 from ml.images.decoding import lung_window
-from ml.images.phantom import phantom_series
+from ml.images.phantom import GLASS, LUNG, phantom_series
 from ml.images.preprocess import Preprocessing
 from ml.model.artifact import Artifact
 from ml.model.topology import BLOCKS, Topology
@@ -33,6 +33,21 @@ SHIPPED = Path(__file__).parents[2] / "ml" / "pretrained"
 def phantom_view(seed: int = 0, *, opacities: float = 0.0, size: int = 96) -> np.ndarray:
     """Draws one slice through the hila, as a view."""
     return lung_window(phantom_series(seed, 3, size, opacities)[1])
+
+
+def plant_lesion(hu: np.ndarray, *, row: float, column: float, radius: float, strength: float = 1.0) -> np.ndarray:
+    """Adds one ground-glass opacity to a slice.
+
+    Args:
+        hu: float32 `(H, W)`, Hounsfield units; not changed.
+        row, column: centre, as shares of the slice, 0–1.
+        radius: share of the slice's side.
+        strength: 1 for ground glass, 2 for consolidation.
+    """
+    y, x = np.meshgrid(*((np.arange(side) + 0.5) / side for side in hu.shape), indexing="ij")
+    bump = np.exp(-0.5 * (((y - row) ** 2 + (x - column) ** 2) / (radius / 1.5) ** 2) ** 1.5)
+    in_lung = np.clip((-500 - hu) / 200, 0, 1)
+    return (hu + bump * in_lung * strength * (GLASS - LUNG)).astype(np.float32)
 
 
 def write_phantoms(folder: Path, *, groups: int = 6, slices: int = 3, size: int = 96, first_seed: int = 0) -> Path:

@@ -114,7 +114,7 @@ def test_sweep_ranks_runs_by_missed_infections(tiny_weights, phantom_folder, tmp
         (["train", "--data", ".", "--weights", "none", "--out", "run"], "holds no manifest.csv"),
     ],
 )
-def test_an_error_is_one_line_that_says_the_way_out(arguments, message, tmp_path, monkeypatch, capsys) -> None:
+def test_an_error_is_one_line_that_says_what_to_do(arguments, message, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err

@@ -41,7 +41,7 @@ def _straddling() -> Collection:
 
 
 @pytest.mark.parametrize("split", ["blocks", "patients"])
-def test_no_group_stands_on_both_sides(split: str) -> None:
+def test_no_group_is_on_both_sides(split: str) -> None:
     collection = _straddling()
     parts = folds(collection, split, count=3)
     for fold in parts:

@@ -307,7 +307,7 @@ def test_a_bare_data_set_without_preamble_is_read(implicit):
     assert np.array_equal(hounsfield_frames(out.getvalue())[0], chest_hu())
 
 
-def test_compressed_frames_of_one_file_are_told_apart():
+def test_compressed_frames_of_one_file_are_distinguished():
     ds = ct_slice()
     volumes = [chest_hu(shift=shift) for shift in (0, 50, 100)]
     set_stored(ds, np.stack([(hu.astype(int) + 1024).astype(np.uint16) for hu in volumes]))

@@ -135,6 +135,15 @@ def test_the_first_mapped_value_of_a_table_may_be_negative():
     assert np.abs(only_view(ds) - np.clip(STORED * 16 * 255 / 65535, 0, 255)).max() <= 1
 
 
+@pytest.mark.parametrize("first", [-1024, 65536 - 1024])
+def test_a_first_mapped_value_with_a_wrong_sign_is_read_by_the_values_that_it_meets(first):
+    item = table(np.arange(8192) * 8, bits=16)
+    item[0].add_new(0x00283002, "SS" if first < 0 else "US", [8192, first, 16])
+    ds = secondary(Modality="MR", VOILUTSequence=item)
+
+    assert np.abs(only_view(ds) - (STORED + 1024) * 8 * 255 / 65535).max() <= 1
+
+
 @pytest.mark.parametrize("entries", [np.arange(10), np.zeros(0)])
 def test_a_table_shorter_than_it_says_is_refused(entries):
     tables = table(entries, bits=16)
@@ -176,6 +185,24 @@ def test_a_window_follows_its_curve(curve, expected):
     ds = secondary(Modality="MR", WindowCenter=500, WindowWidth=1000, VOILUTFunction=curve)
 
     assert np.abs(only_view(ds) - np.clip(expected(STORED), 0, 1) * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("shape", ["IDENTITY", "INVERSE"])
+def test_a_presentation_that_contradicts_the_photometric_interpretation_is_refused(shape, photometric):
+    plain = secondary(Modality="MR", PhotometricInterpretation=photometric)
+    ds = secondary(Modality="MR", PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+
+    if (shape == "INVERSE") == (photometric == "MONOCHROME1"):
+        assert np.array_equal(only_view(ds), only_view(plain))
+    else:
+        assert refusal(dicom_file(ds)).code == "dicom-display"
+
+
+def test_a_table_behind_the_window_is_refused():
+    ds = secondary(Modality="MR", PresentationLUTSequence=table(np.arange(256), bits=8))
+
+    assert refusal(dicom_file(ds)).code == "dicom-display"
 
 
 def test_a_curve_unknown_to_the_standard_is_refused():
@@ -225,7 +252,29 @@ def test_an_unspecified_unit_that_reaches_down_to_air_is_taken_for_hounsfield_un
     assert np.array_equal(only_view(ct_slice(RescaleType="US")), lung_window(chest_hu()))
 
 
+@pytest.mark.parametrize(("keyword", "kind"), [("FloatPixelData", np.float32), ("DoubleFloatPixelData", np.float64)])
+def test_floating_point_values_that_reach_down_to_air_are_hounsfield_units(keyword, kind):
+    bare = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "RescaleType", "PixelData"))
+    ds = ct_slice(**bare, BitsStored=None, HighBit=None, PixelRepresentation=None)
+    ds.BitsAllocated = 8 * np.dtype(kind).itemsize
+    setattr(ds, keyword, chest_hu().astype(kind).tobytes())
+
+    assert np.array_equal(only_view(ds), lung_window(chest_hu()))
+
+
 # Bits
+
+
+@pytest.mark.parametrize("bits", [8, 7, 4])
+@pytest.mark.parametrize("signed", [False, True])
+def test_values_of_8_bits_at_most_are_shown_from_the_least_to_the_greatest_that_they_can_be(bits, signed):
+    levels = np.arange(64 * 64).reshape(64, 64) % (1 << bits)
+    ds = secondary(Modality="MR", PixelRepresentation=int(signed))
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, bits, bits - 1
+    values = levels - (1 << bits - 1) * signed
+    set_stored(ds, (values & ((1 << bits) - 1)).astype(np.uint8))
+
+    assert np.abs(only_view(ds) - levels * 255 / ((1 << bits) - 1)).max() <= 0.51
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -281,7 +330,9 @@ def test_an_empty_padding_value_is_none():
 # Proportions
 
 
-@pytest.mark.parametrize("where", ["PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"])
+@pytest.mark.parametrize(
+    "where", ["PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"]
+)
 def test_oblong_pixels_are_shown_in_proportion(where):
     ds = ct_slice(hu=chest_hu()[::2], PixelSpacing=None)
     setattr(ds, where, [10, 5])

@@ -10,10 +10,10 @@ import pytest
 
 from ml.images.decoding import lung_window
 from ml.images.non_ct_images import foreign_views
-from ml.images.phantom import phantom_series, plant_lesion
+from ml.images.phantom import phantom_series
 from ml.model.artifact import Artifact
 from ml.model.engine import Engine, ScanAnswer, ScanFailure, load_engine
-from tests.ml.conftest import phantom_view
+from tests.ml.conftest import phantom_view, plant_lesion
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,7 @@ def test_a_truncated_image_is_called_truncated(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
-def test_an_image_over_the_pixel_limit_is_refused_and_told_its_size(kind):
+def test_an_image_over_the_pixel_limit_is_refused_with_its_size(kind):
     data = image_file(Image.fromarray(grey_picture((24, 32))), kind)
 
     error = refusal(data, max_pixels=24 * 32 - 1)
@@ -288,3 +288,55 @@ def test_text_in_a_png_does_no_harm():
     picture = grey_picture()
 
     assert np.array_equal(decode_raster(image_file(Image.fromarray(picture), pnginfo=info)), picture)
+
+
+# Proportions
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {"dpi": (100, 50)}),
+        ("JPEG", {"dpi": (100, 50)}),
+        ("BMP", {"dpi": (100, 50)}),
+        ("TIFF", {"dpi": (100, 50)}),
+    ],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_densities_that_differ_make_a_picture_taller_or_wider(kind, options, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = {"exif": exif} if kind != "BMP" else {}
+    data = image_file(Image.fromarray(grey_picture((24, 32))), kind, **options, **turned)
+
+    shape = decode_raster(data).shape
+
+    assert shape == ((48, 32) if orientation == 1 or kind == "BMP" else (32, 48))
+
+
+def test_a_png_may_note_the_proportion_alone():
+    data = image_file(Image.fromarray(grey_picture((24, 32))))
+    at = data.index(b"IDAT") - 4
+
+    view = decode_raster(data[:at] + png_chunk(b"pHYs", struct.pack(">IIB", 1, 2, 0)) + data[at:])
+
+    assert view.shape == (24, 64)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
+def test_equal_densities_change_nothing(kind):
+    image = Image.fromarray(grey_picture())
+
+    assert np.array_equal(
+        decode_raster(image_file(image, kind, dpi=(300, 300))), decode_raster(image_file(image, kind))
+    )
+
+
+def test_pixels_as_oblong_as_no_viewer_writes_them_are_refused():
+    assert refusal(image_file(Image.fromarray(grey_picture()), dpi=(3000, 30))).code == "oblong"
+
+
+def test_a_picture_that_would_be_too_large_in_its_proportions_is_refused():
+    data = image_file(Image.fromarray(grey_picture((100, 100))), dpi=(700, 100))
+
+    assert refusal(data, max_pixels=20_000).code == "oblong"

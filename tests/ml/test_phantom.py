@@ -9,7 +9,8 @@ import pytest
 from ml.images.decoding import lung_window
 from ml.images.dicom import hounsfield_frames
 from ml.images.lungs import find_lungs
-from ml.images.phantom import phantom_dicom, phantom_series, plant_lesion
+from ml.images.phantom import phantom_dicom, phantom_series
+from tests.ml.conftest import plant_lesion
 
 
 def test_a_series_is_in_hounsfield_units_and_looks_like_a_thorax() -> None:
@@ -50,7 +51,7 @@ def test_impossible_settings_are_refused() -> None:
 def test_dicom_files_carry_the_series_and_say_that_it_is_synthetic() -> None:
     files = phantom_dicom(2, 3, 64, 0.3)
     datasets = [pydicom.dcmread(io.BytesIO(data)) for data in files]
-    assert {str(d.PatientName) for d in datasets} == {"SYNTHETIC^PHANTOM"}
+    assert {(d.SeriesDescription, str(d.PatientName)) for d in datasets} == {("SYNTHETIC PHANTOM", "")}
     assert len({d.SeriesInstanceUID for d in datasets}) == 1
     assert len({d.SOPInstanceUID for d in datasets}) == 3
     heights = [float(d.ImagePositionPatient[2]) for d in datasets]

@@ -47,7 +47,7 @@ def test_perfect_agreement_has_no_interval_and_opposites_are_below_chance() -> N
     [(None, 0, "No scan"), (None, 9, "Not defined"), (0.9, 9, "Too few"), (0.9, 30, "Almost perfect"),
      (0.5, 30, "Moderate"), (-0.1, 30, "No better than chance")],
 )  # fmt: skip
-def test_kappa_is_told_in_words(kappa: float | None, scans: int, words: str) -> None:
+def test_kappa_is_put_into_words(kappa: float | None, scans: int, words: str) -> None:
     assert words_for_kappa(kappa, scans, least=30).startswith(words)
 
 

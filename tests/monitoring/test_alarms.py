@@ -47,7 +47,7 @@ LOUD = {
 
 
 @pytest.mark.parametrize("name", LOUD)
-def test_what_is_above_its_bound_is_told(name: str) -> None:
+def test_a_share_above_its_bound_raises_an_alarm(name: str) -> None:
     (alarm,) = of(LOUD[name])
     assert (alarm.name, alarm.level) == (name, "alarm")
     assert alarm.words.endswith(".")

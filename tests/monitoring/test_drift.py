@@ -74,7 +74,7 @@ def test_scans_like_those_it_knows_are_stable(figures: Callable[..., Any], sent:
     assert [bin_.low for bin_ in drift.score.bins][1:] == [bin_.high for bin_ in drift.score.bins][:-1]
 
 
-def test_a_moved_score_and_a_moved_grey_level_are_told_with_what_to_do(
+def test_drift_of_scores_or_grey_levels_raises_an_alarm_with_advice(
     figures: Callable[..., Any], sent: Sent, model: ModelVersion
 ) -> None:
     fill(model, sent, RANDOM.uniform(0.8, 1, size=60), mean_grey=150)

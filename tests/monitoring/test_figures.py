@@ -15,8 +15,7 @@ from cases.models import Case, Review, Scan
 from inference.models import ModelVersion, Prediction, Urgency
 from learning.models import ServicePeriod
 from monitoring.figures import monitor
-from monitoring.period import usual_period
-from monitoring.results import Step
+from monitoring.results import SeriesStep
 from tests.cast import make_person
 from tests.monitoring.conftest import make_model, row_answer
 
@@ -50,14 +49,14 @@ def test_an_answered_scan_counts_under_its_model(figures: Figures, sent: Sent, m
     assert found.total == counts
 
 
-def test_waiting_is_told_by_median_and_tail(figures: Figures, sent: Sent, model: ModelVersion) -> None:
+def test_waiting_is_described_by_median_and_95th_percentile(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     for seconds in range(0, 101, 10):
         row_answer(sent(), model, wait=seconds)
     counts = figures().total
     assert (counts.median_wait, counts.p95_wait) == (50, 95)
 
 
-def test_nothing_sent_is_nothing_told(figures: Figures, model: ModelVersion) -> None:
+def test_without_scans_there_are_no_figures(figures: Figures, model: ModelVersion) -> None:
     found = figures()
     assert found.models == []
     assert found.missed == []
@@ -118,7 +117,7 @@ def test_a_scan_read_again_counts_under_both_models_and_its_review_under_the_one
     assert (found.total.scans, found.total.missed, found.total.overrode) == (1, 0, 1)
 
 
-def test_a_candidate_and_its_silent_answers_do_not_count(figures: Figures, sent: Sent, model: ModelVersion) -> None:
+def test_a_candidate_and_its_shadow_answers_do_not_count(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     scan = sent()
     row_answer(scan, model)
     row_answer(scan, make_model("2", is_shadow=True), "non_covid", speaks=False)
@@ -155,7 +154,7 @@ def test_a_withdrawn_scan_does_not_count(figures: Figures, sent: Sent, model: Mo
     assert figures().total.scans == 0
 
 
-def test_synthetic_scans_count_and_are_told_apart(figures: Figures, sent: Sent, model: ModelVersion) -> None:
+def test_synthetic_scans_are_counted_also_on_their_own(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     row_answer(sent(is_synthetic=True), model)
     row_answer(sent(), model)
     found = figures()
@@ -177,7 +176,7 @@ def test_days_are_those_of_the_users_zone(sent: Sent, model: ModelVersion, max: 
 def test_a_long_time_is_drawn_by_weeks(figures: Figures, sent: Sent, model: ModelVersion) -> None:
     row_answer(sent(), model)
     found = figures(days=100)
-    assert found.step == Step.WEEK
+    assert found.step == SeriesStep.WEEK
     assert all(point.start.weekday() == 0 for point in found.series)
     assert found.series[-1].counts.scans == 1 == sum(point.counts.scans for point in found.models[0].series)
 
@@ -191,11 +190,6 @@ def test_a_time_that_is_none_is_refused_in_words(max: User) -> None:
         monitor(max, site=None, start=date.min, end=date.min)
     with pytest.raises(WrongState, match="knows no days"):
         monitor(max, site=None, start=date.max, end=date.max)
-
-
-def test_the_usual_time_ends_today_in_the_users_zone(max: User) -> None:
-    start, end = usual_period(max)
-    assert (end - start).days == 29
 
 
 def test_only_managers_and_superusers_see_figures(

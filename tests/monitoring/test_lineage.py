@@ -85,7 +85,7 @@ def test_a_clinician_follows_it_too_but_what_is_not_hers_is_counted(
     assert (lineage.model.service[0].reason, lineage.model.service[0].started_by) == ("", "")
 
 
-def test_a_scan_leads_to_the_data_sets_and_models_that_it_taught_and_back_to_its_readers(
+def test_a_scan_leads_to_the_data_sets_and_models_that_used_it_and_back_to_its_readers(
     child_answer: Prediction, labelled: Scan, child: ModelVersion, dataset: Dataset, max: User, model: ModelVersion
 ) -> None:
     lineage = lineage_of_scan(labelled, max)
@@ -98,12 +98,12 @@ def test_a_scan_leads_to_the_data_sets_and_models_that_it_taught_and_back_to_its
     assert [(each.model_id, each.stands) for each in lineage.predictions] == [(model.pk, False), (child.pk, True)]
 
 
-def test_a_superseded_review_is_told_as_such(labelled: Scan, rita: User, max: User, review: Reviews) -> None:
+def test_a_superseded_review_is_marked_as_one(labelled: Scan, rita: User, max: User, review: Reviews) -> None:
     review(labelled, rita, "non_covid", "Looked again.")
     assert [each.is_current for each in lineage_of_scan(labelled, max).reviews] == [False, True, True]
 
 
-def test_silent_answers_are_not_followed(labelled: Scan, max: User, sue: User) -> None:
+def test_shadow_answers_are_not_followed(labelled: Scan, max: User, sue: User) -> None:
     silent = row_answer(labelled, make_model("3", is_shadow=True), speaks=False)
     for person in (max, sue):
         with pytest.raises(PermissionDenied, match="silent"):

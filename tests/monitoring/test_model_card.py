@@ -110,7 +110,7 @@ def test_the_folds_of_a_cross_validation_are_one_line_with_its_note(shipped: Mod
     assert "| Cross validation · Set A, random · Groups | 3 of 6 |" in card
 
 
-def test_a_model_of_which_nothing_is_known_has_a_card_with_its_limits(model: ModelVersion, cara: User) -> None:
+def test_a_model_without_facts_has_a_card_with_its_limits(model: ModelVersion, cara: User) -> None:
     model.metrics, model.card, model.thresholds = {}, [], {}
     card = model_card(model, cara)
     assert "limits" in [section.name for section in card.sections]

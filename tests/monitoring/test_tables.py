@@ -34,7 +34,7 @@ def test_every_table_of_the_page_is_a_file(
         assert all(len(row) == len(table.header) for row in rows)
     assert as_csv(made["missed"]).splitlines()[1].startswith(f"{scan.pk},{scan.case_id},Radiology North,phantom-net 1,")
     models = list(csv.DictReader(io.StringIO(as_csv(made["models"]))))
-    assert [row["model"] for row in models] == ["all, as they stand", "phantom-net 1"]
+    assert [row["model"] for row in models] == ["all, current answers", "phantom-net 1"]
     assert (models[1]["missed"], models[1]["missed_rate"], models[1]["override_rate"]) == ("1", "1", "1")
     assert len(made["series"].rows) == 2 * 7
 

@@ -133,7 +133,7 @@ def make_comparison(
 
 
 def _judged(rows: list[Any], before: float, now: float) -> list[dict[str, Any]]:
-    """Returns the champion misses the first of the infected, the challenger the last; both raise some false alarms."""
+    """Answers as two models do: the champion misses the first infected, the challenger the last; both err."""
     draw = np.random.default_rng(5)
     scans = []
     for label, missed, false in (("covid", (0, before), (1 - now, 1)), ("non_covid", (0, 0.2), (0, 0.15))):

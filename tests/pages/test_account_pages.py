@@ -63,7 +63,7 @@ def test_logs_out_by_a_button(login, cara):
     assert client.get("/")["Location"].startswith("/accounts/login/")
 
 
-def test_changes_the_password(login, cara):
+def test_a_person_changes_the_password(login, cara):
     new = "a new long enough secret 7"
     facts = {"oldpassword": PASSWORD, "password1": new, "password2": new}
     assert login(cara).post("/accounts/password/change/", facts).status_code == 302

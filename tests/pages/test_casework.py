@@ -76,7 +76,7 @@ def test_only_clinicians_open_and_amend(login, request, anna, case, who):
     assert client.post(f"/cases/{case.pk}/edit/", CASE).status_code == 403
 
 
-def test_amends_a_case(login, cara, case):
+def test_a_clinician_amends_a_case(login, cara, case):
     response = login(cara).post(f"/cases/{case.pk}/edit/", CASE)
     case.refresh_from_db()
     assert response["Location"] == f"/cases/{case.pk}/"

@@ -163,14 +163,14 @@ def test_a_blinded_reader_cannot_find_out_the_answer_by_confirming(login, otto, 
 # --- for the page's script ---
 
 
-def test_the_script_is_told_where_to_go_on(login, rita, answered):
+def test_the_script_learns_which_page_comes_next(login, rita, answered):
     client = login(rita)
     client.defaults["HTTP_ACCEPT"] = "application/json"
     response = send(client, answered, confirm="covid")
     assert response.json() == {"next": f"/read/next/?after={answered.case_id}"}
 
 
-def test_the_script_is_told_what_is_wrong_and_whether_to_look_again(login, rita, rob, answered, review):
+def test_the_script_learns_what_is_wrong_and_whether_to_reload(login, rita, rob, answered, review):
     client = login(rita)
     client.defaults["HTTP_ACCEPT"] = "application/json"
     told = send(client, answered, label="non_covid").json()
@@ -209,7 +209,7 @@ def test_a_blinded_page_learns_of_no_decision(login, otto, south, jonas, media, 
     assert login(otto).get(meanwhile(scan), {"seen": 0, "shown": "0-0"}).status_code == 204
 
 
-def test_what_others_do_is_told_only_to_who_may_see_the_scan(login, client, otto, cara, rob, answered, review):
+def test_what_others_do_is_shown_only_to_users_who_may_see_the_scan(login, client, otto, cara, rob, answered, review):
     review(answered, rob, "covid")
     assert client.get(meanwhile(answered)).status_code == 302
     assert login(otto).get(meanwhile(answered)).status_code == 404
@@ -219,7 +219,7 @@ def test_what_others_do_is_told_only_to_who_may_see_the_scan(login, client, otto
 # --- the way back ---
 
 
-def test_the_message_offers_the_way_back_to_the_decision(login, rita, answered):
+def test_the_message_links_back_to_the_decision(login, rita, answered):
     client = login(rita)
     send(client, answered, confirm="covid")
     page = words(client.get("/"))

@@ -17,7 +17,7 @@ TEXT = "Only atelectasis"
 
 @pytest.fixture
 def two(cara, answered, model):
-    """Provides Anna's scan and that of a second patient, both answered: COVID-19 likely."""
+    """Provides Anna's scan and that of a second patient, both answered: Opacities as in COVID-19 likely."""
     other = make_scan(make_case(make_patient(answered.site)), cara)
     answer(other, model)
     return answered, other

@@ -196,7 +196,7 @@ def test_a_decision_sent_in_an_idle_session_is_kept(client, rita, answered):
     assert not Review.objects.exists()
 
 
-def test_the_script_of_a_page_without_a_session_is_told_where_to_go(client, rita, answered):
+def test_the_script_of_a_page_without_a_session_learns_where_to_log_in(client, rita, answered):
     response = decide(client, answered, rita, Accept="application/json")
     assert response.status_code == 401
     assert response.json()["next"] == f"/cases/{answered.case_id}/read/?scan={answered.pk}"

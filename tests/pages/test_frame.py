@@ -47,7 +47,7 @@ class TestTheme:
         response = login(cara).post("/theme/", {"theme": "dark", "next": "/patients/"})
         cara.refresh_from_db()
         assert (cara.theme, response["Location"]) == ("dark", "/patients/")
-        assert 'data-bs-theme="dark"' in login(cara).get("/help/").content.decode()
+        assert 'data-shown-theme="dark"' in login(cara).get("/help/").content.decode()
 
     def test_never_leads_to_a_foreign_page(self, login, cara):
         response = login(cara).post("/theme/", {"theme": "dark", "next": "//elsewhere.example/"})
@@ -84,7 +84,7 @@ class TestRefusals:
         assert response.headers["X-Refusal"] == "1"
         assert response.content == b"Case 1 is closed."
 
-    def test_other_errors_pass(self):
+    def test_an_error_that_is_no_refusal_is_not_answered_as_one(self):
         assert self.answer(ValueError("a bug")) is None
 
     def test_a_form_that_is_too_large_is_413(self):
@@ -116,7 +116,7 @@ class TestErrorPages:
         assert response.status_code == 403
         assert "The form was too old" in response.content.decode()
 
-    def test_500_stands_alone_and_betrays_nothing(self, cara, monkeypatch):
+    def test_the_page_for_500_needs_nothing_and_reveals_nothing(self, cara, monkeypatch):
         from django.test import Client
 
         def fail(*args, **kwargs):

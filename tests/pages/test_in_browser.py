@@ -49,7 +49,7 @@ def test_pages_please_axe_and_never_scroll_sideways(enter, page, faults, cara, a
         "/nowhere/",
     ]:
         page.goto(home + address)
-        assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
+        assert page.evaluate("document.documentElement.dataset.shownTheme") == scheme
         assert serious(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, address
     assert faults == []
@@ -141,13 +141,13 @@ def test_a_lost_session_loses_no_file(enter, page, cara, case, media, folder):
 
 def test_the_theme_changes_at_once_and_is_remembered(enter, page, faults, cara):
     enter(cara)
-    page.get_by_role("button", name="Cara").click()
+    page.locator(".dropdown-toggle").click()
     page.get_by_role("button", name="Dark").click()
-    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+    assert page.evaluate("document.documentElement.dataset.shownTheme") == "dark"
     page.locator("[name=theme][value=dark][aria-pressed=true]").wait_for(state="attached")
     page.wait_for_load_state("networkidle")
     page.reload()
-    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+    assert page.evaluate("document.documentElement.dataset.shownTheme") == "dark"
     assert faults == []
 
 

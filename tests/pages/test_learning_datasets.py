@@ -118,7 +118,7 @@ def test_a_refused_building_keeps_what_was_ticked(login, max, north):
     assert "review scans, or choose a base set or other sites" in text(refused)
 
 
-def test_without_a_label_building_is_refused_with_the_way_out(login, max, north):
+def test_without_a_label_building_is_refused_with_what_to_do(login, max, north):
     refused = login(max).post(reverse("dataset-build"), {"sites": north.pk})
     assert refused.status_code == 409
     assert "review scans, or choose a base set or other sites" in text(refused)

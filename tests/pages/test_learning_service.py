@@ -144,7 +144,7 @@ def test_the_shadow_report_sets_both_beside_the_readers(login, sue, max, rita, s
     silent.save()
     page = text(login(max).get(reverse("shadow-report", args=[candidate.pk])))
     assert "Only the candidate is positive" in page
-    assert "COVID-19 likely" in page
+    assert "Opacities as in COVID-19 likely" in page
     assert "Readers have not decided any of these scans yet" in page
     review(scan, rita, "covid", "Ground glass on both sides.")
     assert "Against the readers, 1 scan" in text(login(max).get(reverse("shadow-report", args=[candidate.pk])))

@@ -57,7 +57,7 @@ def of_child(answered, child):
 
 def test_an_answer_leads_back_to_model_run_data_set_and_readers(login, max, of_child, child, dataset):
     page = text(login(max).get(reverse("prediction-lineage", args=[of_child.pk])))
-    for words in ("COVID-19 likely", "97 %", "phantom-net 2", "phantom-net 1", "Rita", "1 reader"):
+    for words in ("Opacities as in COVID-19 likely", "97 %", "phantom-net 2", "phantom-net 1", "Rita", "1 reader"):
         assert words in page, words
     for address in (
         reverse("model-detail", args=[child.pk]),
@@ -90,14 +90,14 @@ def test_a_blinded_reader_sees_no_answer_before_deciding(login, otto, south, jon
     assert response.status_code == 403
     page = text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
     assert "Hidden until you decide" in page
-    assert "COVID-19 likely" not in page
+    assert "Opacities as in COVID-19 likely" not in page
     assert "Ole" not in page
     review(scan, otto, Label.COVID)
     assert login(otto).get(reverse("prediction-lineage", args=[given.pk])).status_code == 200
-    assert "COVID-19 likely" in text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
+    assert "Opacities as in COVID-19 likely" in text(login(otto).get(reverse("scan-lineage", args=[scan.pk])))
 
 
-def test_the_answer_of_a_silent_candidate_is_not_told(login, cara, answered, child):
+def test_the_answer_of_a_shadow_is_not_shown_in_lineage(login, cara, answered, child):
     ModelVersion.objects.filter(pk=child.pk).update(is_shadow=True)
     silent = Prediction.objects.create(
         scan=answered, model_version=child, status="done", decision="non_covid", probability=0.123,
@@ -123,7 +123,7 @@ def test_an_answer_that_is_still_to_come_says_so(login, cara, model, scan):
 # --- of a scan ---
 
 
-def test_a_scan_tells_what_it_taught(login, max, answered, dataset, child):
+def test_a_scan_shows_where_it_was_used(login, max, answered, dataset, child):
     page = text(login(max).get(reverse("scan-lineage", args=[answered.pk])))
     for words in (
         "Rita",

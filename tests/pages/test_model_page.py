@@ -114,7 +114,7 @@ def test_a_model_names_its_parent_run_and_children_to_those_who_may_see_them(log
     assert "1 comparison on data of sites that you do not manage" in elsewhere
 
 
-def test_every_time_in_service_stands_there_with_its_reason(login, max, sue, model):
+def test_every_service_period_is_listed_with_its_reason(login, max, sue, model):
     begun = timezone.now() - timedelta(days=9)
     ServicePeriod.objects.create(
         model=model, entry="rollback", reason="The newer one missed more.", started_by=sue, started_at=begun

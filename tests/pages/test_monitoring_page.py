@@ -62,7 +62,7 @@ def test_a_missed_infection_is_counted_and_linked(login, max, missed):
     assert "synthetic" not in page
 
 
-def test_scans_that_were_drawn_for_demonstration_are_told(login, max, missed):
+def test_synthetic_scans_are_announced(login, max, missed):
     Scan.objects.filter(pk=missed.pk).update(is_synthetic=True)
     assert "1 of the scans is synthetic" in text(login(max).get(reverse("monitoring")))
 
@@ -103,7 +103,7 @@ def test_a_choice_of_sites_is_offered_where_there_is_one(login, max, south, miss
         {"site": "nowhere"},
     ],
 )
-def test_a_time_or_site_that_makes_no_sense_is_told_and_breaks_nothing(login, max, missed, chosen):
+def test_a_period_or_site_that_makes_no_sense_is_refused_in_words(login, max, missed, chosen):
     response = login(max).get(reverse("monitoring"), chosen)
     assert response.status_code == 200
     assert response.context["form"].errors
@@ -123,7 +123,7 @@ def test_days_are_those_of_the_users_time_zone(login, max, missed):
     assert "Asia/Tokyo" in page
 
 
-def test_every_drawing_stands_beside_its_table(login, max, missed):
+def test_every_drawing_has_its_table_beside_it(login, max, missed):
     page = text(login(max).get(reverse("monitoring")))
     drawn = re.findall(r'data-table="([\w-]+)"', page)
     assert {"table-answers", "table-errors", "table-waits", "table-agreement"} <= set(drawn)
@@ -155,7 +155,7 @@ def test_a_name_that_is_a_formula_is_harmless_in_a_spreadsheet(login, max, north
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "@", "+"))]
 
 
-def test_readers_agreement_is_told_in_words(login, max, rob, missed, review):
+def test_readers_agreement_is_put_into_words(login, max, rob, missed, review):
     review(missed, rob, Label.NON_COVID, "")
     page = text(login(max).get(reverse("monitoring")))
     assert "Rita and Rob" in page or "Rob and Rita" in page

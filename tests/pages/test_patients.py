@@ -53,7 +53,7 @@ def test_the_same_number_at_another_site_is_another_patient(login, cara, north, 
     [
         ({"record_number": ""}, "This field is required."),
         ({"name": "  "}, "This field is required."),
-        ({"birth_date": "2999-01-01"}, "lies in the future"),
+        ({"birth_date": "2999-01-01"}, "is in the future"),
         ({"birth_date": "yesterday"}, "Enter a valid date."),
         ({"name": "A\x07B"}, "Remove the control and invisible characters"),
         ({"sex": "X"}, "Select a valid choice"),
@@ -84,7 +84,7 @@ def test_the_patient_of_another_site_is_not_there(login, otto, anna):
     assert client.get(f"/patients/{anna.pk}/edit/").status_code == 404
 
 
-def test_amends_a_patient(login, cara, anna):
+def test_a_clinician_amends_a_patient(login, cara, anna):
     response = login(cara).post(f"/patients/{anna.pk}/edit/", NEW)
     anna.refresh_from_db()
     assert response["Location"] == f"/patients/{anna.pk}/"

@@ -53,7 +53,24 @@ def test_slices_follow_keys_wheel_slider_and_curve(enter, page, faults, rita, se
     assert faults == []
 
 
-def test_the_map_lies_exactly_over_the_slice(enter, page, faults, rita, series):
+def test_maps_that_are_held_back_come_only_to_who_asks_for_them(enter, page, faults, rita, series, model):
+    model.card = {"maps": {"shown_by_default": False, "reason": "They point at disease by chance alone."}}
+    model.save()
+    open_scan(enter, rita, series)
+    press(page, "m")
+    expect(page.locator("#map-tools")).to_be_hidden()
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.locator("#answer")).to_contain_text("They point at disease by chance alone.")
+
+    page.get_by_role("button", name="Offer it all the same").click()
+
+    expect(page.locator("#map-toggle")).to_be_focused()
+    expect(page.locator("#map")).to_be_visible()
+    expect(page.get_by_role("button", name="Offer it all the same")).to_be_hidden()
+    assert faults == []
+
+
+def test_the_map_covers_exactly_the_slice(enter, page, faults, rita, series):
     open_scan(enter, rita, series)
     expect(page.locator("#map")).to_be_hidden()
     press(page, "m")
@@ -299,7 +316,7 @@ def test_caps_lock_does_not_stop_the_reader(enter, page, rita, series):
     assert Review.objects.exists()
 
 
-def test_the_answer_arrives_by_itself_and_can_be_confirmed(enter, page, faults, rita, model, scan):
+def test_the_answer_arrives_without_reloading_and_can_be_confirmed(enter, page, faults, rita, model, scan):
     open_scan(enter, rita, scan)
     expect(page.get_by_text("Waiting for the model")).to_be_visible()
     press(page, "2")

@@ -84,7 +84,7 @@ def test_there_is_no_map_before_an_answer(login, rita, scan):
 
 
 @pytest.mark.parametrize("kind", ["view", "original"])
-def test_a_file_that_is_gone_is_said_to_be_lost_with_the_way_out(login, rita, scan, kind):
+def test_a_file_that_is_gone_is_said_to_be_lost_with_what_to_do(login, rita, scan, kind):
     one = scan.slices.get()
     getattr(one, kind).storage.delete(getattr(one, kind).name)
     response = login(rita).get(reverse(f"slice-{kind}", args=[one.pk]))

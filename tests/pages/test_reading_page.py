@@ -1,4 +1,4 @@
-"""The reading page: the answer, the decision, and what comes next."""
+"""Tests the reading page: the answer, the decision, and what comes next."""
 
 import json
 import time
@@ -60,7 +60,7 @@ def data_of(page):
 def test_shows_the_answer_in_words_with_everything_that_belongs_to_it(login, rita, answered):
     page = login(rita).get(address(answered)).content.decode()
     for words in (
-        "COVID-19 likely",
+        "Opacities as in COVID-19 likely",
         "91 %",
         "Of 100 scans with such an answer, about 91",
         "look like the chest CTs",
@@ -98,7 +98,7 @@ def test_a_case_without_scans_leads_back_to_the_case(login, rita, case):
 
 def test_a_clinician_reads_but_cannot_decide(login, cara, answered):
     page = login(cara).get(address(answered)).content.decode()
-    assert "COVID-19 likely" in page
+    assert "Opacities as in COVID-19 likely" in page
     assert 'id="decision"' not in page
     assert decide(login(cara), answered, confirm="covid").status_code == 403
 
@@ -226,14 +226,14 @@ def test_a_blinded_decision_needs_no_reason_and_then_reveals_the_answer(login, o
     response = decide(login(otto), blinded, label="non_covid", seen_prediction="")
     assert response["Location"] == address(blinded)
     page = login(otto).get(response["Location"]).content.decode()
-    assert "COVID-19 likely" in page
+    assert "Opacities as in COVID-19 likely" in page
     assert "Differs from the model, decided blinded" in page
 
 
 # --- the answer as it comes ---
 
 
-def test_the_polled_answer_is_silent_until_it_changes(login, rita, model, scan):
+def test_the_polled_answer_sends_nothing_until_it_changes(login, rita, model, scan):
     client = login(rita)
     page = client.get(address(scan))
     assert "It is next in the queue." in page.content.decode()
@@ -241,7 +241,7 @@ def test_the_polled_answer_is_silent_until_it_changes(login, rita, model, scan):
     assert client.get(poll, {"seen": seen}, headers={"X-Poll": "1"}).status_code == 204
     answer(scan, model)
     arrived = client.get(poll, {"seen": seen}, headers={"X-Poll": "1"}).content.decode()
-    assert "COVID-19 likely" in arrived
+    assert "Opacities as in COVID-19 likely" in arrived
     assert "Confirm: COVID-19" in arrived
     assert "every 2s" not in arrived
 

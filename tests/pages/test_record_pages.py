@@ -96,7 +96,7 @@ def test_a_blinded_reader_who_manages_sees_no_label_before_deciding(login, otto,
 # --- events ---
 
 
-def test_events_are_told_in_words_and_filtered(login, max, rita, answered, review):
+def test_events_are_put_into_words_and_filtered(login, max, rita, answered, review):
     review(answered, rita)
     client = login(max)
     page = text(client.get(reverse("events")))
@@ -121,7 +121,7 @@ def test_events_of_another_site_do_not_show(login, otto, rita, answered, review)
     assert "Reviewed a scan" not in text(login(otto).get(reverse("events"))).split("</form>")[-1]
 
 
-def test_every_kind_of_event_can_be_told(login, max, north):
+def test_every_kind_of_event_has_words(login, max, north):
     for action in Action:
         Event.objects.create(actor=max, site=north, action=action, case_id=1)
     assert login(max).get(reverse("events")).status_code == 200

@@ -29,7 +29,7 @@ def test_an_old_address_with_words_leads_to_one_without(login, cara, case, addre
 
 
 @pytest.mark.parametrize("address", SEARCHES)
-def test_the_way_to_the_log_in_has_no_words(client, db, address):
+def test_the_address_of_the_log_in_holds_no_search_words(client, db, address):
     answer = client.get(f"{address}?q=Anna+Sample&page=2&search=Anna&record_number=N-1001")
 
     assert answer["Location"] == f"/accounts/login/?next={address}%3Fpage%3D2"

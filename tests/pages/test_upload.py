@@ -33,7 +33,7 @@ def test_anonymous_visitors_are_sent_to_the_log_in(client, case):
     assert response["Location"] == f"/accounts/login/?next=/cases/{case.pk}/"
 
 
-def test_the_script_is_told_that_the_session_is_over(client, case):
+def test_the_script_learns_that_the_session_is_over(client, case):
     response = upload(client, case, file("a.png", phantom_png()))
     assert response.status_code == 401
     assert "logged out" in response.json()["detail"]
@@ -51,7 +51,7 @@ def test_the_case_of_another_site_is_not_there(login, otto, case):
     assert upload(login(otto), case, file("a.png", phantom_png())).status_code == 404
 
 
-def test_a_closed_case_takes_nothing_and_says_the_way_out(login, cara, rita, answered, review):
+def test_a_closed_case_takes_nothing_and_says_what_to_do(login, cara, rita, answered, review):
     review(answered, rita)
     close_case(case=answered.case, user=rita)
     response = upload(login(cara), answered.case, file("a.png", phantom_png()))

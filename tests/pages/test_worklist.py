@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cases.casework import close_case
-from cases.worklist import MOST_WORDS, WorklistFilter, worklist
+from cases.search import MOST_WORDS
+from cases.worklist import WorklistFilter, worklist
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +74,7 @@ def test_closed_cases_wait_behind_their_own_view(login, cara, rita, answered, re
         ("opened_from=2020-01-01", True),
     ],
 )
-def test_searches_and_filters(login, rita, answered, query, is_found):
+def test_a_search_or_filter_finds_the_matching_case(login, rita, answered, query, is_found):
     assert shown(login(rita).get(f"/?{query}", follow=True)) == ([answered.case_id] if is_found else [])
 
 
@@ -175,7 +176,7 @@ class TestBlindedSite:
     def test_the_patients_page_hides_it_too(self, login, otto, cases, jonas):
         words = login(otto).get(f"/patients/{jonas.pk}/").content.decode()
         assert words.count("Hidden until you decide") == 2
-        assert "COVID-19 likely" not in words
+        assert "Opacities as in COVID-19 likely" not in words
 
     def test_one_undecided_scan_hides_the_case(self, otto, cases, model, review):
         _, likely = cases

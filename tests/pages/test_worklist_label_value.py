@@ -41,7 +41,7 @@ def test_the_most_telling_cases_come_first_and_the_page_says_what_that_means(log
     assert "hidden until you decide stand in the order" not in text
 
 
-def test_the_way_there_keeps_the_filters(login, rita, cara, anna, taught):
+def test_the_order_keeps_the_filters(login, rita, cara, anna, taught):
     taught(anna, cara, 0.4)
     page = login(rita).get("/?needs_review=on&page=1").content.decode()
     assert "Most useful for training" in page

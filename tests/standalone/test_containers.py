@@ -1,10 +1,21 @@
 """docker/: what a schema cannot say about the compose file and the images."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as NotYetThere
+from redis.lock import Lock
+from redis.retry import Retry
+
+from ctportal.standalone.embedded import binaries
+from ctportal.standalone.embedded.account import Account
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCKER = CHECKOUT / "docker"
@@ -68,7 +79,7 @@ def test_no_secret_has_a_default():
         assert f"\n{name}=\n" in (DOCKER / "env.example").read_text()
 
 
-def test_every_variable_of_the_compose_file_stands_in_the_example():
+def test_every_variable_of_the_compose_file_is_in_the_example():
     used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (DOCKER / "compose.yml").read_text()))
     shown = set(re.findall(r"^#?\s?([A-Z_]+)=", (DOCKER / "env.example").read_text(), re.M))
 
@@ -93,7 +104,39 @@ def test_only_the_preparation_knows_the_owner_of_the_tables():
 def test_workers_that_compute_know_neither_the_key_nor_the_mail_server(name):
     environment = SERVICES[name]["environment"]
 
-    assert [environment[secret] for secret in ("SECRET_KEY", "UID_REMAP_KEY", "EMAIL_URL")] == [""] * 3
+    secrets = ("SECRET_KEY", "UID_REMAP_KEY", "EMAIL_URL")
+    assert [environment[name + place] for name in secrets for place in ("", "_FILE")] == [""] * 6
+
+
+def test_the_brokers_user_passes_messages_and_has_no_say_in_the_server(home):
+    """The command of the compose file, run by the Redis that is here."""
+    shell, option, line = SERVICES["broker"]["command"]
+    line = line.replace("$$", "$").replace(
+        "exec redis-server", f'exec redis-server --port 0 --unixsocket "{home}/sock"'
+    )
+    programs = binaries.find(Account(os.geteuid(), os.getegid(), drops=False)).redis
+    environment = {"PATH": f"{programs}:{os.defpath}", "REDIS_PASSWORD": "a long secret"}
+    server = subprocess.Popen([shell, option, line], cwd=home, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        patience = Retry(ConstantBackoff(0.1), 600, supported_errors=(NotYetThere,))
+        redis = Redis(unix_socket_path=f"{home}/sock", password="a long secret", retry=patience)
+        redis.set("kept", "yes")
+        Lock(redis, "lock", timeout=5).acquire()
+        for command in (
+            "CONFIG SET dir /tmp",
+            "MODULE LOAD x",
+            "DEBUG SLEEP 0",
+            "SAVE",
+            "ACL SETUSER default +@all",
+            "KEYS *",
+        ):
+            with pytest.raises(NoPermissionError):
+                redis.execute_command(*command.split())
+        with pytest.raises(AuthenticationError):
+            Redis(unix_socket_path=f"{home}/sock").get("kept")
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.mark.parametrize("name", sorted(THIRD_PARTY))

@@ -12,11 +12,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def plain():
-    grant_plain_role(PLAIN_ROLE)
+    """A cursor as all tests have it: see tests/database_role.py."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL ROLE {PLAIN_ROLE}")
         yield cursor
-        cursor.execute("RESET ROLE")
 
 
 @pytest.mark.parametrize(
@@ -68,3 +66,18 @@ def test_the_owner_of_the_tables_cannot_be_the_plain_role():
 
     with pytest.raises(ValueError, match="must be two"):
         grant_plain_role(owner)
+
+
+def test_tests_work_as_the_plain_role(plain, another_session):
+    plain.execute("SELECT current_user")
+    with another_session.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+
+        assert cursor.fetchone() == plain.fetchone() == (PLAIN_ROLE,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tests_with_transactions_of_their_own_work_as_the_plain_role_too(plain):
+    plain.execute("SELECT current_user")
+
+    assert plain.fetchone() == (PLAIN_ROLE,)

@@ -19,6 +19,7 @@ from ctportal.standalone.embedded import binaries, paths
 from ctportal.standalone.embedded.paths import EmbeddedError
 from ctportal.standalone.embedded.process import end_leftover
 from ctportal.standalone.embedded.services import POSTGRES, REDIS, Profile, Services, running, start
+from tests.launched import PATIENCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOLD = """
@@ -78,7 +79,7 @@ def as_user(user: str | None) -> dict[str, Any]:
 
 def wait_for_end(pids: list[int]) -> None:
     alive = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    _, left = psutil.wait_procs(alive, timeout=30)
+    _, left = psutil.wait_procs(alive, timeout=PATIENCE)
     assert left == []
 
 
@@ -103,7 +104,7 @@ def test_the_database_has_trigrams_and_knows_the_case_of_letters_beyond_ascii(ho
 def test_a_portal_waits_for_the_disk_and_tests_do_not(home):
     with start(home) as services:
         assert ask(services, "SHOW fsync") == [("on",)]
-        assert Redis.from_url(services.redis_url).config_get("appendonly") == {"appendonly": "yes"}
+        assert Redis.from_url(services.redis_url).info("persistence")["aof_enabled"] == 1
     with start(home, profile=Profile.TESTS) as services:
         assert ask(services, "SHOW fsync") == [("off",)]
 

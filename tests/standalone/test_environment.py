@@ -80,7 +80,7 @@ def test_a_broken_stamp_counts_as_none(environment, installed):
     assert json.loads(Path(environment.STAMP).read_text()).keys() == {"portal"}
 
 
-def test_an_old_python_is_told_apart(environment, monkeypatch, capsys):
+def test_an_old_python_is_distinguished(environment, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
 
     with pytest.raises(SystemExit):
@@ -88,7 +88,7 @@ def test_an_old_python_is_told_apart(environment, monkeypatch, capsys):
     assert "Python 3.11 or newer is needed" in capsys.readouterr().err
 
 
-def test_a_missing_venv_module_is_told_apart(environment, monkeypatch, capsys):
+def test_a_missing_venv_module_is_distinguished(environment, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ensurepip", None)
 
     with pytest.raises(SystemExit):

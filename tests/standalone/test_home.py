@@ -41,7 +41,7 @@ def test_a_home_that_root_makes_belongs_to_the_service_account(home):
     assert {path.stat().st_uid for path in (home, home / "old")} == {pwd.getpwnam(account.NAME).pw_uid}
 
 
-def test_mails_below_the_working_folder_are_removed_and_told(home):
+def test_mails_below_the_working_folder_are_removed_and_reported(home):
     portal, here = home / "portal", home / "checkout"
     stray = here / str(portal / "mail").lstrip("/")
     stray.mkdir(parents=True)
@@ -97,6 +97,30 @@ class TestRoot:
             preflight.give_root_up(home, {"ALLOW_ROOT": "0"})
         assert "runs as root" in preflight.give_root_up(home, {"ALLOW_ROOT": "1", "HOST": "0.0.0.0"})
         assert os.geteuid() == 0
+
+    @pytest.mark.parametrize(
+        "reached",
+        [
+            {"HOST": "192.0.2.7"},
+            {"HOST": "::"},
+            {"HOST": "127.0.0.1", "BEHIND_PROXY": "1"},
+            {"BEHIND_PROXY": "true"},
+            {"HTTPS": "on"},
+            {"ALLOWED_HOSTS": "localhost,ct.example.org"},
+            {"ALLOWED_HOSTS": "*"},
+        ],
+    )
+    def test_is_refused_where_others_reach_the_portal_by_a_name_or_through_a_proxy(self, home, monkeypatch, reached):
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+
+        with pytest.raises(preflight.PreflightError, match="would run as root"):
+            preflight.give_root_up(home, reached)
+
+    def test_is_kept_on_this_machine_where_settings_say_so_in_other_words(self, home, monkeypatch):
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+        here = {"ALLOWED_HOSTS": "localhost, 127.0.0.1,[::1]", "BEHIND_PROXY": "0", "HTTPS": "False"}
+
+        assert "WARNING" in preflight.give_root_up(home, here)
 
     @pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost", "::1"])
     def test_is_kept_with_a_warning_for_a_trial_on_this_machine_alone(self, home, monkeypatch, host):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
@@ -26,7 +27,7 @@ def port() -> int:
 
 
 def still_there(processes: list[psutil.Process]) -> list[str]:
-    _, left = psutil.wait_procs(processes, timeout=30)
+    _, left = psutil.wait_procs(processes, timeout=PATIENCE)
     return [" ".join(process.cmdline()) for process in left]
 
 
@@ -34,7 +35,7 @@ def test_the_portal_starts_heals_survives_a_kill_and_stops_without_a_trace(home,
     """One story, since every start of a whole portal takes a while."""
     with launched_portal(home / "var", port) as first:
         first.wait_until_it_answers()
-        assert_it_is_well(port)
+        first.wait_for(lambda: is_well(port))
         assert_a_second_start_is_refused(first)
         assert_a_reset_mail_lies_in_the_home(first)
         assert_nobody_else_reads_the_home(first.home)
@@ -46,7 +47,7 @@ def test_the_portal_starts_heals_survives_a_kill_and_stops_without_a_trace(home,
 
     with launched_portal(home / "var", port) as again:
         again.wait_until_it_answers()
-        assert_it_is_well(port)
+        again.wait_for(lambda: is_well(port))
         family = again.family()
         again.process.send_signal(signal.SIGINT)
         assert again.process.wait(PATIENCE) == 0
@@ -57,20 +58,24 @@ def test_the_portal_starts_heals_survives_a_kill_and_stops_without_a_trace(home,
     assert (home / "var" / "secret_key").stat().st_mode & 0o077 == 0
 
 
-def assert_it_is_well(port: int) -> None:
-    with urlopen(f"http://localhost:{port}/healthz", timeout=60) as answer:
-        assert answer.status == 200
+def is_well(port: int) -> bool:
+    """Not at every moment of a busy machine: /healthz waits less than a second for the services."""
+    try:
+        with urlopen(f"http://localhost:{port}/healthz", timeout=PATIENCE) as answer:
+            return bool(answer.status == 200)
+    except HTTPError:
+        return False
 
 
 def assert_a_reset_mail_lies_in_the_home(portal: Portal) -> None:
     portal.run("manage.py", "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.org")
     browser = build_opener(HTTPCookieProcessor())
     address = f"{portal.address}/accounts/password/reset/"
-    form = browser.open(address, timeout=60).read().decode()
+    form = browser.open(address, timeout=PATIENCE).read().decode()
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
     assert found is not None
     browser.open(
-        address, urlencode({"csrfmiddlewaretoken": found[1], "email": "anna@example.org"}).encode(), timeout=60
+        address, urlencode({"csrfmiddlewaretoken": found[1], "email": "anna@example.org"}).encode(), timeout=PATIENCE
     )
     portal.wait_for(lambda: (portal.home / "mail").is_dir() and bool(list((portal.home / "mail").iterdir())))
     assert not Path(CHECKOUT, str(portal.home).lstrip("/")).exists()

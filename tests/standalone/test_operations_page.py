@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from ctportal.standalone.secret_files import SECRETS
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 READS = re.compile(r"""(?:env\.\w+\(|environ\.(?:get|pop)\(|environ\[)\s*["']([A-Z][A-Z_]+)["']""")
 SET_BY_THE_PROJECT = {"DJANGO_SETTINGS_MODULE", "CTPORTAL_PROCESS", "PLAIN_DATABASE_URL"}
@@ -16,13 +18,20 @@ def variables_in_the_code() -> set[str]:
     return (found | READ_INDIRECTLY) - SET_BY_THE_PROJECT - SET_BY_OTHERS
 
 
+def test_the_page_names_every_secret_that_may_come_as_a_file():
+    page = (CHECKOUT / "docs" / "operations.md").read_text()
+    (sentence,) = re.findall(r"^(`SECRET_KEY`.*?) may come from files", page, flags=re.MULTILINE | re.DOTALL)
+
+    assert tuple(re.findall(r"`([A-Z_]+)`", sentence)) == SECRETS
+
+
 def variables_in_the_table() -> set[str]:
     page = (CHECKOUT / "docs" / "operations.md").read_text()
     section = page.split("## Environment variables")[1].split("\n## ")[0]
     return set(re.findall(r"^\| `([A-Z_]+)` \|", section, flags=re.MULTILINE))
 
 
-def test_every_variable_that_the_code_reads_stands_in_the_table():
+def test_every_variable_that_the_code_reads_is_in_the_table():
     assert variables_in_the_code() - variables_in_the_table() == set()
 
 

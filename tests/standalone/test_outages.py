@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 import pytest
+from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from ctportal import health
+from ctportal.outages import outage_of
 from ctportal.scheduler import PresentScheduler
-from tests.launched import CHECKOUT
+from tests.launched import CHECKOUT, PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -92,14 +95,36 @@ def test_the_log_in_says_why_nobody_can_log_in_without_redis(visitor, settings):
     assert "log-in attempts cannot be counted" in answer.content.decode()
 
 
+@pytest.mark.parametrize("words", ["MISCONF Errors writing to the AOF file: No space left on device", "NOREPLICAS Not"])
+def test_the_log_in_says_why_nobody_can_log_in_while_redis_has_no_room(visitor, monkeypatch, words):
+    def refuse(*arguments, **options):
+        raise ResponseError(words)
+
+    for name in ("add", "set", "incr"):
+        monkeypatch.setattr(f"django.core.cache.backends.redis.RedisCacheClient.{name}", refuse)
+    answer = visitor.post("/accounts/login/", {"login": "cara", "password": "wrong"})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+    assert "The broker stores nothing now" in answer.content.decode()
+
+
+def test_a_wrong_question_to_redis_is_no_outage():
+    assert outage_of(ResponseError("WRONGTYPE Operation against a key")) is None
+    assert outage_of(OutOfMemoryError("command not allowed")) is not None
+
+
 class TestHealth:
     @pytest.fixture(autouse=True)
     def look_anew(self, monkeypatch):
+        """And without haste: how long a look takes on a busy machine is no business of these tests."""
+        cache.clear()
+        monkeypatch.setattr(health, "LONGEST_WAIT", PATIENCE)
+        monkeypatch.setattr(health, "KEPT_SECONDS", PATIENCE)
         for name in ("DATABASE", "REDIS", "DISK"):
             old = getattr(health, name)
             monkeypatch.setattr(health, name, health.Check(old.names, old.look))
 
-    def test_is_told_for_any_host_and_without_reading_the_session(self, visitor):
+    def test_health_answers_for_any_host_and_without_reading_the_session(self, visitor):
         with connection.execute_wrapper(away):
             answers = [visitor.get(f"/healthz{part}", headers={"host": "10.1.2.3"}) for part in ("", "/live")]
 
@@ -137,6 +162,8 @@ class TestHealth:
         from threading import Event
 
         hangs = Event()
+        monkeypatch.setattr(health, "LONGEST_WAIT", 0.01)
+        health.REDIS.start().result()
         monkeypatch.setattr(health, "DATABASE", health.Check(("database", "queue"), hangs.wait))
         try:
             assert visitor.get("/healthz").json() == {"database": "does not answer", "redis": "ok"}
@@ -164,8 +191,7 @@ def test_a_last_run_in_the_future_does_not_stop_the_scheduler(monkeypatch):
     assert longest <= 15
 
 
-def test_what_lies_in_redis_is_plain_text_that_nothing_executes(settings):
-    from django.core.cache import cache
+def test_values_in_redis_are_plain_text_that_nothing_executes(settings):
     from redis import Redis
 
     cache.set("words", ["a", 1.5, None], timeout=60)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from ctportal.standalone.launch.supervisor import Program, Supervisor
+from tests.launched import PATIENCE
 
 WAITS = "import signal, sys, time\nprint('up', flush=True)\ntime.sleep(300)"
 DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(300)"
@@ -40,7 +41,7 @@ def supervise(folder: Path, programs: list[Program], act: Callable[[Supervisor],
         supervisor = Supervisor(programs, log_folder=folder, say=said.append)
         supervisor.start()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await act(supervisor)  # type: ignore[misc]
         finally:
             await supervisor.stop()
@@ -92,8 +93,8 @@ def test_a_killed_program_is_started_again(tmp_path):
 def test_earlier_stages_stop_before_later_ones(tmp_path):
     order = tmp_path / "order"
     programs = [
-        program("late", note_end(order, "late"), stage=1),
-        program("early", note_end(order, "early"), stage=0),
+        program("late", note_end(order, "late"), stage=1, stop_seconds=PATIENCE),
+        program("early", note_end(order, "early"), stage=0, stop_seconds=PATIENCE),
     ]
 
     async def act(supervisor):
@@ -123,7 +124,7 @@ def test_what_a_program_started_ends_with_it(tmp_path):
     supervise(tmp_path, [program("parent", HAS_CHILD)], act)
 
     child = int(logged(tmp_path, "parent").split()[1])
-    psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=10)
+    psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=PATIENCE)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 

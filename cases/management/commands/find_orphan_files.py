@@ -43,8 +43,8 @@ class Command(BaseCommand):
             if options["delete"]:
                 default_storage.delete(name)
         files = "1 file" if count == 1 else f"{count} files"
-        told = "deleted" if options["delete"] else "found; --delete deletes them" if count else "found"
-        self.stderr.write(f"{files}, {filesizeformat(size)}, {told}.")
+        outcome = "deleted" if options["delete"] else "found; --delete deletes them" if count else "found"
+        self.stderr.write(f"{files}, {filesizeformat(size)}, {outcome}.")
 
 
 def orphans(storage: Storage, *, grace: timedelta) -> Iterator[str]:

@@ -2,9 +2,13 @@ from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordForm
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
+from accounts.language import zones
 from accounts.mails import ask_for_reset_link
+from accounts.models import Language, Site
 from accounts.tokens import revoke_tokens
 
 
@@ -13,7 +17,7 @@ class PlainLoginForm(LoginForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "User name or email address"
+        self.fields["login"].label = _("User name or email address")
         self.fields["login"].widget.attrs |= {"autocomplete": "username", "autofocus": True, "spellcheck": "false"}
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
@@ -38,12 +42,31 @@ class NewPasswordForm(ChangePasswordForm):
         super().__init__(*args, **kwargs)
         if self.user.api_tokens.filter(revoked_at=None).exists():
             self.fields["revoke_tokens"] = forms.BooleanField(
-                label="Revoke my API tokens too",
+                label=_("Revoke my API tokens too"),
                 required=False,
-                help_text="If somebody else may know the old password, they may have made tokens with it.",
+                help_text=_("If somebody else may know the old password, they may have made tokens with it."),
             )
 
     def save(self) -> None:
         super().save()
         if self.cleaned_data.get("revoke_tokens"):
             revoke_tokens(of=self.user, by=self.user)
+
+
+def language_field(none_chosen: str) -> forms.ChoiceField:
+    choices = [("", none_chosen), *Language.choices]
+    return forms.ChoiceField(label=_("Language"), choices=choices, required=False)
+
+
+def zone_field(none_chosen: str) -> forms.ChoiceField:
+    choices = [("", none_chosen), *((zone, zone.replace("_", " ")) for zone in zones())]
+    return forms.ChoiceField(label=_("Time zone"), choices=choices, required=False)
+
+
+class SiteForm(forms.Form):
+    """What members of a site have who choose neither in their profile."""
+
+    def __init__(self, data: Any = None, *, site: Site) -> None:
+        super().__init__(data, initial={"language": site.language, "time_zone": site.time_zone})
+        self.fields["language"] = language_field(_("As the browser"))
+        self.fields["time_zone"] = zone_field(_("As the installation: %(zone)s") % {"zone": settings.TIME_ZONE})

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from accounts.models import User
 from cases.models import Scan
 from learning.models import Dataset, DatasetScan, Split
 
-USED_FOR = {
-    Split.TRAIN: "Used for training in",
-    Split.VALIDATION: "Used to tune models in",
-    Split.TEST: "Kept for testing models in",
-}
+
+def _used_in(split: Split) -> str:
+    return {
+        Split.TRAIN: _("Used for training in %(sets)s"),
+        Split.VALIDATION: _("Used to tune models in %(sets)s"),
+        Split.TEST: _("Kept for testing models in %(sets)s"),
+    }[split]
 
 
 @dataclass(frozen=True)
-class ToldUse:
+class ShownUse:
     split: Split
     shown: Sequence[int]  # data sets that the user may see, the newest first
     others: int
@@ -23,18 +28,20 @@ class ToldUse:
     @property
     def words(self) -> str:
         """Writes “Used for training in data set 7 and 2 others”; a patient has one split for ever."""
+        return _used_in(self.split) % {"sets": self._sets()}
+
+    def _sets(self) -> str:
         if not self.shown:
-            return f"{USED_FOR[self.split]} {self._counted(self.others, 'data set')}"
-        words = f"{USED_FOR[self.split]} data set {self.shown[0]}"
+            return ngettext("%(number)s data set", "%(number)s data sets", self.others) % {"number": self.others}
         others = len(self.shown) - 1 + self.others
-        return f"{words} and {self._counted(others, 'other')}" if others else words
+        if not others:
+            return _("data set %(dataset)s") % {"dataset": self.shown[0]}
+        return ngettext(
+            "data set %(dataset)s and %(others)s other", "data set %(dataset)s and %(others)s others", others
+        ) % {"dataset": self.shown[0], "others": others}
 
-    @staticmethod
-    def _counted(number: int, noun: str) -> str:
-        return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
-
-def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
+def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ShownUse]:
     """Of the scans that any data set holds."""
     rows = DatasetScan.objects.filter(scan__in=[scan.pk for scan in scans]).select_related("patient")
     found: dict[int, list[DatasetScan]] = {}
@@ -43,9 +50,9 @@ def uses_by_scan(user: User, scans: Sequence[Scan]) -> dict[int, ToldUse]:
     if not found:
         return {}
     visible = set(Dataset.objects.visible_to(user).values_list("pk", flat=True))
-    return {scan_id: _told(uses, visible) for scan_id, uses in found.items()}
+    return {scan_id: _shown_use(uses, visible) for scan_id, uses in found.items()}
 
 
-def _told(uses: Sequence[DatasetScan], visible: set[int]) -> ToldUse:
+def _shown_use(uses: Sequence[DatasetScan], visible: set[int]) -> ShownUse:
     shown = [use.dataset_id for use in uses if use.dataset_id in visible]
-    return ToldUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))
+    return ShownUse(Split(uses[0].patient.split), shown, len(uses) - len(shown))

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.formatting import probability
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Label, Scan
-from ctportal.pages.learning.figures import Side, sides_of
+from ctportal.pages.learning.figures import ModelFigureColumn, figure_columns
 from inference.operating_point import is_positive
 from learning.datasets.listing import hidden_in
 from learning.models import ComparedScan, Comparison, DatasetScan
@@ -15,11 +17,11 @@ from learning.models import ComparedScan, Comparison, DatasetScan
 ROWS = 50
 FOUND, LOST, RELIEVED, ALARMED, OTHER = "found", "lost", "relieved", "alarmed", "other"
 TITLES = {
-    FOUND: ("Missed before, found now", "calm", "arrow-up-circle-fill"),
-    LOST: ("Found before, missed now", "alarm", "exclamation-triangle-fill"),
-    RELIEVED: ("False alarm before, negative now", "calm", "arrow-up-circle"),
-    ALARMED: ("Negative before, false alarm now", "warn", "arrow-down-circle"),
-    OTHER: ("Other changes of the answer", "quiet", "arrow-left-right"),
+    FOUND: (_("Missed before, found now"), "calm", "arrow-up-circle-fill"),
+    LOST: (_("Found before, missed now"), "alarm", "exclamation-triangle-fill"),
+    RELIEVED: (_("False alarm before, negative now"), "calm", "arrow-up-circle"),
+    ALARMED: (_("Negative before, false alarm now"), "warn", "arrow-down-circle"),
+    OTHER: (_("Other changes of the answer"), "quiet", "arrow-left-right"),
 }
 
 
@@ -56,7 +58,7 @@ class ChangeGroup:
 
 
 @dataclass(frozen=True)
-class Changes:
+class ChangedAnswers:
     groups: tuple[ChangeGroup, ...]
     hides_some: bool  # scans of the data set are not to be shown to this reader before deciding
 
@@ -65,8 +67,8 @@ class Changes:
         return sum(group.number for group in self.groups)
 
 
-def changes_of(comparison: Comparison, *, user: User) -> Changes:
-    champion, challenger = sides_of(comparison)
+def changes_of(comparison: Comparison, *, user: User) -> ChangedAnswers:
+    champion, challenger = figure_columns(comparison)
     rows = comparison.scans.select_related("dataset_scan__scan__case__patient__site", "dataset_scan__base_set")
     changed = [row for row in rows if _kind(row, champion, challenger)]
     hidden = hidden_here(user, (row.dataset_scan for row in changed))
@@ -74,7 +76,7 @@ def changes_of(comparison: Comparison, *, user: User) -> Changes:
     for row in changed:
         if row.dataset_scan.scan_id not in hidden:
             groups[_kind(row, champion, challenger)].add(ChangedAnswer(row, row.dataset_scan))
-    return Changes(tuple(groups.values()), hides_some=hidden_in(comparison.dataset, user) > 0)
+    return ChangedAnswers(tuple(groups.values()), hides_some=hidden_in(comparison.dataset, user) > 0)
 
 
 def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
@@ -83,7 +85,7 @@ def hidden_here(user: User, rows: Iterable[DatasetScan]) -> set[int]:
     return disclose(user, scans)
 
 
-def _kind(row: ComparedScan, champion: Side, challenger: Side) -> str:
+def _kind(row: ComparedScan, champion: ModelFigureColumn, challenger: ModelFigureColumn) -> str:
     """As the confusion matrices count: whether each model calls the scan positive at its own operating point."""
     before, now = (
         is_positive(decision=decision, probability=probability, point=side.figures.operating_point)

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy as _
+
 from learning.datasets.dataset_counts import DatasetCounts
 from learning.models import Exclusion, Split
 
 SPLIT_WORDS = {
-    Split.TRAIN: "the model is trained on these",
-    Split.VALIDATION: "used during training to choose thresholds and to stop in time",
-    Split.TEST: "held out: never used for training, they decide which model is better",
+    Split.TRAIN: _("the model is trained on these"),
+    Split.VALIDATION: _("used during training to choose thresholds and to stop in time"),
+    Split.TEST: _("held out: never used for training, they decide which model is better"),
 }
 AGREEMENT_WORDS = {
-    "consensus": "Two readers or more, in agreement",
-    "single": "One reader",
-    "base": "Base set",
+    "consensus": _("Two readers or more, in agreement"),
+    "single": _("One reader"),
+    "base": _("Base set"),
 }
 
 
@@ -31,14 +33,16 @@ class SplitLine:
 
 def split_lines(counts: DatasetCounts) -> list[SplitLine]:
     return [
-        SplitLine(row.split.label, SPLIT_WORDS[row.split], row.patients, row.covid, row.non_covid, row.images)
+        SplitLine(str(row.split.label), str(SPLIT_WORDS[row.split]), row.patients, row.covid, row.non_covid, row.images)
         for row in counts.splits
     ]
 
 
 def agreement_lines(counts: DatasetCounts) -> list[tuple[str, int]]:
     return [
-        (AGREEMENT_WORDS.get(name, name.capitalize()), number) for name, number in counts.agreements.items() if number
+        (str(AGREEMENT_WORDS.get(name, name.capitalize())), number)
+        for name, number in counts.agreements.items()
+        if number
     ]
 
 

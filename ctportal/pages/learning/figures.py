@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from accounts.formatting import UNKNOWN, decimal, in_hundred, part_of, points, share, signed, signed_points
+from accounts.stored_words import said_again
 from inference.models import ModelVersion
 from learning.comparison.comparison_figures import (
     ComparisonFigures,
@@ -16,19 +20,34 @@ from learning.models import Comparison
 
 # figure, what it is called for people, what it means
 COMPARED = [
-    ("sensitivity", "Infections found (sensitivity)", "The share of scans with COVID-19 that the model finds."),
-    ("specificity", "Correctly negative (specificity)", "The share of scans without COVID-19 that it calls negative."),
+    (
+        "sensitivity",
+        gettext_lazy("Infections found (sensitivity)"),
+        gettext_lazy("The share of scans with COVID-19 that the model finds."),
+    ),
+    (
+        "specificity",
+        gettext_lazy("Correctly negative (specificity)"),
+        gettext_lazy("The share of scans without COVID-19 that it calls negative."),
+    ),
     (
         "auc",
-        "Discrimination (AUC)",
-        "The chance that an infected scan gets a higher score than another: 1 is perfect, 0.5 is guessing.",
+        gettext_lazy("Discrimination (AUC)"),
+        gettext_lazy(
+            "The chance that an infected scan gets a higher score than another: 1 is perfect, 0.5 is guessing."
+        ),
     ),
 ]
-KIND_WORDS = {"site": "By site", "source": "By source", "sex": "By sex", "age": "By age"}
+KIND_WORDS = {
+    "site": gettext_lazy("By site"),
+    "source": gettext_lazy("By source"),
+    "sex": gettext_lazy("By sex"),
+    "age": gettext_lazy("By age"),
+}
 
 
 @dataclass(frozen=True)
-class Side:
+class ModelFigureColumn:
     """One model's counts and figures on the compared scans."""
 
     model: ModelVersion
@@ -98,20 +117,23 @@ class Subgroups:
     lines: tuple[SubgroupLine, ...]
 
 
-def sides_of(comparison: Comparison) -> tuple[Side, Side]:
+def figure_columns(comparison: Comparison) -> tuple[ModelFigureColumn, ModelFigureColumn]:
     """The model that was in service, then the candidate."""
     figures = read_figures(comparison.figures)
     return (
-        Side(comparison.champion, "In service when compared", figures.champion),
-        Side(comparison.challenger, "Candidate", figures.challenger),
+        ModelFigureColumn(comparison.champion, _("In service when compared"), figures.champion),
+        ModelFigureColumn(comparison.challenger, _("Candidate"), figures.challenger),
     )
 
 
 def difference_lines(figures: ComparisonFigures) -> list[DifferenceLine]:
-    return [_line(figures.champion, figures.challenger, figures.difference(name), name) for name, _, _ in COMPARED]
+    return [
+        _line(figures.champion, figures.challenger, figures.difference(name), name)
+        for name, _words, _meaning in COMPARED
+    ]
 
 
-def subgroups_of(figures: ComparisonFigures) -> list[Subgroups]:
+def subgroup_tables(figures: ComparisonFigures) -> list[Subgroups]:
     """One table for each kind, in the order in which they were measured."""
     by_kind: dict[str, list[SubgroupLine]] = {}
     for group in figures.groups:
@@ -126,7 +148,7 @@ def _title(kind: str) -> str:
 def _subgroup(group: GroupFigures) -> SubgroupLine:
     sides, nothing = (group.champion, group.challenger), Difference()
     return SubgroupLine(
-        name=group.name,
+        name=said_again(group.name),
         scans=group.n,
         positives=group.positives,
         missed_before=part_of(group.champion.missed, group.positives),
@@ -140,7 +162,7 @@ def _subgroup(group: GroupFigures) -> SubgroupLine:
 
 def _line(champion: SideFigures, challenger: SideFigures, found: Difference, name: str) -> DifferenceLine:
     written, plain = (signed, _three) if name == "auc" else (signed_points, share)
-    _, words, meaning = next(line for line in COMPARED if line[0] == name)
+    _name, words, meaning = next(line for line in COMPARED if line[0] == name)
     verdict, tone, icon = _verdict(found)
     known = found.low is not None and found.high is not None
     return DifferenceLine(
@@ -149,7 +171,9 @@ def _line(champion: SideFigures, challenger: SideFigures, found: Difference, nam
         champion=plain(getattr(champion, name)),
         challenger=plain(getattr(challenger, name)),
         difference=written(found.value),
-        interval=f"{written(found.low)} to {written(found.high)}" if known else UNKNOWN,
+        interval=_("%(low)s to %(high)s") % {"low": written(found.low), "high": written(found.high)}
+        if known
+        else UNKNOWN,
         verdict=verdict,
         tone=tone,
         icon=icon,
@@ -161,42 +185,58 @@ def _three(value: float | None) -> str:
 
 
 def _range(ends: tuple[float, float] | None) -> str:
-    return UNKNOWN if ends is None else f"{share(ends[0])} to {share(ends[1])}"
+    return UNKNOWN if ends is None else _("%(low)s to %(high)s") % {"low": share(ends[0]), "high": share(ends[1])}
 
 
 def _verdict(found: Difference) -> tuple[str, str, str]:
     """What the interval allows to say: where it includes no difference, chance may explain what was found."""
     if found.low is None or found.high is None:
-        return "Too few to say", "quiet", "dash-circle"
+        return _("Too few to say"), "quiet", "dash-circle"
     if found.low > 0:
-        return "Better", "calm", "arrow-up-circle-fill"
+        return _("Better"), "calm", "arrow-up-circle-fill"
     if found.high < 0:
-        return "Worse", "alarm", "arrow-down-circle-fill"
-    return "No clear difference", "quiet", "dash-circle"
+        return _("Worse"), "alarm", "arrow-down-circle-fill"
+    return _("No clear difference"), "quiet", "dash-circle"
 
 
 def gain_in_words(comparison: Comparison) -> str:
     """What changes for infected patients, in one sentence with its interval."""
     figures = read_figures(comparison.figures)
     if not figures.challenger.positives:
-        return "No infected patient was among those compared, so nothing can be said of missed infections."
+        return _("No infected patient was among those compared, so nothing can be said of missed infections.")
     found = figures.difference("sensitivity")
-    words = (
-        f"Of {figures.challenger.positives} infected scans the candidate misses {figures.challenger.missed}, "
-        f"the model in service {figures.champion.missed}."
-    )
+    words = _(
+        "Of %(positives)s infected scans the candidate misses %(missed)s, the model in service %(missed_before)s."
+    ) % {
+        "positives": figures.challenger.positives,
+        "missed": figures.challenger.missed,
+        "missed_before": figures.champion.missed,
+    }
     if found.value is None or found.low is None or found.high is None:
         return words
-    return (
-        f"{words} Of 100 infected it would find {_more_or_fewer(found.value)}; the 95 % confidence interval of the "
-        f"difference is {signed_points(found.low)} to {signed_points(found.high)}."
-    )
+    change = _more_or_fewer(found.value) % {
+        "number": in_hundred(abs(found.value)),
+        "low": signed_points(found.low),
+        "high": signed_points(found.high),
+    }
+    return f"{words} {change}"
 
 
 def _more_or_fewer(value: float) -> str:
     if in_hundred(abs(value)) == "0":
-        return "as many"
-    return f"about {in_hundred(abs(value))} {'more' if value > 0 else 'fewer'}"
+        return _(
+            "Of 100 infected it would find as many; the 95 %% confidence interval of the difference is "
+            "%(low)s to %(high)s."
+        )
+    if value > 0:
+        return _(
+            "Of 100 infected it would find about %(number)s more; the 95 %% confidence interval of the difference is "
+            "%(low)s to %(high)s."
+        )
+    return _(
+        "Of 100 infected it would find about %(number)s fewer; the 95 %% confidence interval of the difference is "
+        "%(low)s to %(high)s."
+    )
 
 
 def findings_of(comparison: Comparison) -> list[Finding]:

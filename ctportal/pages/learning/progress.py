@@ -4,22 +4,26 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from accounts.formatting import about, is_number
+from accounts.wording import opening
 from learning.models import Method, TrainingRun, TrainingStatus
 
 STAGE_WORDS = {
-    "collecting": "Collecting the images",
-    "reading": "Reading the images",
-    "features": "Computing features",
-    "fitting": "Fitting the last layer",
-    "training": "Training the network",
-    "calibrating": "Calibrating the thresholds",
+    "collecting": gettext_lazy("Collecting the images"),
+    "reading": gettext_lazy("Reading the images"),
+    "features": gettext_lazy("Computing features"),
+    "fitting": gettext_lazy("Fitting the last layer"),
+    "training": gettext_lazy("Training the network"),
+    "calibrating": gettext_lazy("Calibrating the thresholds"),
 }
 STAGES_OF = {
     Method.HEAD: ("collecting", "reading", "features", "fitting", "calibrating"),
     Method.FINETUNE: ("collecting", "reading", "training", "calibrating"),
 }
-STATUS_LOOKS = {
+STATUS_BADGES = {
     TrainingStatus.QUEUED: ("quiet", "hourglass"),
     TrainingStatus.RUNNING: ("info", "arrow-repeat"),
     TrainingStatus.DONE: ("calm", "check-circle-fill"),
@@ -32,6 +36,10 @@ STATUS_LOOKS = {
 class Stage:
     words: str
     state: str  # done, current, to come
+
+    @property
+    def state_words(self) -> str:
+        return {"done": _("done"), "current": _("current")}.get(self.state, _("to come"))
 
     @property
     def icon(self) -> str:
@@ -53,22 +61,22 @@ class RunProgress:
 
 
 def progress_of(run: TrainingRun) -> RunProgress:
-    told: dict[str, Any] = run.progress or {}
-    stage = str(told.get("stage", ""))
-    epochs = tuple(epoch for epoch in told.get("history") or [] if isinstance(epoch, dict))
+    facts: dict[str, Any] = run.progress or {}
+    stage = str(facts.get("stage", ""))
+    epochs = tuple(epoch for epoch in facts.get("history") or [] if isinstance(epoch, dict))
     return RunProgress(
         stages=_stages(run, stage),
-        words=_words(run, told, stage),
-        share=_share(told) if run.status == TrainingStatus.RUNNING else None,
-        left=_left(run, told),
+        words=_words(run, facts, stage),
+        share=_share(facts) if run.status == TrainingStatus.RUNNING else None,
+        left=_left(run, facts),
         epochs=epochs,
-        fingerprint=_fingerprint(run, told),
+        fingerprint=_fingerprint(run, facts),
     )
 
 
-def _fingerprint(run: TrainingRun, told: dict[str, Any]) -> str:
+def _fingerprint(run: TrainingRun, facts: dict[str, Any]) -> str:
     """Changes when what is shown changes."""
-    shown = (run.attempts, *(told.get(name) for name in ("stage", "done", "epoch")), run.log_tail)
+    shown = (run.attempts, *(facts.get(name) for name in ("stage", "done", "epoch")), run.log_tail)
     return f"{zlib.crc32(repr(shown).encode()):08x}"
 
 
@@ -79,29 +87,33 @@ def _stages(run: TrainingRun, stage: str) -> tuple[Stage, ...]:
     else:
         at = names.index(stage) if stage in names else -1
     states = ["done" if place < at else "current" if place == at else "to come" for place in range(len(names))]
-    return tuple(Stage(STAGE_WORDS[name], state) for name, state in zip(names, states, strict=True))
+    return tuple(Stage(str(STAGE_WORDS[name]), state) for name, state in zip(names, states, strict=True))
 
 
-def _words(run: TrainingRun, told: dict[str, Any], stage: str) -> str:
+def _words(run: TrainingRun, facts: dict[str, Any], stage: str) -> str:
     if run.status == TrainingStatus.QUEUED:
-        return "Waiting for a training worker."
+        return _("Waiting for a training worker.")
     if stage == "done":
-        return "The model is being stored."
-    words = STAGE_WORDS.get(stage, "Being prepared")
-    if stage == "training" and told.get("epoch"):
-        words += f": epoch {told['epoch']} of at most {told.get('epochs') or '?'}"
+        return _("The model is being stored.")
+    words = STAGE_WORDS.get(stage, gettext_lazy("Being prepared"))
+    if stage == "training" and facts.get("epoch"):
+        return _("%(stage)s: epoch %(epoch)s of at most %(epochs)s.") % {
+            "stage": words,
+            "epoch": facts["epoch"],
+            "epochs": facts.get("epochs") or "?",
+        }
     return f"{words}."
 
 
-def _share(told: dict[str, Any]) -> int | None:
-    done, total = told.get("done"), told.get("total")
+def _share(facts: dict[str, Any]) -> int | None:
+    done, total = facts.get("done"), facts.get("total")
     if not is_number(done) or not is_number(total) or not total:
         return None
     return min(100, max(0, round(100 * float(done) / float(total))))  # type: ignore[arg-type]
 
 
-def _left(run: TrainingRun, told: dict[str, Any]) -> str:
-    left = told.get("seconds_left")
+def _left(run: TrainingRun, facts: dict[str, Any]) -> str:
+    left = facts.get("seconds_left")
     if run.status != TrainingStatus.RUNNING or not is_number(left):
         return ""
-    return f"{about(float(left)).capitalize()} left"  # type: ignore[arg-type]
+    return _("%(time)s left") % {"time": opening(about(float(left)))}  # type: ignore[arg-type]

@@ -8,17 +8,17 @@ from monitoring.results import Alarm, AlarmLevel
 
 
 @dataclass(frozen=True)
-class ToldAlarm:
+class AlarmGroup:
     level: AlarmLevel
     found: Sequence[str]
     threshold: str
     advice: str
 
 
-def told_alarms(alarms: Iterable[Alarm]) -> list[ToldAlarm]:
+def grouped_alarms(alarms: Iterable[Alarm]) -> list[AlarmGroup]:
     """In the order in which they came; neighbours that call for the same are one."""
     groups = groupby(alarms, key=lambda alarm: (alarm.level, alarm.threshold, alarm.advice))
     return [
-        ToldAlarm(level, [alarm.words for alarm in group], threshold, advice)
+        AlarmGroup(level, [alarm.words for alarm in group], threshold, advice)
         for (level, threshold, advice), group in groups
     ]

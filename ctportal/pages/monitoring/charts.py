@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
-from accounts.formatting import duration, part_of, share, whole
+from accounts.formatting import duration, part_of, share, shortest, whole
 from ctportal.pages.shared.charts import Cell, Chart, Column, Row
-from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, Shift, Step
+from monitoring.results import Bin, Counts, ModelFigures, Monitoring, Point, SeriesStep, Shift
 
 Reading = Callable[[Counts], Cell]
 
@@ -31,14 +32,14 @@ def chart_by_model(models: Sequence[ModelFigures]) -> Chart | None:
     ]
     return Chart(
         key="by-model",
-        title="Versions compared",
-        words="Of infected patients: how many each version missed. Of the others: how many false alarms it raised.",
+        title=_("Versions compared"),
+        words=_("Of infected patients: how many each version missed. Of the others: how many false alarms it raised."),
         kind="bar",
         columns=[
-            Column("Model"),
-            Column("Missed", "alarm"),
-            Column("False alarms", "warn"),
-            Column("Overridden", "info"),
+            Column(_("Model")),
+            Column(_("Missed"), "alarm"),
+            Column(_("False alarms"), "warn"),
+            Column(_("Overridden"), "info"),
         ],
         rows=[Row(model.name, [read(model.counts) for read in readings]) for model in reversed(asked)],
         percent=True,
@@ -51,28 +52,30 @@ def histogram(shift: Shift, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title=shift.title,
-        words=f"{shift.title}: share of the scans in each range, in training and now",
+        words=_("%(shift)s: share of the scans in each range, in training and now") % {"shift": shift.title},
         kind="bar",
-        columns=[Column("Range"), Column("In training", "quiet"), Column("Now", "info")],
+        columns=[Column(_("Range")), Column(_("In training"), "quiet"), Column(_("Now"), "info")],
         rows=[Row(words_for_bin(bin_), [_part(bin_.reference), _part(bin_.share)]) for bin_ in shift.bins],
         percent=True,
     )
 
 
 def words_for_bin(bin_: Bin) -> str:
-    low, high = (None if edge is None else f"{edge:.3g}" for edge in (bin_.low, bin_.high))
+    low, high = (None if edge is None else shortest(float(f"{edge:.3g}")) for edge in (bin_.low, bin_.high))
     if low is None:
-        return f"below {high}"
-    return f"{low} and more" if high is None else f"{low} to {high}"
+        return _("below %(high)s") % {"high": high}
+    return (
+        _("%(low)s and more") % {"low": low} if high is None else _("%(low)s to %(high)s") % {"low": low, "high": high}
+    )
 
 
 def _answers(monitoring: Monitoring) -> Chart:
     columns = [
-        Column("COVID-19 likely", "alarm"),
-        Column("Uncertain", "warn"),
-        Column("Not suitable", "odd"),
-        Column("COVID-19 unlikely", "calm"),
-        Column("No answer", "quiet"),
+        Column(_("Opacities as in COVID-19 likely"), "alarm"),
+        Column(_("Uncertain"), "warn"),
+        Column(_("Not suitable"), "odd"),
+        Column(_("Opacities as in COVID-19 unlikely"), "calm"),
+        Column(_("No answer"), "quiet"),
     ]
     readings: list[Reading] = [
         lambda c: _count(c.covid),
@@ -81,15 +84,15 @@ def _answers(monitoring: Monitoring) -> Chart:
         lambda c: _count(c.non_covid),
         lambda c: _count(c.failed + c.pending),
     ]
-    return _over_time(monitoring, "answers", "Scans and their answers", "stacked", columns, readings)
+    return _over_time(monitoring, "answers", _("Scans and their answers"), "stacked", columns, readings)
 
 
 def _errors(monitoring: Monitoring) -> Chart:
     columns = [
-        Column("Missed infections", "alarm"),
-        Column("False alarms", "warn"),
-        Column("With COVID-19"),
-        Column("Without COVID-19"),
+        Column(_("Missed infections"), "alarm"),
+        Column(_("False alarms"), "warn"),
+        Column(_("With COVID-19")),
+        Column(_("Without COVID-19")),
     ]
     readings: list[Reading] = [
         lambda c: _count(c.missed),
@@ -97,34 +100,34 @@ def _errors(monitoring: Monitoring) -> Chart:
         lambda c: Cell(str(c.infected)),
         lambda c: Cell(str(c.not_infected)),
     ]
-    return _over_time(monitoring, "errors", "What readers corrected", "bar", columns, readings)
+    return _over_time(monitoring, "errors", _("What readers corrected"), "bar", columns, readings)
 
 
 def _waits(monitoring: Monitoring) -> Chart:
-    columns = [Column("Median wait", "info"), Column("95th percentile", "warn", dashed=True)]
+    columns = [Column(_("Median wait"), "info"), Column(_("95th percentile"), "warn", dashed=True)]
     readings: list[Reading] = [
         lambda c: Cell(duration(c.median_wait), c.median_wait),
         lambda c: Cell(duration(c.p95_wait), c.p95_wait),
     ]
-    return _over_time(monitoring, "waits", "Waiting for the answer", "line", columns, readings, unit="s")
+    return _over_time(monitoring, "waits", _("Waiting for the answer"), "line", columns, readings, unit="s")
 
 
 def _readers(monitoring: Monitoring) -> Chart:
-    columns = [Column("Agreed with the model", "calm"), Column("Overrode it", "alarm", dashed=True)]
+    columns = [Column(_("Agreed with the model"), "calm"), Column(_("Overrode it"), "alarm", dashed=True)]
     readings: list[Reading] = [
         lambda c: _rate(c.agreement_rate, c.agreed, c.reviews),
         lambda c: _rate(c.override_rate, c.overrode, c.seen),
     ]
-    return _over_time(monitoring, "agreement", "Readers and the model", "line", columns, readings, percent=True)
+    return _over_time(monitoring, "agreement", _("Readers and the model"), "line", columns, readings, percent=True)
 
 
 def _undecided(monitoring: Monitoring) -> Chart:
-    columns = [Column("Uncertain", "warn"), Column("Not suitable", "odd", dashed=True)]
+    columns = [Column(_("Uncertain"), "warn"), Column(_("Not suitable"), "odd", dashed=True)]
     readings: list[Reading] = [
         lambda c: _rate(c.abstention_rate, c.abstentions, c.done),
         lambda c: _rate(c.unsuitable_rate, c.unsuitable, c.done),
     ]
-    return _over_time(monitoring, "undecided", "Left to the reader", "line", columns, readings, percent=True)
+    return _over_time(monitoring, "undecided", _("Left to the reader"), "line", columns, readings, percent=True)
 
 
 def _over_time(
@@ -139,13 +142,15 @@ def _over_time(
     unit: str = "",
 ) -> Chart:
     """One row for each day or week, and what is read from its counts."""
-    step = Step(monitoring.step)
+    step = SeriesStep(monitoring.step)
     return Chart(
         key=key,
         title=title,
-        words=f"{title}, by {step.label.lower()}",
+        words=_("%(title)s, by day") % {"title": title}
+        if step == SeriesStep.DAY
+        else _("%(title)s, by week") % {"title": title},
         kind=kind,
-        columns=[Column("Day" if step == Step.DAY else "Week from"), *columns],
+        columns=[Column(_("Day") if step == SeriesStep.DAY else _("Week from")), *columns],
         rows=[_row(point, readings) for point in monitoring.series],
         percent=percent,
         unit=unit,
@@ -157,7 +162,7 @@ def _row(point: Point, readings: Sequence[Reading]) -> Row:
 
 
 def _day(day: date) -> str:
-    return date_format(day, "j M")
+    return date_format(day, "MONTH_DAY_FORMAT")
 
 
 def _count(number: int) -> Cell:

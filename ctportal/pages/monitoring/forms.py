@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -20,9 +22,15 @@ class PeriodForm(forms.Form):
 
     marks_optional = False
 
-    site = forms.ModelChoiceField(Site.objects.none(), required=False, empty_label="All sites", to_field_name="slug")
-    since = forms.DateField(label="From", required=False, widget=DayInput)
-    until = forms.DateField(label="Until", required=False, widget=DayInput)
+    site = forms.ModelChoiceField(
+        Site.objects.none(),
+        label=gettext_lazy("Site"),
+        required=False,
+        empty_label=gettext_lazy("All sites"),
+        to_field_name="slug",
+    )
+    since = forms.DateField(label=gettext_lazy("From"), required=False, widget=DayInput)
+    until = forms.DateField(label=gettext_lazy("Until"), required=False, widget=DayInput)
     days = forms.IntegerField(required=False, min_value=1, max_value=LENGTHS[-1], widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, user: User) -> None:
@@ -36,9 +44,9 @@ class PeriodForm(forms.Form):
         chosen = super().clean() or {}
         since, until = chosen.get("since"), chosen.get("until")
         if since and since < EARLIEST:
-            self.add_error("since", "Check the year.")
+            self.add_error("since", _("Check the year."))
         if until and until < (since or EARLIEST):
-            self.add_error("until", "The last day is before the first.")
+            self.add_error("until", _("The last day is before the first."))
         return chosen
 
     @property

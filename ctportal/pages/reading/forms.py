@@ -3,14 +3,17 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from cases.models import Label, Scan
 from ctportal.pages.reading.opened_page import OpenedPage, page_of_key
+from ctportal.pages.shared.plain_text import PlainText
 
-TOO_OLD = "This page has been open for too long. Look at the scan again, then record."
-ANOTHER_SCAN = "This form was made for another scan, or by somebody else. Look at this scan, then record."
-TOO_SOON = "This page had been open for less than a second. Look at the scan, then record."
+TOO_OLD = gettext_lazy("This page has been open for too long. Look at the scan again, then record.")
+ANOTHER_SCAN = gettext_lazy("This form was made for another scan, or by somebody else. Look at this scan, then record.")
+TOO_SOON = gettext_lazy("This page had been open for less than a second. Look at the scan, then record.")
 
 
 class DraftForm(forms.Form):
@@ -19,7 +22,7 @@ class DraftForm(forms.Form):
     label = forms.ChoiceField(choices=Label, required=False)
     confirm = forms.ChoiceField(choices=Label, required=False)  # the pressed button confirms the model's answer
     record = forms.ChoiceField(choices=Label, required=False)  # the pressed button records another label
-    reason = forms.CharField(max_length=2000, required=False, strip=True)
+    reason = forms.CharField(max_length=2000, required=False, strip=True, widget=forms.Textarea)
     close = forms.BooleanField(required=False)
     page = forms.CharField(max_length=300, required=False)
 
@@ -42,7 +45,7 @@ class DraftForm(forms.Form):
         }
 
 
-class DecisionForm(DraftForm):
+class DecisionForm(PlainText, DraftForm):
     """Asks for a reader's decision about a scan. The pressed button names a label too, which must be the chosen one."""
 
     reason_for = forms.ChoiceField(choices=Label, required=False)  # the label for which the reason was typed
@@ -56,7 +59,7 @@ class DecisionForm(DraftForm):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if not self.errors and not self.chosen:
-            self.add_error("label", "Choose what the scan shows.")
+            self.add_error("label", _("Choose what the scan shows."))
         self._require_the_label_of_the_button()
         self._require_the_reason_of_the_label()
         self._require_the_page_of_the_scan()
@@ -65,14 +68,20 @@ class DecisionForm(DraftForm):
     def _require_the_label_of_the_button(self) -> None:
         pressed = self.cleaned_data.get("confirm") or self.cleaned_data.get("record")
         if pressed and pressed != self.chosen:
-            words = f"You chose “{Label(self.chosen).label}”, and the button was for “{Label(pressed).label}”."
-            self.add_error("label", f"{words} Nothing was recorded: choose once more and record it.")
+            words = _(
+                "You chose “%(chosen)s”, and the button was for “%(pressed)s”. Nothing was recorded: choose once more "
+                "and record it."
+            )
+            self.add_error("label", words % {"chosen": Label(self.chosen).label, "pressed": Label(pressed).label})
 
     def _require_the_reason_of_the_label(self) -> None:
         meant = self.cleaned_data.get("reason_for")
         if meant and self.cleaned_data.get("reason") and meant != self.chosen:
-            words = f"This reason was written for “{Label(meant).label}”."
-            self.add_error("reason", f"{words} Nothing was recorded: write one for the label that you record.")
+            words = _(
+                "This reason was written for “%(meant)s”. Nothing was recorded: write one for the label that you "
+                "record."
+            )
+            self.add_error("reason", words % {"meant": Label(meant).label})
 
     def _require_the_page_of_the_scan(self) -> None:
         page = self.cleaned_data.get("page")

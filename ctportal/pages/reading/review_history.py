@@ -10,20 +10,30 @@ from cases.models import Review, Scan
 
 
 @dataclass(frozen=True)
-class ToldReview:
+class ReviewInHistory:
     review: Review
     is_superseded: bool
     withdrawal: Review | None = None
 
     @property
+    def newest_id(self) -> int:
+        """The number of the newest row that is told with this decision."""
+        return self.withdrawal.pk if self.withdrawal is not None else self.review.pk
+
+    @property
     def agreement(self) -> str:
         """Says whether the reader's label agreed with the model's answer of that moment."""
         if self.review.model_decision is None:
-            return "The model had not answered"
+            return _("The model had not answered")
         if self.review.agrees is None:
-            return "The model had not decided"
-        words = "Agrees with the model" if self.review.agrees else "Differs from the model"
-        return f"{words}, decided blinded" if self.review.was_blinded else words
+            return _("The model had not decided")
+        if self.review.was_blinded:
+            return (
+                _("Agrees with the model, decided blinded")
+                if self.review.agrees
+                else _("Differs from the model, decided blinded")
+            )
+        return _("Agrees with the model") if self.review.agrees else _("Differs from the model")
 
     @property
     def withdrawn_words(self) -> str:
@@ -38,14 +48,14 @@ class ToldReview:
         return _("as before a change that was withdrawn") if self.review.withdraws else ""
 
 
-def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ToldReview]]:
+def reviews_by_scan(scans: Sequence[Scan]) -> dict[int, list[ReviewInHistory]]:
     """Returns the decisions on each scan, the oldest first. A withdrawal is said of the decision that it takes back."""
-    told: dict[int, list[ToldReview]] = {scan.pk: [] for scan in scans}
-    rows = list(Review.objects.filter(scan__in=told).select_related("reader").order_by("created_at", "pk"))
+    found: dict[int, list[ReviewInHistory]] = {scan.pk: [] for scan in scans}
+    rows = list(Review.objects.filter(scan__in=found).select_related("reader").order_by("created_at", "pk"))
     successors = {row.supersedes_id: row for row in rows}
     for row in rows:
         successor = successors.get(row.pk)
         withdrawal = successor if successor is not None and successor.withdraws else None
         if row.label:
-            told[row.scan_id].append(ToldReview(row, successor is not None, withdrawal))
-    return told
+            found[row.scan_id].append(ReviewInHistory(row, successor is not None, withdrawal))
+    return found

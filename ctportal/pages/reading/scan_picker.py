@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Label, Review, Scan
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScanEntry:
     scan: Scan
     is_here: bool
     is_decided: bool
@@ -18,7 +20,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Picker:
-    entries: list[Entry]
+    entries: list[ScanEntry]
     place: int  # of the scan on screen, from 1
     next_undecided: Scan | None
 
@@ -40,13 +42,13 @@ def scan_picker(user: User, here: Scan, scans: Sequence[Scan]) -> Picker | None:
     return Picker(entries, place, others[0] if others else None)
 
 
-def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> Entry:
+def _entry(scan: Scan, here: Scan, own: str | None, *, is_hidden: bool) -> ScanEntry:
     """What others decided of a scan that this reader must still read blinded is not said."""
     others = None if is_hidden else scan.final_label
     if own is not None:
-        state = f"decided by you: {Label(own).label}"
+        state = _("decided by you: %(own)s") % {"own": Label(own).label}
     elif others is not None:
-        state = f"decided: {Label(others).label}"
+        state = _("decided: %(others)s") % {"others": Label(others).label}
     else:
-        state = "undecided"
-    return Entry(scan, scan.pk == here.pk, own is not None or others is not None, state)
+        state = _("undecided")
+    return ScanEntry(scan, scan.pk == here.pk, own is not None or others is not None, state)

@@ -4,13 +4,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from cases.disclosure import disclose
 from cases.models import Decision, Label, Scan
 from inference.answer_text import AnswerText, describe, words_for_model
 from inference.current_answer import ScanAnswers, answers_by_scan
-from inference.models import Prediction, SliceAnswer
+from inference.models import ModelVersion, Prediction, SliceAnswer
 from inference.queue import may_retry
+from inference.service import active_model
+from monitoring.acceptance.state import SiteNote, SiteNotes
 
 PLACES_SHOWN = 2
 
@@ -24,7 +28,7 @@ class EarlierAnswer:
 
 
 @dataclass(frozen=True)
-class ShownAnswer:
+class AnswerOnPage:
     """One scan's answer as this user may see it now."""
 
     scan: Scan
@@ -34,6 +38,8 @@ class ShownAnswer:
     can_retry: bool = False
     slices: Sequence[SliceAnswer] = field(default=(), repr=False)
     earlier: Sequence["EarlierAnswer"] = field(default=(), repr=False)
+    note: SiteNote | None = None  # whether the model is validated at the scan's site
+    is_kept_back: bool = False  # the site hides answers of this model until it has accepted it
     rereading: Prediction | None = None  # the model in service is asked, and has not answered yet
 
     @property
@@ -47,6 +53,8 @@ class ShownAnswer:
     @property
     def is_awaited(self) -> bool:
         """Says whether an answer may still come: the first one, or one of a re-reading."""
+        if self.is_kept_back:
+            return False
         return self.is_pending or (self.rereading is not None and self.rereading.is_pending)
 
     @property
@@ -78,10 +86,20 @@ class ShownAnswer:
         if self.decision in (None, Decision.UNSUITABLE) or self.prediction is None:
             return ""
         number = round((self.prediction.probability or 0.0) * 100)
-        count = {0: "fewer than one", 100: "more than 99"}.get(number, f"about {number}")
-        return (
-            f"Of 100 scans with such an answer, {count} showed COVID-19, counted on the images on which the model was "
-            "calibrated. Where the disease is rarer or the scanner differs, the count differs too."
+        count = {0: _("fewer than one"), 100: _("more than 99")}.get(number, _("about %(number)s") % {"number": number})
+        return self._counted_on % {"count": count}
+
+    @property
+    def _counted_on(self) -> str:
+        if self.prediction is not None and self.prediction.site_point_id is not None:
+            return _(
+                "Of 100 scans with such an answer, %(count)s showed COVID-19, counted on the decided scans of this "
+                "site. Where the disease is rarer or the scanner differs, the count differs too."
+            )
+        return _(
+            "Of 100 scans with such an answer, %(count)s showed COVID-19, counted on the images on which "
+            "the model was calibrated. Where the disease is rarer or the scanner differs, the count "
+            "differs too."
         )
 
     @property
@@ -90,25 +108,36 @@ class ShownAnswer:
         return Label(self.decision) if self.decision in (Decision.COVID, Decision.NON_COVID) else None
 
 
-def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, ShownAnswer]:
+def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, AnswerOnPage]:
     """Returns what to show of each scan, by its id. A place in the queue costs a question, so only the first few
     waiting scans have one.
     """
     hidden = disclose(user, scans)
     answers = answers_by_scan(scans)
-    shown: dict[int, ShownAnswer] = {}
+    shown: dict[int, AnswerOnPage] = {}
     waiting = 0
+    notes, serving = SiteNotes(user), active_model()
     for scan in scans:
         prediction = answers[scan.pk].current
         waiting += prediction is not None and prediction.is_waiting
         answer = _shown(user, scan, prediction, scan.pk in hidden, with_place=waiting <= PLACES_SHOWN)
         if answer.is_done:
             answer = _with_others(user, answer, answers[scan.pk])
-        shown[scan.pk] = answer
+        shown[scan.pk] = _with_note(answer, notes, serving)
     return shown
 
 
-def shown_answer(user: User, scan: Scan) -> ShownAnswer:
+def _with_note(answer: AnswerOnPage, notes: SiteNotes, serving: ModelVersion | None) -> AnswerOnPage:
+    """Adds whether the model is validated at the site, or why there is no answer to see there."""
+    if answer.is_done and answer.prediction is not None:
+        return replace(answer, note=notes.of(answer.scan.site, answer.prediction.model_version))
+    if serving is None or answer.has_failed or answer.is_hidden or not answer.scan.site.awaits_validation:
+        return answer
+    note = notes.of(answer.scan.site, serving)
+    return answer if note.is_validated else replace(answer, note=note, is_kept_back=True)
+
+
+def shown_answer(user: User, scan: Scan) -> AnswerOnPage:
     """As `shown_answers`, with what the model says of each slice."""
     shown = shown_answers(user, [scan])[scan.pk]
     if not shown.is_done or shown.prediction is None:
@@ -117,11 +146,11 @@ def shown_answer(user: User, scan: Scan) -> ShownAnswer:
     return replace(shown, slices=slices, text=describe(shown.prediction, slices=slices))
 
 
-def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> ShownAnswer:
+def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: bool, *, with_place: bool) -> AnswerOnPage:
     if prediction is None or (is_hidden and prediction.is_done):
-        return ShownAnswer(scan=scan, prediction=prediction, is_hidden=is_hidden)
+        return AnswerOnPage(scan=scan, prediction=prediction, is_hidden=is_hidden)
     prediction.scan = scan
-    return ShownAnswer(
+    return AnswerOnPage(
         scan=scan,
         prediction=prediction,
         text=_words(prediction, with_place=with_place),
@@ -130,7 +159,7 @@ def _shown(user: User, scan: Scan, prediction: Prediction | None, is_hidden: boo
     )
 
 
-def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> ShownAnswer:
+def _with_others(user: User, answer: AnswerOnPage, answers: ScanAnswers) -> AnswerOnPage:
     """The answer with what was said before it, and what is awaited after it."""
     for prediction in answers.earlier:
         prediction.scan = answer.scan
@@ -143,5 +172,5 @@ def _with_others(user: User, answer: ShownAnswer, answers: ScanAnswers) -> Shown
 def _words(prediction: Prediction, *, with_place: bool) -> AnswerText:
     if prediction.is_waiting and not with_place:
         words = words_for_model(prediction.model_version)
-        return AnswerText("Waiting for the model", "The answer appears here by itself.", "", words, "")
+        return AnswerText(_("Waiting for the model"), _("The answer appears here without reloading."), "", words, "")
     return describe(prediction)

@@ -40,5 +40,6 @@ urlpatterns: list[URLPattern] = [
     path("members/<int:pk>/remove/", members.remove, name="member-remove"),
     path("members/<int:pk>/revoke-tokens/", members.revoke, name="member-revoke-tokens"),
     path("members/reads/", members.set_reads, name="site-reads"),
+    path("members/language/", members.set_language, name="site-language"),
     path("models/", model_list.list_models, name="models"),
 ]

@@ -4,8 +4,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from ctportal.pages.shared.plain_text import PlainText
 
-class ModelCheckedForm(forms.Form):
+
+class ModelCheckedForm(PlainText, forms.Form):
     """Collects some of a model's fields and asks the model's validators; saving is casework's business."""
 
     model: ClassVar[type[models.Model]]

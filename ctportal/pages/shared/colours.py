@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from PIL import Image
 
-# From nothing over amber to red: told apart by lightness as well, and visible on black and on white.
+# From nothing over amber to red: distinguished by lightness as well, and visible on black and on white.
 STOPS = ((0, (255, 236, 130, 0)), (96, (255, 200, 60, 110)), (176, (255, 110, 30, 190)), (255, (225, 20, 40, 235)))
 
 

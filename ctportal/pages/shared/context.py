@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.rights import Right, rights_anywhere
@@ -23,14 +24,14 @@ class NavItem:
 
 # URL name, words, icon, keyboard shortcut, the right that it takes at one site at least.
 NAVIGATION = [
-    ("worklist", "Worklist", "list-task", "g w", Right.VIEW),
-    ("patient-list", "Patients", "people", "g p", Right.VIEW),
-    ("models", "Models", "cpu", "g o", Right.VIEW),
-    ("monitoring", "Monitoring", "graph-up", "g i", Right.MANAGE),
-    ("labels", "Labelled set", "tags", "g l", Right.MANAGE),
-    ("learning", "Learning", "arrow-repeat", "g t", Right.MANAGE),
-    ("events", "Events", "clock-history", "g e", Right.MANAGE),
-    ("members", "Members", "person-gear", "g m", Right.MANAGE),
+    ("worklist", _("Worklist"), "list-task", "g w", Right.VIEW),
+    ("patient-list", _("Patients"), "people", "g p", Right.VIEW),
+    ("models", _("Models"), "cpu", "g o", Right.VIEW),
+    ("monitoring", _("Monitoring"), "graph-up", "g i", Right.MANAGE),
+    ("labels", _("Labelled set"), "tags", "g l", Right.MANAGE),
+    ("learning", _("Learning"), "arrow-repeat", "g t", Right.MANAGE),
+    ("events", _("Events"), "clock-history", "g e", Right.MANAGE),
+    ("members", _("Members"), "person-gear", "g m", Right.MANAGE),
 ]
 
 
@@ -49,4 +50,4 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
 def _item(request: HttpRequest, name: str, words: str, icon: str, keys: str) -> NavItem:
     address = reverse(name)
     here = request.path == address if address == "/" else request.path.startswith(address)
-    return NavItem(name=name, words=words, icon=icon, keys=keys, address=address, is_current=here)
+    return NavItem(name=name, words=str(words), icon=icon, keys=keys, address=address, is_current=here)

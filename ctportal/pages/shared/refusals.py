@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.refusals import ReasonMissing, WrongState
 from cases.casework import DuplicateRecordNumber
@@ -52,7 +53,7 @@ class RefusalMiddleware:
         if _sends_part_to_login(request, response):
             return log_in_again()
         if _opens_a_form_address(request, response):
-            return refuse(request, "This address takes what a form sends and shows nothing itself.", status=405)
+            return refuse(request, _("This address takes what a form sends and shows nothing itself."), status=405)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -61,7 +62,7 @@ class RefusalMiddleware:
             return refuse(request, str(error), status=507 if error.has_no_room else 503)
         if isinstance(error, MemoryError):
             logger.error("There was no memory left for a request")
-            return refuse(request, "The portal's memory is used up; try again in a minute.", status=503)
+            return refuse(request, _("The portal's memory is used up; try again in a minute."), status=503)
         status = STATUS_OF.get(type(error))
         return refuse(request, str(error), status=status) if status else None
 
@@ -86,16 +87,23 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFilesSent):
         return refuse(
             request,
-            f"Too many files in one upload: at most {settings.UPLOAD_MAX_FILES} fit. Nothing was stored. "
-            "Send the series one after the other, or as a zip.",
+            _(
+                "Too many files in one upload: at most %(upload_max_files)s fit. Nothing was stored. Send "
+                "the series one after the other, or as a zip."
+            )
+            % {"upload_max_files": settings.UPLOAD_MAX_FILES},
             status=413,
         )
     if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
         limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        return refuse(request, f"The form is too large: its text may take {limit}. Shorten it.", status=413)
+        return refuse(
+            request, _("The form is too large: its text may take %(limit)s. Shorten it.") % {"limit": limit}, status=413
+        )
     if isinstance(exception, BadRequest) and str(exception):
         return refuse(request, str(exception), status=400)
-    return refuse(request, "The request could not be understood. Go back, reload the page and try again.", status=400)
+    return refuse(
+        request, _("The request could not be understood. Go back, reload the page and try again."), status=400
+    )
 
 
 def refuse(request: HttpRequest, words: str, *, status: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""How every form of the portal is drawn: Bootstrap's classes, our field template."""
+"""Draws every form of the portal alike: with the classes of controls.css and our field template."""
 
 from typing import Any
 

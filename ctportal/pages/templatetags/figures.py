@@ -6,13 +6,14 @@ from django import template
 
 from accounts import formatting
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from inference.models import PredictionStatus
 from learning.models import Split
 from monitoring.card.model_card import CardTable
 from monitoring.results import ShiftState
 
 register = template.Library()
 
-SHIFT_LOOKS = {
+SHIFT_BADGES = {
     ShiftState.STABLE: ("calm", "check-circle"),
     ShiftState.SHIFTING: ("warn", "exclamation-triangle"),
     ShiftState.SHIFTED: ("alarm", "exclamation-triangle-fill"),
@@ -30,7 +31,7 @@ register.simple_tag(formatting.part_of, name="part_of")
 
 @register.inclusion_tag("components/_badge.html")
 def shift_badge(state: str) -> dict[str, Any]:
-    tone, icon_name = SHIFT_LOOKS[ShiftState(state)]
+    tone, icon_name = SHIFT_BADGES[ShiftState(state)]
     return {"words": ShiftState(state).label, "tone": tone, "icon_name": icon_name}
 
 
@@ -48,4 +49,9 @@ def side(split: str) -> str:
 
 @register.filter
 def readers_behind(agreement: str) -> str:
-    return AGREEMENT_WORDS.get(agreement, agreement)
+    return str(AGREEMENT_WORDS.get(agreement, agreement))
+
+
+@register.filter
+def prediction_status(status: str) -> str:
+    return str(PredictionStatus(status).label)

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext as _
 
 from accounts import formatting
-from ctportal.pages.learning.progress import STATUS_LOOKS
-from learning.datasets.dataset_counts import counts_of
-from learning.models import Comparison, Dataset, TrainingRun, TrainingStatus
+from ctportal.pages.learning.progress import STATUS_BADGES
+from learning.datasets.dataset_counts import DatasetCounts
+from learning.models import Comparison, TrainingRun, TrainingStatus
 
 register = template.Library()
 register.filter("share", formatting.share)
@@ -24,25 +25,25 @@ def _badge(said: Any, look: tuple[str, str]) -> dict[str, Any]:
 @register.inclusion_tag("components/_badge.html")
 def run_badge(run: TrainingRun) -> dict[str, Any]:
     status = TrainingStatus(run.status)
-    return _badge(status.label, STATUS_LOOKS[status])
+    return _badge(status.label, STATUS_BADGES[status])
 
 
 @register.inclusion_tag("components/_badge.html")
 def gate_badge(comparison: Comparison) -> dict[str, Any]:
     """Whether it met the promotion criteria when the two were compared."""
     if comparison.passed:
-        return _badge("Criteria met", ("calm", "unlock-fill"))
-    return _badge("Criteria not met", ("alarm", "lock-fill"))
+        return _badge(_("Criteria met"), ("calm", "unlock-fill"))
+    return _badge(_("Criteria not met"), ("alarm", "lock-fill"))
 
 
 @register.simple_tag
-def scans_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).scans, "scan")
+def scans_in(counts: DatasetCounts) -> str:
+    return formatting.scans(counts.scans)
 
 
 @register.simple_tag
-def patients_in(dataset: Dataset) -> str:
-    return formatting.counted(counts_of(dataset).patients, "patient")
+def patients_in(counts: DatasetCounts) -> str:
+    return formatting.patients(counts.patients)
 
 
 @register.filter

@@ -8,40 +8,53 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.rights import Right, rights_at
 from cases.intake import Limits
 from cases.models import Case, CaseStatus, Decision, Label, Priority
 from cases.uploads import upload_limits
+from ctportal.pages.casework.agreements import words_for_agreement
 from ctportal.pages.casework.forms.case import AssignForm
 from inference.models import ModelStatus
+from monitoring.acceptance.state import Stage
 
 register = template.Library()
 
-# tone, icon: the tones are the classes badge-… of components.css
-DECISION_LOOKS = {
+register.filter("agreement_words", words_for_agreement)
+
+# tone, icon: the tones are the classes tag-… of components.css
+DECISION_BADGES = {
     Decision.COVID: ("alarm", "exclamation-triangle-fill"),
     Decision.UNCERTAIN: ("warn", "question-circle-fill"),
     Decision.UNSUITABLE: ("odd", "slash-circle"),
     Decision.NON_COVID: ("calm", "check-circle"),
 }
-LABEL_LOOKS = {
+LABEL_BADGES = {
     Label.COVID: ("alarm", "person-check-fill"),
     Label.NON_COVID: ("calm", "person-check-fill"),
     Label.CANNOT_TELL: ("odd", "person-check-fill"),
 }
-PRIORITY_LOOKS = {
+PRIORITY_BADGES = {
     Priority.EMERGENCY: ("emergency", "lightning-fill"),
     Priority.URGENT: ("warn", "chevron-double-up"),
     Priority.ROUTINE: ("quiet", "dash"),
 }
-STATUS_LOOKS = {
+STATUS_BADGES = {
     CaseStatus.OPEN: ("quiet", "circle"),
     CaseStatus.IN_REVIEW: ("info", "circle-half"),
     CaseStatus.DECIDED: ("calm", "check-circle"),
     CaseStatus.CLOSED: ("quiet", "check2"),
     CaseStatus.CANCELLED: ("quiet", "x-circle"),
+}
+ACCEPTANCE_LOOKS = {
+    Stage.COLLECTING: ("quiet", "hourglass"),
+    Stage.UNSUPPORTED: ("warn", "exclamation-triangle"),
+    Stage.PROPOSED: ("info", "clipboard-check"),
+    Stage.DECLINED: ("quiet", "x-circle"),
+    Stage.ACCEPTED: ("calm", "check-circle"),
 }
 NOTICE_ICONS = {
     "success": "check-circle",
@@ -61,7 +74,7 @@ def notice_icon(level: str) -> str:
     return NOTICE_ICONS.get(level, "info-circle")
 
 
-MODEL_LOOKS = {
+MODEL_BADGES = {
     ModelStatus.CANDIDATE: ("info", "hourglass-split"),
     ModelStatus.ACTIVE: ("calm", "check-circle-fill"),
     ModelStatus.RETIRED: ("quiet", "archive"),
@@ -82,58 +95,65 @@ def badge(words: str, tone: str = "quiet", icon_name: str = "") -> dict[str, Any
 @register.inclusion_tag("components/_badge.html")
 def decision_badge(decision: str | None) -> dict[str, Any]:
     """What the model says; no badge where it has not answered."""
-    return _badge(Decision(decision).label, DECISION_LOOKS[Decision(decision)]) if decision else {}
+    return _badge(Decision(decision).label, DECISION_BADGES[Decision(decision)]) if decision else {}
 
 
 @register.inclusion_tag("components/_badge.html")
 def label_badge(label: str | None) -> dict[str, Any]:
     """Shows what the readers decided; there is no badge before."""
-    return _badge(Label(label).label, LABEL_LOOKS[Label(label)]) if label else {}
+    return _badge(Label(label).label, LABEL_BADGES[Label(label)]) if label else {}
 
 
 @register.inclusion_tag("components/_badge.html")
 def priority_badge(priority: str) -> dict[str, Any]:
-    return _badge(Priority(priority).label, PRIORITY_LOOKS[Priority(priority)])
+    return _badge(Priority(priority).label, PRIORITY_BADGES[Priority(priority)])
 
 
 @register.inclusion_tag("components/_badge.html")
 def status_badge(status: str) -> dict[str, Any]:
-    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+    return _badge(CaseStatus(status).label, STATUS_BADGES[CaseStatus(status)])
 
 
 @register.inclusion_tag("components/_badge.html")
 def model_badge(status: str) -> dict[str, Any]:
     """Shows whether the model answers scans now."""
-    return _badge(ModelStatus(status).label, MODEL_LOOKS[ModelStatus(status)])
+    return _badge(ModelStatus(status).label, MODEL_BADGES[ModelStatus(status)])
+
+
+@register.inclusion_tag("components/_badge.html")
+def acceptance_badge(stage: str) -> dict[str, Any]:
+    """How far a site's acceptance of a model has got."""
+    return _badge(Stage(stage).label, ACCEPTANCE_LOOKS[Stage(stage)])
 
 
 @register.inclusion_tag("components/_badge.html")
 def hidden_badge() -> dict[str, Any]:
-    """Replaces the model's answer at a blinded site until the reader has decided."""
-    return _badge("Hidden until you decide", ("quiet", "eye-slash"))
+    """Stands in for the model's answer at a blinded site until the reader has decided."""
+    return _badge(_("Hidden until you decide"), ("quiet", "eye-slash"))
 
 
 @register.inclusion_tag("components/_badge.html")
 def disagreement_badge() -> dict[str, Any]:
-    return _badge("Readers disagree", ("warn", "people"))
+    return _badge(_("Readers disagree"), ("warn", "people"))
 
 
 @register.inclusion_tag("components/_badge.html")
 def synthetic_badge(is_synthetic: bool = True) -> dict[str, Any]:
-    return _badge("Synthetic", ("synthetic", "cpu")) if is_synthetic else {}
+    return _badge(_("Synthetic"), ("synthetic", "cpu")) if is_synthetic else {}
 
 
 @register.simple_tag
-def when(moment: datetime | None, form: str = "j M Y, H:i") -> SafeString | str:
+def when(moment: datetime | None, form: str = "DATETIME_FORMAT") -> SafeString | str:
     """Shows a moment in the user's zone, with the full instant for machines and on hover."""
     if moment is None:
         return "–"
+    return _moment(moment, date_format(timezone.localtime(moment), form))
+
+
+def _moment(moment: datetime, words: str) -> SafeString:
     local = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(),
-        date_format(local, "l j F Y, H:i:s T"),
-        date_format(local, form),
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), date_format(local, "l j F Y, H:i:s T"), words
     )
 
 
@@ -142,14 +162,16 @@ def when_short(moment: datetime) -> SafeString | str:
     """Shows, for dense tables, the time today, the day this year, else the date."""
     local, now = timezone.localtime(moment), timezone.localtime()
     if local.date() == now.date():
-        return when(moment, r"\T\o\d\a\y H:i")
-    return when(moment, "j M, H:i" if local.year == now.year else "j M Y")
+        return _moment(moment, _("Today %(time)s") % {"time": date_format(local, "TIME_FORMAT")})
+    if local.year != now.year:
+        return when(moment, "DATE_FORMAT")
+    return _moment(moment, f"{date_format(local, 'MONTH_DAY_FORMAT')}, {date_format(local, 'TIME_FORMAT')}")
 
 
 @register.inclusion_tag("components/_state_word.html")
 def status_word(status: str) -> dict[str, Any]:
     """Shows the status beside badges that matter more: an icon and a word, no colour."""
-    return _badge(CaseStatus(status).label, STATUS_LOOKS[CaseStatus(status)])
+    return _badge(CaseStatus(status).label, STATUS_BADGES[CaseStatus(status)])
 
 
 @register.simple_tag
@@ -179,7 +201,7 @@ def sort_header(context: template.Context, words: str, name: str, order: str | N
     return {"words": words, "address": f"?{query.urlencode()}", "direction": direction}
 
 
-ORDER_WORDS = {"attention": "Most urgent first", "teaching": "Most useful for training"}
+ORDER_WORDS = {"attention": gettext_lazy("Most urgent first"), "teaching": gettext_lazy("Most useful for training")}
 
 
 @register.inclusion_tag("cases/_order_choice.html", takes_context=True)

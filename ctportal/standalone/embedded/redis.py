@@ -1,4 +1,9 @@
-"""The embedded Redis: the message broker, which may forget, since rows are the truth."""
+"""The embedded Redis: the message broker, which may forget, since rows are the truth.
+
+Whoever can write into it must not get at the machine through it. So its one user may read and write keys, publish and
+subscribe, and run the scripts that Celery needs, which are loaded at each start; nobody may bring a script, change the
+server's settings, make it write or load a file, or lift these limits again.
+"""
 
 import signal
 import time
@@ -6,6 +11,7 @@ from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.lock import Lock
 
 from ctportal.standalone.embedded.account import Account
 from ctportal.standalone.embedded.binaries import Binaries
@@ -15,6 +21,10 @@ from ctportal.standalone.embedded.steps import Steps
 
 JOURNAL = "appendonly.aof"
 DATABASES = 64
+RIGHTS = (
+    *("-@all", "+@read", "+@write", "+@connection", "+@pubsub", "+@transaction"),
+    *("-@dangerous", "+info", "+time", "+evalsha", "+script|exists", "+flushdb", "+flushall"),
+)
 
 
 def start_redis(
@@ -56,15 +66,27 @@ def _start(data: Path, socket: Path, log: Path, account: Account, binaries: Bina
         log=log,
         stop_signal=signal.SIGTERM,
     )
-    yield from server.wait_until(lambda: _answers(socket), seconds=60)
+    yield from server.wait_until(lambda: _confined(socket), seconds=60)
     return server
 
 
-def _answers(socket: Path) -> bool:
+def _confined(socket: Path) -> bool:
+    """Whether it answers, and grants only RIGHTS from now on."""
     client = Redis(unix_socket_path=str(socket), socket_timeout=5)
     try:
-        return bool(client.ping())
+        client.ping()
+        for script in _scripts():
+            client.script_load(script)
+        client.execute_command("ACL", "SETUSER", "default", *RIGHTS)
+        return True
     except RedisError:
         return False
     finally:
         client.close()
+
+
+def _scripts() -> list[str]:
+    """What Celery's messages run in Redis: giving a lock back, and the book of the queues that answer questions."""
+    from kombu.transport.redis import REFRESH_BINDING, SWEEP_BINDINGS
+
+    return [Lock.LUA_RELEASE_SCRIPT, REFRESH_BINDING, SWEEP_BINDINGS]

@@ -21,6 +21,7 @@ from ctportal.standalone.launch.preflight import PreflightError, address_of, giv
 from ctportal.standalone.launch.programs import portal_programs
 from ctportal.standalone.launch.readiness import announce
 from ctportal.standalone.launch.supervisor import Supervisor
+from ctportal.standalone.secret_files import read_secret_files
 
 if TYPE_CHECKING:
     from ctportal.standalone.embedded.services import Services
@@ -33,6 +34,7 @@ def main() -> int:
     handle_interrupts()
     os.umask(PRIVATE)
     try:
+        read_secret_files(os.environ)
         launch(portal_home())
     except (PreflightError, EmbeddedError) as error:
         print(f"\nThe portal did not start: {error}", file=sys.stderr)

@@ -14,7 +14,8 @@ from ctportal.standalone.embedded.account import NAME, out_of_reach
 from ctportal.standalone.embedded.home import home_account, make_home
 from ctportal.standalone.launch.readiness import address
 
-RETRY_SECONDS = 3
+RETRY_SECONDS = 10
+OFF = ("", "0", "false", "no", "off", "n", "f")
 
 
 class PreflightError(RuntimeError):
@@ -62,9 +63,16 @@ def give_root_up(home: Path, environment: Mapping[str, str]) -> str:
         return ""
     where = f"the account {NAME} cannot read {' and '.join(map(str, closed))}" if closed else "ALLOW_ROOT=1 is set"
     mend = "Put Python, the checkout and CTPORTAL_HOME where others can read them, or start it as an ordinary user."
-    if allowed != "1" and (allowed == "0" or not is_loopback(address_of(environment)[0])):
+    if allowed != "1" and (allowed == "0" or not is_for_this_machine(environment)):
         raise PreflightError(f"it would run as root, since {where}. {mend} ALLOW_ROOT=1 runs everything as root.")
     return f"WARNING: everything runs as root, since {where}. Use it for a trial only. {mend}"
+
+
+def is_for_this_machine(environment: Mapping[str, str]) -> bool:
+    """Whether nothing says that others use the portal: no address, no name, and no proxy in front of a loopback one."""
+    hosts = [address_of(environment)[0], *filter(None, environment.get("ALLOWED_HOSTS", "").split(","))]
+    in_front = [name for name in ("BEHIND_PROXY", "HTTPS") if environment.get(name, "0").lower() not in OFF]
+    return not in_front and all(is_loopback(host.strip()) for host in hosts)
 
 
 def is_loopback(host: str) -> bool:

@@ -15,6 +15,8 @@ import django
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from ctportal.standalone.secret_files import read_secret_files
+
 
 def main(names: list[str]) -> int:
     if unknown := set(names) - set(STEPS):
@@ -38,6 +40,7 @@ def main(names: list[str]) -> int:
 
 def use_owner() -> None:
     """Prepare as the owner of the tables, where one is named; the portal itself works as a plain role."""
+    read_secret_files(os.environ)
     if owner := os.environ.pop("DATABASE_OWNER_URL", ""):
         os.environ["PLAIN_DATABASE_URL"] = os.environ.get("DATABASE_URL", "")
         os.environ["DATABASE_URL"] = owner

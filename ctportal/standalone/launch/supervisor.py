@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from ctportal.log_text import printable
+from accounts.log_text import printable
 from ctportal.standalone.embedded.process import die_with_parent
 
 LARGEST_LOG = 10 * 1024 * 1024

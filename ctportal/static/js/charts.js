@@ -1,4 +1,4 @@
-// Draws the table that stands beside each canvas: `<canvas data-chart="line" data-table="ID">`.
+// Draws the table beside each canvas: `<canvas data-chart="line" data-table="ID">`.
 //
 // The first column gives the labels; each other column whose heading has `data-series` is a series with that name.
 // A cell's number is its `data-value`, or its text. So whoever cannot see the drawing reads the same figures.
@@ -99,5 +99,5 @@ function drawAll() {
 
 // A part of the page that HTMX has put in may bring new figures; the theme may change under the drawing.
 document.addEventListener("htmx:afterSettle", drawAll);
-new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-shown-theme"] });
 drawAll();

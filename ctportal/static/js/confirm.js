@@ -1,11 +1,13 @@
 // <form data-confirm="What will happen." data-confirm-title="Close the case?" data-confirm-yes="Close it">
 // asks before it is sent; so does an element with hx-post and hx-confirm. Without scripts the form is simply sent.
+import { gettext } from "./language.js";
+
 const dialog = document.getElementById("confirm-dialog");
 
 export function ask({ title, words, yes }) {
-  dialog.querySelector("[data-title]").textContent = title || "Are you sure?";
+  dialog.querySelector("[data-title]").textContent = title || gettext("Are you sure?");
   dialog.querySelector("[data-words]").textContent = words || "";
-  dialog.querySelector("[data-yes]").textContent = yes || "Yes, do it";
+  dialog.querySelector("[data-yes]").textContent = yes || gettext("Yes, do it");
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {

@@ -1,5 +1,7 @@
 // Warns before the session ends for want of use: in time to stay logged in, with one key. The portal alone knows how
 // long the session lives, since other windows use it too; it is asked when the end may be near, and not before.
+import { filled, gettext, ngettext } from "./language.js";
+
 const WARN = 300; // seconds
 const ASK_AGAIN = 15; // while the warning is open
 const USE = 240; // seconds between two reports that somebody uses this page without asking the portal for anything
@@ -33,11 +35,13 @@ async function secondsLeft({ isUse }) {
 }
 
 function wordsFor(left) {
-  const until = new Date(Date.now() + left * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const until = new Date(Date.now() + left * 1000).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
   const minutes = Math.ceil(left / 60);
-  const rest = left < 60 ? "less than a minute" : `${minutes} minute${minutes === 1 ? "" : "s"}`;
-  if (isLastWarning) return `Every session ends after some hours. Yours ends at ${until}, in ${rest}. Finish what you do.`;
-  return `Nobody has used the portal for a while. You will be logged out at ${until}, in ${rest}.`;
+  const rest = left < 60 ? gettext("less than a minute") : filled(ngettext("%(minutes)s minute", "%(minutes)s minutes", minutes), { minutes });
+  const words = isLastWarning
+    ? gettext("Every session ends after some hours. Yours ends at %(until)s, in %(rest)s. Finish what you do.")
+    : gettext("Nobody has used the portal for a while. You will be logged out at %(until)s, in %(rest)s.");
+  return filled(words, { until, rest });
 }
 
 function warn(left) {

@@ -2,6 +2,7 @@
 import "./confirm.js";
 import "./go-back.js";
 import "./idle.js";
+import "./menus.js";
 import "./refusals.js";
 import "./rows.js";
 import "./shortcuts.js";

@@ -1,4 +1,5 @@
 // In a table marked data-rows, j and k walk the rows and o opens one. The place survives a refresh of the table.
+import { gettext } from "./language.js";
 import { addShortcut } from "./shortcuts.js";
 
 const rows = () => [...document.querySelectorAll("[data-rows] tbody tr")];
@@ -23,9 +24,9 @@ function step(by) {
 
 const hasRows = () => rows().length > 0;
 const open = () => (current() ?? rows()[0]).querySelector("a[href]")?.click();
-addShortcut("j", "Next row", () => step(1), "List", hasRows);
-addShortcut("k", "Row before", () => step(-1), "List", hasRows);
-addShortcut("o", "Open the row", open, "List", hasRows);
+addShortcut("j", gettext("Next row"), () => step(1), gettext("List"), hasRows);
+addShortcut("k", gettext("Row before"), () => step(-1), gettext("List"), hasRows);
+addShortcut("o", gettext("Open the row"), open, gettext("List"), hasRows);
 
 document.body.addEventListener("htmx:afterSettle", () => {
   if (place && !current()) mark(document.getElementById(place));

@@ -1,13 +1,15 @@
 // Any element may carry data-shortcut="k" (or two keys, "g w"): the key presses, follows or focuses it.
 // data-shortcut-words says what it does (else its own text), data-shortcut-group where the list shows it.
 // A module adds keys that belong to no element with addShortcut().
-const ANYWHERE = "Anywhere";
+import { gettext } from "./language.js";
+
+const ANYWHERE = "anywhere";
 const added = [];
 const dialog = document.getElementById("shortcuts-dialog");
 let pending = "";
 let pendingTimer = 0;
 
-export function addShortcut(keys, words, run, group = "On this page", works = undefined) {
+export function addShortcut(keys, words, run, group = gettext("On this page"), works = undefined) {
   added.push({ keys, words, run, group, works });
 }
 
@@ -25,11 +27,11 @@ function known() {
   const marked = [...document.querySelectorAll("[data-shortcut]:not([data-shortcut=''])")].map((element) => ({
     keys: element.dataset.shortcut,
     words: element.dataset.shortcutWords || element.textContent.trim().replace(/\s+/g, " "),
-    group: element.dataset.shortcutGroup || "On this page",
+    group: element.dataset.shortcutGroup || gettext("On this page"),
     run: () => activate(element),
     works: () => !element.disabled && (isVisible(element) || element.closest(".bar-menu")),
   }));
-  // The page's own keys win over those of the frame, which are "Anywhere".
+  // The page's own keys win over those of the frame, which work anywhere.
   const all = [...added, ...marked];
   const own = all.filter(({ group }) => group !== ANYWHERE);
   return [...own, ...all.filter(({ group }) => group === ANYWHERE)].filter((shortcut) => shortcut.works?.() ?? true);
@@ -92,7 +94,7 @@ function fill() {
   const sections = [...groups].map(([name, lines]) => {
     const section = document.createElement("section");
     const heading = document.createElement("h3");
-    heading.textContent = name;
+    heading.textContent = name === ANYWHERE ? gettext("Anywhere") : name;
     section.append(heading, ...lines.values());
     return section;
   });

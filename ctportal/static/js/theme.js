@@ -4,7 +4,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
     const wanted = root.dataset.theme;
-    root.dataset.bsTheme = wanted === "auto" ? (dark.matches ? "dark" : "light") : wanted;
+    root.dataset.shownTheme = wanted === "auto" ? (dark.matches ? "dark" : "light") : wanted;
   };
   root.classList.add("js");
   apply();

@@ -1,15 +1,16 @@
 // One line of the upload's list: a file, or a series whose files lie in a fold below it.
+import { filled, gettext, written } from "./language.js";
 
 export const STATES = {
-  waiting: "Not sent yet",
-  sending: "Sending",
-  checking: "Checking",
-  stored: "Stored",
-  partly: "Partly stored",
-  present: "Already here",
-  asked: "Not sent: whose is it?",
-  refused: "Refused",
-  failed: "Not sent",
+  waiting: gettext("Not sent yet"),
+  sending: gettext("Sending"),
+  checking: gettext("Checking"),
+  stored: gettext("Stored"),
+  partly: gettext("Partly stored"),
+  present: gettext("Already here"),
+  asked: gettext("Not sent: whose is it?"),
+  refused: gettext("Refused"),
+  failed: gettext("Not sent"),
 };
 
 const template = () => document.getElementById("upload-row-template").content.firstElementChild;
@@ -21,7 +22,7 @@ export function sizeInWords(bytes) {
     bytes /= 1024;
     step += 1;
   }
-  return `${bytes.toFixed(step && bytes < 10 ? 1 : 0)} ${units[step]}`;
+  return `${written(bytes, step && bytes < 10 ? 1 : 0)} ${units[step]}`;
 }
 
 export class Row {
@@ -29,7 +30,7 @@ export class Row {
     this.element = template().cloneNode(true);
     this.part("name").textContent = name;
     this.part("size").textContent = sizeInWords(size);
-    this.part("progress").setAttribute("aria-label", `${name}: progress`);
+    this.part("progress").setAttribute("aria-label", filled(gettext("%(name)s: progress"), { name }));
     for (const of of this.element.querySelectorAll("[data-of]")) of.textContent = ` ${name}`;
     this.part("retry").addEventListener("click", onRetry);
     this.part("remove").addEventListener("click", onRemove);
@@ -81,7 +82,7 @@ export class FileLine {
     this.name.textContent = name;
     this.bar.max = 100;
     this.bar.value = 0;
-    this.bar.setAttribute("aria-label", `${name}: progress`);
+    this.bar.setAttribute("aria-label", filled(gettext("%(name)s: progress"), { name }));
     this.words.className = "muted";
     this.element.append(this.name, this.bar, this.words);
   }

@@ -1,15 +1,16 @@
 // Sends some files in one request, tells how far each has got, and gives back what the portal says.
+import { gettext } from "./language.js";
 
 const WORDS = {
-  0: "The connection broke off. Look at the case to see whether this was stored; if not, try again.",
-  401: "You were logged out. Log in in another window, then try again.",
-  403: "You may not upload to this case.",
-  404: "This case is no longer there.",
-  413: "This is too much for one upload. Send it in parts, or as a zip.",
+  0: gettext("The connection broke off. Look at the case to see whether this was stored; if not, try again."),
+  401: gettext("You were logged out. Log in in another window, then try again."),
+  403: gettext("You may not upload to this case."),
+  404: gettext("This case is no longer there."),
+  413: gettext("This is too much for one upload. Send it in parts, or as a zip."),
 };
 
 const MOST_TRIES = 60;
-const FAULT = "Something went wrong on our side. Look at the case to see what was stored, then try again.";
+const FAULT = gettext("Something went wrong on our side. Look at the case to see what was stored, then try again.");
 const troubleOf = (status) => WORDS[status] ?? FAULT;
 
 function bodyOf(form, items, { together, anyModality, confirmation }) {

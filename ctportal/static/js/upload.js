@@ -1,4 +1,5 @@
 // The upload: gathers files, sends what belongs together in one request, and keeps what was refused in the list.
+import { filled, gettext, ngettext } from "./language.js";
 import { fromDrop, fromInput } from "./upload-files.js";
 import { looksLikeOneScan } from "./upload-one-scan.js";
 import { ask } from "./upload-question.js";
@@ -17,13 +18,14 @@ let underWay = 0;
 
 const isOpen = (unit) => unit.row.state === "waiting";
 const fileCount = (some) => some.reduce((sum, unit) => sum + unit.items.length, 0);
-const countOf = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
 function seriesName(items) {
   if (items.length === 1) return items[0].path;
   const folders = new Set(items.map(({ path }) => path.split("/").slice(0, -1).join("/")));
   const [folder] = folders;
-  return `${countOf(items.length, "DICOM file")}${folders.size === 1 && folder ? ` from ${folder}` : ""}`;
+  const number = items.length;
+  if (folders.size > 1 || !folder) return filled(ngettext("%(number)s DICOM file", "%(number)s DICOM files", number), { number });
+  return filled(ngettext("%(number)s DICOM file from %(folder)s", "%(number)s DICOM files from %(folder)s", number), { number, folder });
 }
 
 function addUnit(kind, items) {
@@ -41,7 +43,7 @@ function addUnit(kind, items) {
   part("list").append(unit.row.element);
   unfold(unit);
   if (items.length === 1 && items[0].file.size > maxBytes[kind]) {
-    unit.row.show("refused", `The file is larger than ${sizeInWords(maxBytes[kind])}. Send the series in parts.`);
+    unit.row.show("refused", filled(gettext("The file is larger than %(size)s. Send the series in parts."), { size: sizeInWords(maxBytes[kind]) }));
     unit.row.part("retry").hidden = true;
   }
   return unit;
@@ -51,7 +53,7 @@ function unfold(unit) {
   unit.lines = undefined;
   if (unit.items.length < 2) return unit.row.fold("", []);
   unit.lines = new Map(unit.items.map((item) => [item, new FileLine(item.path)]));
-  unit.row.fold("Each file", [...unit.lines.values()]);
+  unit.row.fold(gettext("Each file"), [...unit.lines.values()]);
 }
 
 function remove(unit) {
@@ -64,7 +66,7 @@ function remove(unit) {
 const isNew = (item) =>
   !units.some((unit) => unit.items.some(({ path, file }) => path === item.path && file.size === item.file.size));
 
-// All DICOM files at once, so that a series that lies in several folders stays whole; folder by folder only
+// All DICOM files at once, so that a series in several folders stays whole; folder by folder only
 // where they are too many for one request.
 function inRequests(items) {
   if (items.length <= maxFiles) return items.length ? [items] : [];
@@ -89,7 +91,7 @@ function add(found) {
   refresh();
   suggest();
   if (fresh.length) part("send").focus();
-  else if (found.length) part("summary").textContent = "These files are in the list already.";
+  else if (found.length) part("summary").textContent = gettext("These files are in the list already.");
 }
 
 function refresh() {
@@ -97,7 +99,8 @@ function refresh() {
   const images = open.filter(({ kind }) => kind === "image");
   part("together").hidden = images.length < 2 && !part("together").querySelector("input").checked;
   part("send").hidden = !open.length;
-  part("send-words").textContent = `Upload ${countOf(fileCount(open), "file")}`;
+  const number = fileCount(open);
+  part("send-words").textContent = filled(ngettext("Upload %(number)s file", "Upload %(number)s files", number), { number });
   part("clear").hidden = !units.length || underWay > 0;
   part("summary").textContent = "";
 }
@@ -112,7 +115,10 @@ async function suggest() {
   const looks = nameOf(images) !== answered && !form.elements.together.checked && (await looksLikeOneScan(images));
   if (nameOf(images) !== nameOf(openImages())) return;
   part("one-scan").hidden = !looks;
-  part("one-scan-words").textContent = `These ${images.length} images look like one scan: one size, numbered names.`;
+  part("one-scan-words").textContent = filled(
+    gettext("These %(number)s images look like one scan: one size, numbered names."),
+    { number: images.length },
+  );
 }
 
 function answer(isOne) {
@@ -135,7 +141,10 @@ function start(chosen) {
   for (const some of requests(chosen)) {
     const count = fileCount(some);
     if (count > maxFiles) {
-      const words = `${count} files are too many for one scan's upload: at most ${maxFiles}. Send them as a zip.`;
+      const words = filled(
+        gettext("%(count)s files are too many for one scan's upload: at most %(most)s. Send them as a zip."),
+        { count, most: maxFiles },
+      );
       for (const unit of some) unit.row.show("failed", words);
     } else {
       for (const unit of some) unit.row.show("sending");
@@ -219,7 +228,7 @@ function settleUnit(unit, some, { scans, refusals, words }) {
   } else if (!rest.length) {
     const notes = isAlone ? scans.flatMap((scan) => scan.notes) : [];
     unit.row.show("stored", isAlone ? [words, ...notes].join(" ") : "");
-    unit.lines?.forEach((line) => line.finish("stored"));
+    unit.lines?.forEach((line) => line.finish(gettext("stored")));
   } else settlePartly(unit, rest, isAlone ? scans.length : 0, isAlone ? words : "");
 }
 
@@ -253,27 +262,33 @@ function settlePartly(unit, refusals, stored, words) {
   });
   const fate = fateOf(refusals);
   unit.row.show(stored ? "partly" : fate, fate === "present" && !stored ? "" : words);
-  unit.row.fold(fate === "present" ? "See which" : "See what was refused, and why", lines, true);
+  unit.row.fold(fate === "present" ? gettext("See which") : gettext("See what was refused, and why"), lines, true);
 }
 
 function finish() {
   refresh();
   const count = (...states) => fileCount(units.filter(({ row }) => states.includes(row.state)));
   const parts = [
-    [count("stored"), "stored"],
-    [count("partly"), "partly stored"],
-    [count("present"), "already in the case"],
-    [count("asked"), "not stored: say whose they are"],
-    [count("refused", "failed"), "not stored: the list says why"],
+    [count("stored"), (number) => ngettext("%(number)s file stored", "%(number)s files stored", number)],
+    [count("partly"), (number) => ngettext("%(number)s file partly stored", "%(number)s files partly stored", number)],
+    [count("present"), (number) => ngettext("%(number)s file already in the case", "%(number)s files already in the case", number)],
+    [
+      count("asked"),
+      (number) => ngettext("%(number)s file not stored: say whose they are", "%(number)s files not stored: say whose they are", number),
+    ],
+    [
+      count("refused", "failed"),
+      (number) => ngettext("%(number)s file not stored: the list says why", "%(number)s files not stored: the list says why", number),
+    ],
   ];
-  const words = parts.filter(([number]) => number).map(([number, fate]) => `${countOf(number, "file")} ${fate}`);
+  const words = parts.filter(([number]) => number).map(([number, fate]) => filled(fate(number), { number }));
   part("summary").textContent = words.length ? `${words.join(", ")}.` : "";
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!part("one-scan").hidden) {
-    part("summary").textContent = "Say first whether these images are one scan.";
+    part("summary").textContent = gettext("Say first whether these images are one scan.");
     part("one-scan-yes").focus();
     return;
   }

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from inference.queue import sweep
+from inference.queue import sweep_predictions
 
 
 class Command(BaseCommand):
@@ -46,5 +46,5 @@ class Command(BaseCommand):
     def look(self, stop: threading.Event) -> int:
         from inference.runner import run_queued
 
-        sweep()
+        sweep_predictions()
         return run_queued(stop=stop.is_set)

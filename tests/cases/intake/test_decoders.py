@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import signal
@@ -12,16 +13,18 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
 from cases.intake import Intake, Limits, SentFile, read_upload
 from cases.intake.channel import ForeignObject, Reply, receive, send
 from cases.intake.decoders import Decoders
 from cases.upload_errors import DiskTrouble, ReadersBusy
 from tests.cases.intake.costly_files import dicom_of_sixty_large_frames
-from tests.ct_files import ct_slice, dicom_file, image_file, opener, png, zip_file
+from tests.ct_files import ct_slice, dicom_file, grey_picture, image_file, opener, png, zip_file
 
 KEY = b"a secret of the installation"
 
@@ -86,6 +89,37 @@ def test_a_file_that_needs_too_much_memory_is_refused_alone(decoders):
     assert [scan.files for scan in intake.scans] == [("a.png",), ("b.png",)]
 
 
+def compressed(syntax: str) -> bytes:
+    ds = ct_slice(hu=np.add.outer(np.arange(2000), np.arange(2000)) % 3000 - 1000)
+    ds.compress(syntax, generate_instance_uid=False)
+    return dicom_file(ds)
+
+
+def progressive_jpeg() -> bytes:
+    return image_file(Image.new("RGB", (3000, 3000), (9, 90, 200)), "JPEG", progressive=True)
+
+
+@pytest.mark.parametrize("megabytes", [16, 24, 32])
+@pytest.mark.parametrize(
+    "large",
+    [functools.partial(compressed, JPEG2000Lossless), functools.partial(compressed, JPEGLSLossless), progressive_jpeg],
+    ids=["JPEG 2000", "JPEG-LS", "progressive JPEG"],
+)
+def test_a_codec_that_gets_no_memory_does_not_make_a_whole_file_a_damaged_one(decoders, large, megabytes):
+    limits = Limits(file_memory=megabytes << 20, memory_per_byte=0, max_pixels=20_000_000)
+
+    intake = upload(decoders, {"a.png": png(1), "large": large(), "b.png": png(2)}, limits)
+
+    assert codes(intake) == {"large": "too-much-memory"}
+    assert [scan.files for scan in intake.scans] == [("a.png",), ("b.png",)]
+
+
+def test_a_damaged_file_is_called_damaged_where_memory_is_plenty(decoders):
+    whole = image_file(Image.fromarray(grey_picture((400, 400))), "JPEG", progressive=True)
+
+    assert codes(upload(decoders, {"half": whole[: len(whole) // 2]})) == {"half": "truncated"}
+
+
 def test_a_file_that_takes_too_long_is_refused_alone(decoders):
     limits = Limits(file_seconds=1, max_pixels=20_000_000)
 
@@ -136,7 +170,7 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_file(decoders, monkeypat
         upload(decoders, {"a.png": png(1)})
 
 
-def test_a_full_disk_is_told_as_such_by_the_decoder(decoders, monkeypatch):
+def test_the_decoder_reports_a_full_disk_as_one(decoders, monkeypatch):
     """/dev/full takes no byte, like a disk without room."""
     import os
 
@@ -164,7 +198,7 @@ def test_an_upload_that_holds_more_than_one_may_is_refused_whole(decoders, limit
 
 
 def test_a_file_whose_header_announces_more_than_an_upload_may_hold_is_refused_before_it_is_decoded(decoders):
-    limits = Limits(max_pixels=20_000_000, max_upload_pixels=500_000_000, file_seconds=1)
+    limits = Limits(max_pixels=20_000_000, max_upload_pixels=500_000_000)
 
     intake = upload(decoders, {"large": dicom_of_sixty_large_frames(), "a.png": png()}, limits)
 

@@ -241,7 +241,7 @@ def test_a_second_picture_behind_the_first_in_one_frame_is_refused():
     assert code(dicom_file(with_frames("1.2.840.10008.1.2.4.70", frame + frame))) == "dicom-frames"
 
 
-def test_what_lies_between_the_frames_of_a_file_is_not_stored():
+def test_bytes_between_the_frames_of_a_file_are_not_stored():
     ds = as_jpeg_baseline(ct_slice(RescaleIntercept=0), grey_picture((64, 64)))
     ds.PixelData += b"\xfe\xff\x00\xe0" + struct.pack("<I", len(SECRET) + 1) + SECRET + b"\0"
 

@@ -86,12 +86,18 @@ def test_what_a_file_says_of_its_patient_is_read():
         {},
         {"PatientBirthDate": "", "PatientSex": ""},
         {"PatientBirthDate": "19999999"},
-        {"PatientID": "X", "PatientName": "A^B", "PatientIdentityRemoved": "YES"},
+        {"PatientIdentityRemoved": "YES"},
+        {"PatientID": "", "PatientName": "", "PatientSex": "", "PatientIdentityRemoved": "YES"},
     ],
 )
 def test_a_file_that_names_nobody_has_no_identity(values):
     with pydicom.config.disable_value_validation():
         assert read_identity(header(**values)) is None
+
+
+@pytest.mark.parametrize("left", [{"PatientID": "N-1"}, {"PatientName": "A^B"}, {"PatientBirthDate": "19610412"}])
+def test_what_is_left_in_a_file_whose_identity_was_removed_is_read(left):
+    assert read_identity(header(**left, PatientIdentityRemoved="YES")) == read_identity(header(**left)) is not None
 
 
 def test_an_identity_is_not_spelt_out():

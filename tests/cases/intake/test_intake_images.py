@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from cases.intake import IncomingSlice, Intake, Limits, SentFile, read_upload
 from ml.images.decoding import decode_raster
-from tests.ct_files import PATIENT, grey_picture, image_file, opener, png
+from tests.ct_files import PATIENT, ct_slice, dicom_file, grey_picture, image_file, opener, png
 
 KEY = b"a secret of the installation"
 SECRET = PATIENT.encode()
@@ -164,6 +165,23 @@ def test_a_thumbnail_within_a_jpeg_header_is_dropped():
     assert np.array_equal(pixels(original), pixels(data))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_proportions_of_oblong_pixels_stay_with_the_stored_original_and_nothing_else_of_them(kind, deep):
+    picture = (
+        grey_picture((20, 30)).astype(np.uint16) * 16 if deep and kind in ("PNG", "TIFF") else grey_picture((20, 30))
+    )
+    data = image_file(Image.fromarray(picture), kind, dpi=(1951, 1951 / 2))
+
+    one = only_slice(data)
+
+    assert (one.width, one.height) == (30, 40)
+    assert np.array_equal(pixels(one.view_png), decode_raster(one.original))
+    if kind == "PNG":
+        at = one.original.index(b"pHYs") + 4
+        assert one.original[at : at + 9] == b"\0\0\0\2\0\0\0\1\0"
+
+
 # Duplicates
 
 
@@ -219,6 +237,17 @@ def svg() -> bytes:
         (b"\0\0\0\x18ftypmp42" + b"\0" * 30, "video"),
         (b"MZ\x90\0" + b"\0" * 600, "program"),
         (b"\0\1\2\3" * 100, "can be read"),
+        (b"\xff" * 400, "can be read"),
+        ("dear colleague".encode("utf-16"), "text"),
+        (gzip.compress(b"\x5c\1\0\0" + bytes(340) + b"n+1\0"), "NIfTI"),
+        (gzip.compress(dicom_file(ct_slice())), "gzip"),
+        (b"NDims = 3\nObjectType = Image\n", "MetaImage"),
+        (b"P5\n64 64\n65535\n" + bytes(999), "Netpbm"),
+        (b"\0\0\0\1ftyp\0\0\0\0\0\0\0\x20heic\0\0\0\0mif1heic" + bytes(60), "HEIC"),
+        (b"\0\0\0\x18ftypjxs \0\0\0\0jxs " + bytes(60), "JPEG XS"),
+        (b"\0\0\0\x18ftypabcd\0\0\0\0abcd" + bytes(60), "unknown kind"),
+        (b"\0\0\1\xba" + bytes(60), "video"),
+        (b"II\xbc\1" + bytes(60), "JPEG XR"),
     ],
 )
 def test_what_is_no_ct_image_is_refused_by_what_it_is(data, word):

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from django.core.exceptions import ValidationError
 from PIL import Image
@@ -17,7 +18,7 @@ from PIL import Image
 from cases.intake import Intake, SentFile, read_upload
 from cases.validators import normal_text, validate_one_line
 from ml.images.decoding import decode_raster, lung_window
-from tests.ct_files import chest_hu, ct_slice, dicom_file, grey_picture, image_file, opener, png, zip_file
+from tests.ct_files import chest_hu, ct_slice, dicom_file, grey_picture, image_file, opener, png, set_stored, zip_file
 
 KEY = b"a secret of the installation"
 DEEP = (chest_hu().astype(int) + 1024).astype(np.uint16)
@@ -103,6 +104,47 @@ def test_a_stack_of_images_in_one_tiff_directory_is_refused(note):
     data = image_file(Image.fromarray(grey_picture((32, 32)).astype(np.uint16)), "TIFF", description=note)
 
     assert codes(upload({"a": data})) == ["multi-page"]
+
+
+# Numbers
+
+
+def deep_slice(**attributes) -> pydicom.Dataset:
+    """Make the chest with 20 million added to each value."""
+    ds = ct_slice(**attributes)
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 31
+    set_stored(ds, (chest_hu().astype(int) + 20_000_000).astype(np.uint32))
+    return ds
+
+
+@pytest.mark.parametrize("where", ["file", "shared", "frame"])
+def test_a_number_that_cannot_stay_and_on_which_the_picture_depends_is_a_reason_to_refuse(where):
+    ds = deep_slice(RescaleIntercept="-20000000")
+    if where != "file":
+        group, values = pydicom.Dataset(), pydicom.Dataset()
+        for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
+            setattr(values, keyword, ds[keyword].value)
+            delattr(ds, keyword)
+        group.PixelValueTransformationSequence = [values]
+        keyword = "SharedFunctionalGroupsSequence" if where == "shared" else "PerFrameFunctionalGroupsSequence"
+        setattr(ds, keyword, [group])
+
+    assert codes(upload({"a": dicom_file(ds)})) == ["dicom-number"]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"Modality": "MR", "RescaleIntercept": "0", "WindowCenter": "20000000", "WindowWidth": "1500"},
+        {"RescaleIntercept": "-20000000", "RescaleSlope": "1", "PixelSpacing": ["0.7", "0.7"]},
+        {"PixelSpacing": None, "PixelAspectRatio": ["200000", "100000"], "RescaleIntercept": "0"},
+    ],
+)
+def test_no_number_of_the_picture_goes_without_a_word(attributes):
+    (refusal,) = upload({"a": dicom_file(deep_slice(**attributes))}, accept_any_modality=True).refusals
+
+    assert refusal.code == "dicom-number"
+    assert "2000" not in str(refusal)
 
 
 # Words

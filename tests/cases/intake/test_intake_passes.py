@@ -78,7 +78,7 @@ def test_several_passes_at_the_same_places_are_a_scan_each(by):
 
 
 @pytest.mark.parametrize("in_turns", [False, True])
-def test_phases_and_kernels_in_one_series_are_all_told_apart(in_turns):
+def test_phases_and_kernels_in_one_series_are_all_distinguished(in_turns):
     by = [
         {"TemporalPositionIdentifier": phase, "ConvolutionKernel": kernel}
         for phase in (1, 2)
@@ -91,7 +91,75 @@ def test_phases_and_kernels_in_one_series_are_all_told_apart(in_turns):
     assert all(scan.notes == () for scan in made)
 
 
-def test_passes_over_overlapping_ranges_are_told_apart_between_each_others_places():
+ANY_ATTRIBUTE = [
+    {"SeriesNumber": (3, 4)}, {"SeriesDescription": ("Thorax 20%", "Thorax 70%")}, {"ImageComments": ("early", "late")},
+    {"ContrastBolusAgent": ("", "Iomeron")}, {"ReconstructionDiameter": (350, 250)}, {"FilterType": ("A", "B")},
+    {"RescaleType": ("HU", "Z_EFF")}, {"ContentTime": ("101010", "101055")}, {"XRayTubeCurrent": (100, 300)},
+    {"IrradiationEventUID": ("1.2.3", "1.2.4")}, {"FrameReferenceTime": (1, 2)}, {"ScanOptions": ("A", "B")},
+    {"WindowCenter": (40, -600)}, {"AcquisitionTime": ("101010", "101055")}, {"SliceThickness": (5, 1)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("apart", [0.0, 2.0])
+@pytest.mark.parametrize("in_turns", [False, True])
+@pytest.mark.parametrize("by", ANY_ATTRIBUTE, ids=lambda by: next(iter(by)))
+def test_passes_are_told_apart_by_whatever_attribute_differs(by, in_turns, apart):
+    ((keyword, values),) = by.items()
+
+    made = scans(twice(by=[{keyword: value} for value in values], in_turns=in_turns, apart=apart))
+
+    assert [len(scan.slices) for scan in made] == [5, 5]
+    assert all(scan.notes == () for scan in made)
+
+
+@pytest.mark.parametrize("apart", [0.0, 2.0])
+def test_passes_are_told_apart_by_an_attribute_of_the_maker(apart):
+    slices = twice(by=[{}, {}], in_turns=True, apart=apart)
+    for number, ds in enumerate(slices):
+        ds.private_block(0x0019, "A MAKER", create=True).add_new(1, "LO", "systole" if number < 5 else "diastole")
+
+    assert sizes(slices) == [5, 5]
+
+
+def test_frames_of_an_enhanced_file_are_told_apart_by_whatever_group_differs():
+    ds = ct_slice(SOPClassUID=EnhancedCTImageStorage, ImagePositionPatient=None)
+    ds.PerFrameFunctionalGroupsSequence, frames = [], []
+    for frame in range(8):
+        group, position, exposure = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+        position.ImagePositionPatient, exposure.XRayTubeCurrentInmA = (
+            [0, 0, 5.0 * (frame // 2)],
+            [100.0, 300.0][frame % 2],
+        )
+        group.PlanePositionSequence, group.CTExposureSequence = [position], [exposure]
+        ds.PerFrameFunctionalGroupsSequence.append(group)
+        frames.append(chest_hu(shift=frame * 9).astype(int) + 1024)
+    ds.Rows, ds.Columns, ds.NumberOfFrames = 64, 64, len(frames)
+    ds.PixelData = np.stack(frames).astype(np.uint16).tobytes()
+
+    assert sizes([ds]) == [4, 4]
+
+
+def test_passes_over_overlapping_ranges_are_told_apart_by_the_scanners_count_alone():
+    assert sizes(twice(by=[{}, {}], apart=2.0)) == [5, 5]
+
+
+def test_passes_over_overlapping_ranges_are_told_apart_by_times_that_grow_within_each():
+    slices = [
+        one(z + 2.0 * turn, place * 2 + turn, AcquisitionTime=f"10{turn}5{place:02d}")
+        for turn in (0, 1)
+        for place, z in enumerate(PLACES)
+    ]
+
+    assert sizes(slices) == [5, 5]
+
+
+def test_overlapping_passes_that_nothing_tells_apart_are_one_scan_with_a_note():
+    (scan,) = scans(twice(by=[{}, {}], apart=2.0, in_turns=True))
+
+    assert scan.notes == ("The distances between slices alternate; the series may mix several passes.",)
+
+
+def test_passes_over_overlapping_ranges_are_distinguished_between_each_others_places():
     assert sizes(twice(by=[{"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}], apart=2.0)) == [5, 5]
 
 
@@ -117,7 +185,7 @@ def test_times_that_differ_within_each_phase_tell_phases_apart_in_their_order():
     assert sizes(slices) == [5, 5]
 
 
-def test_frames_of_an_enhanced_file_are_told_apart_by_their_phase():
+def test_frames_of_an_enhanced_file_are_distinguished_by_their_phase():
     ds = ct_slice(SOPClassUID=EnhancedCTImageStorage, ImagePositionPatient=None)
     ds.PerFrameFunctionalGroupsSequence = []
     frames = []
@@ -204,6 +272,25 @@ def test_slices_that_differ_in_thickness_and_image_type_along_the_body_stay_one_
     slices[3].ImageType = ["DERIVED", "SECONDARY"]
 
     assert sizes(slices) == [10]
+
+
+@pytest.mark.parametrize("missing", [(), (7,), (7, 8), (3, 11)])
+def test_attributes_that_change_from_slice_to_slice_divide_no_stack(missing):
+    slices = [
+        one(5.0 * n, n + 1, XRayTubeCurrent=(100, 300)[n % 2], AcquisitionTime=f"1015{n:02d}", WindowCenter=n % 3)
+        for n in range(20)
+        if n not in missing
+    ]
+
+    assert sizes(slices) == [20 - len(missing)]
+
+
+def test_slices_taken_first_at_the_odd_and_then_at_the_even_places_stay_one_scan():
+    places = [*range(0, 100, 10), *range(5, 100, 10)]
+
+    (scan,) = scans([one(float(z), n + 1, XRayTubeCurrent=(100, 300)[n // 10]) for n, z in enumerate(places)])
+
+    assert scan.notes == ()
 
 
 def test_what_nothing_tells_apart_is_one_scan_with_a_note():

@@ -99,7 +99,7 @@ def test_only_those_of_the_installation_ask_and_decide(asked, stopped, max, otto
             decide_override(override=asked, user=person, approved=True)
 
 
-def test_no_override_helps_against_what_is_not_the_gates_finding(stopped, make_model, sue):
+def test_an_override_lifts_only_the_promotion_criteria(stopped, make_model, sue):
     make_model("3")
     assert not may_ask_override(stopped)
     with pytest.raises(WrongState, match="compare with that one"):

@@ -234,7 +234,7 @@ def test_rollback_without_any_model_says_so(sue):
         roll_back(user=sue, reason="Worse.")
 
 
-def test_what_waits_for_the_model_that_leaves_is_not_asked_twice_of_the_one_that_answered(
+def test_a_waiting_scan_that_the_new_model_has_answered_is_not_queued_again(
     comparison, champion, challenger, sue, send, engines
 ):
     scan = send()

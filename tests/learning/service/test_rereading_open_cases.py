@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def read(champion, send, engines):
-    """Anna's scan, which version 1 calls COVID-19 likely."""
+    """Anna's scan, which version 1 calls Opacities as in COVID-19 likely."""
     scan = send(200)
     run_queued()
     scan.refresh_from_db()
@@ -73,7 +73,7 @@ def test_it_is_queued_behind_everything_that_people_wait_for(read, promoted, max
     assert (event.actor, event.details["scans"]) == (max, 1)
 
 
-def test_until_the_new_answer_comes_the_old_one_stands_and_then_stays_in_sight(read, promoted, max, login, rita):
+def test_the_old_answer_is_current_until_the_new_one_comes_and_stays_visible_after_it(read, promoted, max, login, rita):
     request_rereading(user=max)
     assert decision_of(read) == "covid"
     address = f"/cases/{read.case_id}/"
@@ -131,7 +131,7 @@ def test_a_case_closed_while_it_waits_is_not_read_again(read, promoted, max, rit
     assert rows_of(read) == {("1", "done", Urgency.ROUTINE)}
 
 
-def test_an_answer_that_comes_after_the_case_was_closed_stays_silent(read, promoted, max, rita):
+def test_an_answer_that_comes_after_the_case_was_closed_is_not_shown(read, promoted, max, rita):
     request_rereading(user=max)
     (row,) = claim()
     record_review(scan=read, reader=rita, label="covid")
@@ -141,7 +141,7 @@ def test_an_answer_that_comes_after_the_case_was_closed_stays_silent(read, promo
     assert read.probability == pytest.approx(200 / 255)
 
 
-def test_reviews_keep_what_was_on_screen_and_a_reader_is_told_of_a_new_answer(read, promoted, max, rita, rob):
+def test_reviews_keep_what_was_on_screen_and_the_page_announces_a_new_answer(read, promoted, max, rita, rob):
     seen = read.prediction_id
     record_review(scan=read, reader=rita, label="covid")
     request_rereading(user=max)
@@ -182,7 +182,7 @@ def test_a_rereading_that_fails_leaves_the_answer_and_can_be_tried_again(read, p
     assert decision_of(read) == "non_covid"
 
 
-def test_the_silent_answers_of_a_promoted_shadow_serve_without_computing(challenger, champion, send, engines, sue, max):
+def test_the_shadow_answers_of_a_promoted_shadow_serve_without_computing(challenger, champion, send, engines, sue, max):
     start_shadow(model=challenger, user=sue)
     scan = send(200)
     run_queued()

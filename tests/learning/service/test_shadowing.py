@@ -58,7 +58,7 @@ def test_an_emergency_does_not_raise_the_shadow(shadow, send, case, cara):
     assert rows_of(scan) == {("1", "queued", Urgency.EMERGENCY), ("2", "queued", Urgency.SHADOW)}
 
 
-def test_its_answer_never_speaks_for_the_scan(shadow, send, engines):
+def test_a_shadows_answer_never_becomes_current(shadow, send, engines):
     scan = send(200)
     assert run_queued() == 2
     scan.refresh_from_db()
@@ -147,7 +147,7 @@ def test_a_damaged_model_is_no_shadow(challenger, sue):
         start_shadow(model=challenger, user=sue)
 
 
-def test_stopping_drops_what_waits_and_keeps_what_was_said(shadow, send, sue, engines):
+def test_stopping_a_shadow_drops_waiting_requests_and_keeps_its_answers(shadow, send, sue, engines):
     said = send()
     run_queued()
     waiting = send()
@@ -167,7 +167,7 @@ def test_refusing_the_shadow_ends_it(shadow, send, sue):
     assert rows_of(scan) == {("1", "queued", Urgency.ROUTINE)}
 
 
-def test_a_promoted_shadow_takes_over_what_waits_in_its_own_rows(shadow, comparison, send, sue):
+def test_a_promoted_shadow_takes_over_waiting_scans_in_its_own_rows(shadow, comparison, send, sue):
     waiting, reading = send(), send()
     (row,) = Prediction.objects.shadow().filter(scan=reading)
     Prediction.objects.filter(pk=row.pk).update(
@@ -178,7 +178,7 @@ def test_a_promoted_shadow_takes_over_what_waits_in_its_own_rows(shadow, compari
     assert rows_of(reading) == {("2", "running", Urgency.ROUTINE)}
 
 
-def test_a_promoted_shadow_stays_silent_of_what_was_answered(shadow, comparison, send, sue, engines):
+def test_a_promoted_shadow_does_not_replace_answers_that_were_given(shadow, comparison, send, sue, engines):
     scan = send(200)
     run_queued()
     half = send(200)
@@ -206,7 +206,7 @@ def test_the_report_sets_it_beside_the_answers_in_service(shadow, send, rita, su
     assert {pair.service.model_version.version for pair in report.disagreements} == {"1"}
 
 
-def test_the_report_counts_what_waits_and_what_failed(shadow, send, sue):
+def test_the_shadow_report_counts_waiting_and_failed_answers(shadow, send, sue):
     send(), send()
     claim(), claim()
     store_failure(Prediction.objects.shadow().filter(status="running").first(), "It stopped.")
@@ -240,7 +240,7 @@ def test_a_long_report_says_how_much_it_leaves_out(shadow, send, sue, engines, m
     assert newest.pk == Scan.objects.aggregate(n=Max("pk"))["n"]
 
 
-def test_an_urgent_claim_takes_no_silent_fellows_and_a_silent_one_is_short(shadow, send, monkeypatch):
+def test_an_urgent_claim_takes_no_shadow_requests_and_a_shadow_claim_is_short(shadow, send, monkeypatch):
     monkeypatch.setattr("inference.queue.BACKGROUND_SLICES", 2)
     for _ in range(3):
         send()

@@ -1,6 +1,5 @@
 """Shows a person's own page: name, time zone, theme, memberships, sessions and API tokens."""
 
-import zoneinfo
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -12,46 +11,52 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.language import activate_language
 from accounts.models import User
 from accounts.sessions import end_session, open_sessions
 from accounts.tokens import issue_token, revoke_token, scopes_for
+from ctportal.pages.account.forms import language_field, zone_field
+from ctportal.pages.shared.plain_text import PlainText
 from ctportal.pages.shared.requests import PersonRequest
 
 TOKENS_SHOWN = 50
 SESSIONS_SHOWN = 50
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(PlainText, forms.ModelForm):
     class Meta:
         model = User
-        fields = ["first_name", "last_name", "timezone", "theme"]
+        fields = ["first_name", "last_name", "language", "timezone", "theme"]
+        labels = {"theme": gettext_lazy("Theme")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        zones = sorted(zoneinfo.available_timezones())
-        self.fields["timezone"] = forms.ChoiceField(
-            label="Time zone", choices=[(zone, zone.replace("_", " ")) for zone in zones]
-        )
+        self.fields["language"] = language_field(_("As the site or the browser"))
+        self.fields["timezone"] = zone_field(_("As the site"))
 
 
-class TokenForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text="What uses it, for example “PACS gateway”.")
-    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    days = forms.IntegerField(label="Lasts (days)")
+class TokenForm(PlainText, forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("What uses it, for example “PACS gateway”.")
+    )
+    scopes = forms.MultipleChoiceField(label=gettext_lazy("Scopes"), widget=forms.CheckboxSelectMultiple)
+    days = forms.IntegerField(label=gettext_lazy("Lasts (days)"))
 
     def __init__(self, data: Any = None, *, user: User) -> None:
         super().__init__(data, initial={"days": min(90, settings.API_TOKEN_MAX_DAYS), "scopes": ["read"]})
         choices = [(scope.value, scope.label) for scope in scopes_for(user)]
         self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
         self.fields["days"] = forms.IntegerField(
-            label="Lasts (days)",
+            label=_("Lasts (days)"),
             min_value=1,
             max_value=settings.API_TOKEN_MAX_DAYS,
-            help_text=f"At most {settings.API_TOKEN_MAX_DAYS}.",
+            help_text=_("At most %(days)s.") % {"days": settings.API_TOKEN_MAX_DAYS},
         )
 
 
@@ -63,7 +68,8 @@ def show_profile(request: PersonRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Your profile is saved.")
+        activate_language(request, person)
+        messages.success(request, _("Your profile is saved."))
         return redirect("profile")
     return _page(request, form=form, status=422 if form.is_bound else 200)
 
@@ -91,7 +97,7 @@ def issue(request: PersonRequest) -> HttpResponse:
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=pk)
     revoke_token(token=token, by=request.user)
-    messages.success(request, f"The token “{token.name}” is revoked.")
+    messages.success(request, _("The token “%(token)s” is revoked.") % {"token": token.name})
     return redirect("profile")
 
 
@@ -100,7 +106,7 @@ def revoke(request: PersonRequest, pk: int) -> HttpResponse:
 def end(request: PersonRequest, pk: int) -> HttpResponse:
     """Ends another of the person's own sessions."""
     end_session(get_object_or_404(request.user.sessions, pk=pk))
-    messages.success(request, "That session is ended.")
+    messages.success(request, _("That session is ended."))
     return redirect("profile")
 
 

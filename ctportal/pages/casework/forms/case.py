@@ -2,6 +2,8 @@ from typing import Any
 
 from django import forms
 from django.forms.models import fields_for_model
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, User
 from accounts.rights import Right, people_with
@@ -13,6 +15,7 @@ WIDGETS: dict[str, type[forms.Widget] | forms.Widget] = {
     "accession_number": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     "reason": forms.Textarea(attrs={"rows": 3}),
 }
+LABELS = {"accession_number": gettext_lazy("Accession number"), "priority": gettext_lazy("Priority")}
 
 
 class ReaderField(forms.ModelChoiceField):
@@ -24,9 +27,9 @@ def reader_field(site: Site) -> ReaderField:
     return ReaderField(
         queryset=people_with(site, Right.REVIEW),
         required=False,
-        empty_label="Nobody yet",
-        label="Reader",
-        help_text="The reader of this case. If left open, any reader of the site can take it.",
+        empty_label=_("Nobody yet"),
+        label=_("Reader"),
+        help_text=_("The reader of this case. If left open, any reader of the site can take it."),
     )
 
 
@@ -40,7 +43,7 @@ class CaseForm(ModelCheckedForm):
         if case is not None:
             kwargs["initial"] = {name: getattr(case, name) for name in CASE_FIELDS}
         super().__init__(*args, **kwargs)
-        self.fields.update(fields_for_model(Case, fields=CASE_FIELDS, widgets=WIDGETS))
+        self.fields.update(fields_for_model(Case, fields=CASE_FIELDS, widgets=WIDGETS, labels=LABELS))
         self.fields["assigned_reader"] = reader_field(site)
 
     def facts(self) -> dict[str, Any]:

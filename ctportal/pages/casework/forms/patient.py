@@ -3,6 +3,8 @@ from typing import Any
 from django import forms
 from django.forms.models import fields_for_model
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
@@ -15,6 +17,7 @@ WIDGETS: dict[str, type[forms.Widget] | forms.Widget] = {
     "name": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     "birth_date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
 }
+LABELS = {"name": gettext_lazy("Name"), "sex": gettext_lazy("Sex")}
 
 
 class PatientForm(ModelCheckedForm):
@@ -28,7 +31,7 @@ class PatientForm(ModelCheckedForm):
         if patient is not None:
             kwargs["initial"] = {name: getattr(patient, name) for name in PATIENT_FIELDS}
         super().__init__(*args, **kwargs)
-        self.fields.update(fields_for_model(Patient, fields=PATIENT_FIELDS, widgets=WIDGETS))
+        self.fields.update(fields_for_model(Patient, fields=PATIENT_FIELDS, widgets=WIDGETS, labels=LABELS))
         self.fields["birth_date"].widget.attrs["max"] = timezone.localdate().isoformat()
 
     def facts(self) -> dict[str, Any]:
@@ -41,8 +44,10 @@ class NewPatientForm(PatientForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         sites = list(sites_with(user, Right.UPLOAD))
-        site: Any = forms.ModelChoiceField(queryset=Site.objects.filter(pk__in=[site.pk for site in sites]))
-        site.choices = [("", "Choose the site"), *((site.pk, site.name) for site in sites)]
+        site: Any = forms.ModelChoiceField(
+            label=_("Site"), queryset=Site.objects.filter(pk__in=[site.pk for site in sites])
+        )
+        site.choices = [("", _("Choose the site")), *((site.pk, site.name) for site in sites)]
         if len(sites) == 1:
             site.initial, site.widget = sites[0].pk, forms.HiddenInput()
         self.fields = {"site": site, **self.fields}

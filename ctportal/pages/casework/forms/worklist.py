@@ -2,18 +2,22 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import CaseStatus, Decision, Label, Priority
 from cases.worklist import ACTIVE, DEFAULT_ORDER, ORDERS, WorklistFilter
+from ctportal.pages.shared.plain_text import PlainText
 
 ANY = "any"
-STATUSES = [("", "Active"), *CaseStatus.choices, (ANY, "Any")]
+STATUSES = [("", gettext_lazy("Active")), *CaseStatus.choices, (ANY, gettext_lazy("Any"))]
+NO_CHOICE = gettext_lazy("Any")
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
-def _choice(label: str, choices: list[tuple[Any, Any]], empty: str = "Any") -> forms.ChoiceField:
+def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = NO_CHOICE) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=[("", empty), *choices])
 
 
@@ -21,34 +25,37 @@ def _day(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-class WorklistForm(forms.Form):
+class WorklistForm(PlainText, forms.Form):
     """Holds the filters above the worklist. A filter that makes no sense is left out, and says so."""
 
     marks_optional = False
 
     q = forms.CharField(
-        label="Search",
+        label=gettext_lazy("Search"),
         required=False,
         max_length=200,
         widget=forms.SearchInput(
             attrs={
-                "placeholder": "Name, record or accession number, #case",
+                "placeholder": gettext_lazy("Name, record or accession number, #case"),
                 "data-shortcut": "/",
-                "data-shortcut-words": "Search",
+                "data-shortcut-words": gettext_lazy("Search"),
                 "autocomplete": "off",
             }
         ),
     )
-    status = forms.ChoiceField(choices=STATUSES, required=False)
-    priority = _choice("Priority", Priority.choices)
-    decision = _choice("Model's answer", Decision.choices)
-    label = _choice("Readers' label", Label.choices)
-    site = forms.ModelChoiceField(queryset=Site.objects.none(), required=False, empty_label="All")
-    opened_from = _day("Opened from")
-    opened_to = _day("Opened to")
-    needs_review = forms.BooleanField(label="Needs review", required=False)
-    readers_disagree = forms.BooleanField(label="Readers disagree", required=False)
-    mine = forms.BooleanField(label="Assigned to me", required=False)
+    status = forms.ChoiceField(label=gettext_lazy("Status"), choices=STATUSES, required=False)
+    priority = _choice(gettext_lazy("Priority"), Priority.choices)
+    decision = _choice(gettext_lazy("Model's answer"), Decision.choices)
+    label = _choice(gettext_lazy("Readers' label"), Label.choices)
+    site = forms.ModelChoiceField(
+        label=gettext_lazy("Site"), queryset=Site.objects.none(), required=False, empty_label=gettext_lazy("All")
+    )
+    opened_from = _day(gettext_lazy("Opened from"))
+    opened_to = _day(gettext_lazy("Opened to"))
+    needs_review = forms.BooleanField(label=gettext_lazy("Needs review"), required=False)
+    readers_disagree = forms.BooleanField(label=gettext_lazy("Readers disagree"), required=False)
+    unlike_training = forms.BooleanField(label=gettext_lazy("Unlike the training data"), required=False)
+    mine = forms.BooleanField(label=gettext_lazy("Assigned to me"), required=False)
     sort = forms.ChoiceField(choices=[(name, name) for name in ORDERS], required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -56,7 +63,7 @@ class WorklistForm(forms.Form):
         self.user = user
         sites = list(sites_with(user, Right.VIEW))
         self.fields["site"].queryset = sites_with(user, Right.VIEW)  # type: ignore[attr-defined]
-        self.fields["site"].choices = [("", "All"), *((site.pk, site.name) for site in sites)]  # type: ignore[attr-defined]
+        self.fields["site"].choices = [("", _("All")), *((site.pk, site.name) for site in sites)]  # type: ignore[attr-defined]
         self.spans_sites = len(sites) > 1
         if not self.spans_sites:
             del self.fields["site"]
@@ -113,11 +120,11 @@ class WorklistForm(forms.Form):
     @property
     def hidden_filters(self) -> int:
         """How many of the filters behind “More filters” are in use."""
-        names = ("decision", "label", "readers_disagree", "site", "opened_from", "opened_to")
+        names = ("decision", "label", "readers_disagree", "unlike_training", "site", "opened_from", "opened_to")
         return sum(bool(self.cleaned_data.get(name)) or name in self.errors for name in names)
 
 
 def _within_reason(day: date | None) -> date | None:
     if day is not None and not EARLIEST <= day <= LATEST:
-        raise forms.ValidationError("Check the year.")
+        raise forms.ValidationError(_("Check the year."))
     return day

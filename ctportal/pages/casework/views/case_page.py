@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Event, User
@@ -21,15 +22,16 @@ from cases.casework import (
     why_not_closed,
     withdraw_scan,
 )
+from cases.disclosure import DECISION_ACTS
 from cases.joining import join_scans, may_rearrange, split_scan
 from cases.models import Case, Scan, Slice
 from cases.reading import note_view
 from cases.reviews import reviews_of
 from cases.worklist import status_shown
-from ctportal.pages.account.event_text import DECISIONS, LOOKING, ToldEvent, tell_event
-from ctportal.pages.casework.scan_uses import ToldUse, uses_by_scan
-from ctportal.pages.reading.review_history import ToldReview, reviews_by_scan
-from ctportal.pages.reading.shown_answers import ShownAnswer, shown_answers
+from ctportal.pages.account.event_text import LOOKING, ShownEvent, event_in_words
+from ctportal.pages.casework.scan_uses import ShownUse, uses_by_scan
+from ctportal.pages.reading.review_history import ReviewInHistory, reviews_by_scan
+from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answers
 from ctportal.pages.shared.requests import PersonRequest, number
 
 HISTORY_LENGTH = 60
@@ -74,7 +76,7 @@ def show_scans(request: PersonRequest, pk: int) -> HttpResponse:
 def close(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     close_case(case=case, user=request.user)
-    messages.success(request, f"Case #{case.pk} is closed.")
+    messages.success(request, _("Case #%(case)s is closed.") % {"case": case.pk})
     return redirect("case-detail", pk=pk)
 
 
@@ -83,7 +85,7 @@ def close(request: PersonRequest, pk: int) -> HttpResponse:
 def reopen(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     reopen_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Case #{case.pk} is open again.")
+    messages.success(request, _("Case #%(case)s is open again.") % {"case": case.pk})
     return redirect("case-detail", pk=pk)
 
 
@@ -92,7 +94,7 @@ def reopen(request: PersonRequest, pk: int) -> HttpResponse:
 def cancel(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk)
     cancel_case(case=case, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Case #{case.pk} is cancelled. It can be reopened here.")
+    messages.success(request, _("Case #%(case)s is cancelled. It can be reopened here.") % {"case": case.pk})
     return redirect("case-detail", pk=pk)
 
 
@@ -101,7 +103,9 @@ def cancel(request: PersonRequest, pk: int) -> HttpResponse:
 def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     withdraw_scan(scan=scan, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Scan {scan.pk} is withdrawn. It stays on record but no longer counts.")
+    messages.success(
+        request, _("Scan %(scan)s is withdrawn. It stays on record but no longer counts.") % {"scan": scan.pk}
+    )
     return redirect("case-detail", pk=scan.case_id)
 
 
@@ -113,7 +117,11 @@ def join(request: PersonRequest, pk: int) -> HttpResponse:
     wanted = [found for text in request.POST.getlist("scan") if (found := number(text)) is not None]
     scans = list(case.scans.filter(pk__in=wanted).order_by("pk"))
     joined = join_scans(case=case, scans=scans, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Scan {joined.pk} holds the slices of {len(scans)} scans, which are withdrawn.")
+    messages.success(
+        request,
+        _("Scan %(joined)s holds the slices of %(scans)s scans, which are withdrawn.")
+        % {"joined": joined.pk, "scans": len(scans)},
+    )
     return redirect("case-detail", pk=pk)
 
 
@@ -123,11 +131,14 @@ def split(request: PersonRequest, pk: int) -> HttpResponse:
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     words = request.POST.get("starts", "").replace(",", " ").split()
     if not all(word.isdecimal() and len(word) < 7 for word in words):
-        raise WrongState("Write the numbers of the slices at which a new scan begins, such as 11, 21.")
+        raise WrongState(_("Write the numbers of the slices at which a new scan begins, such as 11, 21."))
     parts = split_scan(
         scan=scan, user=request.user, reason=request.POST.get("reason", ""), starts=[int(word) for word in words]
     )
-    messages.success(request, f"Scan {scan.pk} is now {len(parts)} scans, and itself withdrawn.")
+    messages.success(
+        request,
+        _("Scan %(scan)s is now %(parts)s scans, and itself withdrawn.") % {"scan": scan.pk, "parts": len(parts)},
+    )
     return redirect("case-detail", pk=scan.case_id)
 
 
@@ -150,7 +161,7 @@ def scans_context(user: User, case: Case) -> dict[str, Any]:
     }
 
 
-def _entry(scan: Scan, answer: ShownAnswer, reviews: list[ToldReview], use: ToldUse | None) -> dict[str, Any]:
+def _entry(scan: Scan, answer: AnswerOnPage, reviews: list[ReviewInHistory], use: ShownUse | None) -> dict[str, Any]:
     """What colleagues decided stays hidden with the model's answer, and so does whether any of them has.
 
     So does the scan's use: only what readers agree on is used.
@@ -174,14 +185,14 @@ def _fingerprint(entries: list[dict[str, Any]]) -> str:
     return ".".join(f"{entry['scan'].pk}-{entry['answer'].fingerprint}" for entry in entries)
 
 
-def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ToldEvent]:
+def _history(case: Case, user: User, entries: list[dict[str, Any]]) -> list[ShownEvent]:
     """Acts are for everyone who sees the case; who merely looked is for the managers."""
     events = Event.objects.filter(case_id=case.pk).select_related("actor")
     if Right.MANAGE not in rights_at(user, case.site):
         events = events.exclude(action__in=LOOKING)
     hidden = [entry["scan"].pk for entry in entries if entry["answer"].is_hidden]
-    events = events.exclude(action__in=DECISIONS, subject_id__in=reviews_of(hidden))
-    return [tell_event(event) for event in events[:HISTORY_LENGTH]]
+    events = events.exclude(action__in=DECISION_ACTS, subject_id__in=reviews_of(hidden))
+    return [event_in_words(event) for event in events[:HISTORY_LENGTH]]
 
 
 def _fetch_case(request: PersonRequest, pk: int) -> Case:

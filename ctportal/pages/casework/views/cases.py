@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.rights import Right, fetch, require_somewhere, sites_with
@@ -35,7 +36,7 @@ def create_case(request: PersonRequest) -> HttpResponse:
     form = CaseForm(request.POST or None, site=patient.site)
     if form.is_bound and form.is_valid():
         case = open_case(patient=patient, user=request.user, **form.facts())
-        messages.success(request, f"Case #{case.pk} is open. Now add the scan.")
+        messages.success(request, _("Case #%(case)s is open. Now add the scan.") % {"case": case.pk})
         return redirect(reverse("case-detail", args=[case.pk]) + "#upload")
     earlier = patient.cases.count()
     return render(request, "cases/new.html", {"form": form, "patient": patient, "earlier": earlier})
@@ -79,7 +80,7 @@ def edit_case(request: PersonRequest, pk: int) -> HttpResponse:
     form = CaseForm(request.POST or None, site=case.site, case=case)
     if form.is_bound and form.is_valid():
         amend_case(case=case, user=request.user, **form.facts())
-        messages.success(request, f"Case #{case.pk} is saved.")
+        messages.success(request, _("Case #%(case)s is saved.") % {"case": case.pk})
         return redirect("case-detail", pk=case.pk)
     return render(request, "cases/edit.html", {"form": form, "case": case, "patient": case.patient})
 
@@ -90,12 +91,12 @@ def assign_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = _fetch_case(request, pk, Right.VIEW)
     form = AssignForm(request.POST, site=case.site)
     if not form.is_valid():
-        messages.error(request, "That person does not read at this site; choose another reader.")
+        messages.error(request, _("That person does not read at this site; choose another reader."))
     else:
         amend_case(case=case, user=request.user, assigned_reader=form.reader())
         reader = form.reader()
-        words = f"Assigned to {reader.display_name}." if reader else "Any reader may take it."
-        messages.success(request, f"Case #{case.pk}: {words}")
+        said = _("Case #%(case)s: Assigned to %(reader)s.") if reader else _("Case #%(case)s: Any reader may take it.")
+        messages.success(request, said % {"case": case.pk, "reader": reader and reader.display_name})
     return redirect(safe_next(request, default=reverse("case-detail", args=[case.pk])))
 
 

@@ -2,19 +2,21 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.db.models import Count, Max
+from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.rights import Right, fetch, require_somewhere, rights_at
 from cases.casework import DuplicateRecordNumber, amend_patient, register_patient
-from cases.models import Patient
+from cases.models import Case, Patient
 from cases.view_events import note_list, note_patient_view
 from cases.worklist import WorklistFilter, patients_found, worklist
 from ctportal.pages.casework.case_rows import case_rows
 from ctportal.pages.casework.forms.patient import NewPatientForm, PatientForm
+from ctportal.pages.shared.paging import BoundedPaginator
 from ctportal.pages.shared.requests import PersonRequest
 from ctportal.pages.shared.searches import asks_to_search, searched_words, to_search
 
@@ -28,8 +30,13 @@ def list_patients(request: PersonRequest) -> HttpResponse:
     if request.method == "POST" or asks_to_search(request):
         return to_search(request)
     search = searched_words(request)
-    found = patients_found(user, search).annotate(case_count=Count("cases"), last_case=Max("cases__created_at"))
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    cases = Case.objects.filter(patient=OuterRef("pk")).order_by().values("patient")
+    # As subqueries they are asked for the rows of the page alone; a join would group all patients first.
+    found = patients_found(user, search).annotate(
+        case_count=Coalesce(Subquery(cases.annotate(n=Count("pk")).values("n")), 0),
+        last_case=Subquery(cases.annotate(last=Max("created_at")).values("last")),
+    )
+    page = BoundedPaginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     note_list("patients", page, user, filters=["search"] if search else [])
     return render(request, "patients/list.html", {"page": page, "search": search})
 
@@ -68,7 +75,7 @@ def register(request: PersonRequest, form: NewPatientForm) -> Patient | None:
     except DuplicateRecordNumber as error:
         refuse_duplicate(form, error)
         return None
-    messages.success(request, f"{patient.name} is registered.")
+    messages.success(request, _("%(patient)s is registered.") % {"patient": patient.name})
     return patient
 
 
@@ -90,6 +97,6 @@ def edit_patient(request: PersonRequest, pk: int) -> HttpResponse:
             patient.refresh_from_db()
             refuse_duplicate(form, error)
         else:
-            messages.success(request, "The patient's data are saved.")
+            messages.success(request, _("The patient's data are saved."))
             return redirect("patient-detail", pk=patient.pk)
     return render(request, "patients/edit.html", {"form": form, "patient": patient})

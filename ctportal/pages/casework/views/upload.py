@@ -7,11 +7,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
 from accounts.refusals import LONGEST_REASON
 from accounts.rights import Right, fetch
+from accounts.stored_words import said_again
 from cases.joining import look_like_one_scan
 from cases.locks import one_of_few_uploads
 from cases.models import Case
@@ -21,9 +24,9 @@ from cases.uploads import Upload, receive_upload
 from ctportal.pages.shared.refusals import refuse, wants_json
 from ctportal.pages.shared.requests import sent_json
 
-ONE_SCAN = (
-    "These images have one size and numbered names. If they are one scan, join them on the case page, under "
-    "“Join scans into one”."
+ONE_SCAN = gettext_lazy(
+    "These images have one size and numbered names. If they are one scan, join them on the case "
+    "page, under “Join scans into one”."
 )
 
 
@@ -42,7 +45,7 @@ def upload_to_case(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _ask_to_log_in(request: HttpRequest, pk: int) -> HttpResponse:
     if wants_json(request):
-        return refuse(request, "You were logged out. Log in in another window, then try again.", status=401)
+        return refuse(request, _("You were logged out. Log in in another window, then try again."), status=401)
     return redirect_to_login(reverse("case-detail", args=[pk]))
 
 
@@ -62,7 +65,7 @@ def _receive(request: HttpRequest, case: Case) -> HttpResponse:
     except PatientMismatch as mismatch:
         return _ask_whose(request, case, mismatch)
     if wants_json(request):
-        return JsonResponse(_told(upload), status=201 if upload.scans else 422)
+        return JsonResponse(_upload_answer(upload), status=201 if upload.scans else 422)
     if look_like_one_scan([file.name or "" for file in files], upload.scans):
         messages.info(request, ONE_SCAN)
     return _answer_form(request, case, upload, count=len(files))
@@ -92,8 +95,10 @@ def _ask_whose(request: HttpRequest, case: Case, mismatch: PatientMismatch) -> H
 def _elsewhere(mismatch: PatientMismatch) -> str:
     if not mismatch.is_elsewhere:
         return ""
-    named = ", ".join(f"case #{pk}" for pk in mismatch.elsewhere)
-    return f"The series or a picture of it is already in another patient's case{f': {named}' if named else ''}."
+    named = ", ".join(_("case #%(pk)s") % {"pk": pk} for pk in mismatch.elsewhere)
+    if not named:
+        return _("The series or a picture of it is already in another patient's case.")
+    return _("The series or a picture of it is already in another patient's case: %(cases)s.") % {"cases": named}
 
 
 def _names(request: HttpRequest) -> list[str] | None:
@@ -103,12 +108,20 @@ def _names(request: HttpRequest) -> list[str] | None:
     return names if is_list else None
 
 
-def _told(upload: Upload) -> dict[str, Any]:
+def _upload_answer(upload: Upload) -> dict[str, Any]:
     return {
         "words": words_for(upload),
-        "scans": [{"id": scan.pk, "slices": scan.slice_count, "notes": scan.notes} for scan in upload.scans],
+        "scans": [
+            {"id": scan.pk, "slices": scan.slice_count, "notes": list(map(said_again, scan.notes))}
+            for scan in upload.scans
+        ],
         "refusals": [
-            {"file": refusal.file, "code": refusal.code, "problem": refusal.problem, "remedy": refusal.remedy}
+            {
+                "file": refusal.file,
+                "code": refusal.code,
+                "problem": said_again(refusal.problem),
+                "remedy": said_again(refusal.remedy),
+            }
             for refusal in upload.refusals
         ],
     }
@@ -116,10 +129,13 @@ def _told(upload: Upload) -> dict[str, Any]:
 
 def words_for(upload: Upload) -> str:
     if not upload.scans:
-        return "Nothing was stored."
+        return _("Nothing was stored.")
     slices = sum(scan.slice_count for scan in upload.scans)
-    scans = "1 scan" if len(upload.scans) == 1 else f"{len(upload.scans)} scans"
-    return f"Stored: {scans} with {slices} slice{'' if slices == 1 else 's'}."
+    scans = ngettext("%(number)s scan", "%(number)s scans", len(upload.scans)) % {"number": len(upload.scans)}
+    return ngettext("Stored: %(scans)s with %(slices)s slice.", "Stored: %(scans)s with %(slices)s slices.", slices) % {
+        "scans": scans,
+        "slices": slices,
+    }
 
 
 def _answer_form(request: HttpRequest, case: Case, upload: Upload, *, count: int) -> HttpResponse:
@@ -127,7 +143,7 @@ def _answer_form(request: HttpRequest, case: Case, upload: Upload, *, count: int
         if count:
             messages.success(request, words_for(upload))
         else:
-            messages.error(request, "No file was chosen. Choose the images, a zip or the DICOM files, then upload.")
+            messages.error(request, _("No file was chosen. Choose the images, a zip or the DICOM files, then upload."))
         return redirect(reverse("case-detail", args=[case.pk]))
     context = {"case": case, "upload": upload, "words": words_for(upload)}
     return render(request, "cases/upload_result.html", context, status=200 if upload.scans else 422)

@@ -1,16 +1,19 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Site, User
 from accounts.rights import Right, sites_with
 from cases.models import Label
 from ctportal.pages.learning.counts import AGREEMENT_WORDS
+from ctportal.pages.shared.plain_text import PlainText
 from learning.datasets.dataset_counts import counts_of
 from learning.datasets.listing import ScanFilters
 from learning.models import BaseSet, Dataset, Exclusion, Split
 
-ANY = [("", "Any")]
+ANY = [("", gettext_lazy("Any"))]
 
 
 class DatasetForm(forms.Form):
@@ -20,20 +23,22 @@ class DatasetForm(forms.Form):
     remembered = ("consensus_only", "with_synthetic")
 
     sites = forms.ModelMultipleChoiceField(
-        Site.objects.none(), label="Sites", required=False, widget=forms.CheckboxSelectMultiple
+        Site.objects.none(), label=gettext_lazy("Sites"), required=False, widget=forms.CheckboxSelectMultiple
     )
     base_sets = forms.ModelMultipleChoiceField(
-        BaseSet.objects.none(), label="Base sets", required=False, widget=forms.CheckboxSelectMultiple
+        BaseSet.objects.none(), label=gettext_lazy("Base sets"), required=False, widget=forms.CheckboxSelectMultiple
     )
     consensus_only = forms.BooleanField(
-        label="Only scans on which two readers or more agree",
+        label=gettext_lazy("Only scans on which two readers or more agree"),
         required=False,
-        help_text="More reliable labels, but fewer: scans that only one reader has decided are left out.",
+        help_text=gettext_lazy("More reliable labels, but fewer: scans that only one reader has decided are left out."),
     )
     with_synthetic = forms.BooleanField(
-        label="Include synthetic scans",
+        label=gettext_lazy("Include synthetic scans"),
         required=False,
-        help_text="Scans drawn for demonstration, to try out the portal. Never for a model that reads patients.",
+        help_text=gettext_lazy(
+            "Scans drawn for demonstration, to try out the portal. Never for a model that reads patients."
+        ),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -68,7 +73,7 @@ class DatasetForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if not self.errors and not found.get("sites") and not found.get("base_sets"):
-            self.add_error("sites", "Choose a site or a base set.")
+            self.add_error("sites", _("Choose a site or a base set."))
         return found
 
     def choice(self) -> dict[str, Any]:
@@ -82,19 +87,27 @@ class DatasetForm(forms.Form):
         }
 
 
-class DatasetScanFilter(forms.Form):
+class DatasetScanFilter(PlainText, forms.Form):
     marks_optional = False
 
     name = forms.CharField(
-        label="Name",
+        label=gettext_lazy("Name"),
         required=False,
         max_length=120,
-        widget=forms.SearchInput(attrs={"autocomplete": "off", "data-shortcut": "/", "data-shortcut-words": "Search"}),
+        widget=forms.SearchInput(
+            attrs={"autocomplete": "off", "data-shortcut": "/", "data-shortcut-words": gettext_lazy("Search")}
+        ),
     )
-    split = forms.ChoiceField(label="Split", choices=ANY + Split.choices, required=False)
-    label = forms.ChoiceField(choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")], required=False)
-    source = forms.ChoiceField(label="From", required=False)
-    agreement = forms.ChoiceField(label="Readers", choices=[*ANY, *AGREEMENT_WORDS.items()], required=False)
+    split = forms.ChoiceField(label=gettext_lazy("Split"), choices=ANY + Split.choices, required=False)
+    label = forms.ChoiceField(
+        label=gettext_lazy("Label"),
+        choices=[*ANY, *((c, w) for c, w in Label.choices if c != "cannot_tell")],
+        required=False,
+    )
+    source = forms.ChoiceField(label=gettext_lazy("From"), required=False)
+    agreement = forms.ChoiceField(
+        label=gettext_lazy("Readers"), choices=[*ANY, *AGREEMENT_WORDS.items()], required=False
+    )
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
@@ -110,7 +123,7 @@ class DatasetScanFilter(forms.Form):
 class ExcludedFilter(forms.Form):
     marks_optional = False
 
-    reason = forms.ChoiceField(label="Reason", choices=ANY + Exclusion.choices, required=False)
+    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=ANY + Exclusion.choices, required=False)
 
     def chosen(self) -> str:
         return self.cleaned_data.get("reason", "") if self.is_valid() else ""

@@ -3,8 +3,10 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounts.formatting import counted
+from accounts.formatting import scans, shortest
 from accounts.models import User
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
@@ -14,30 +16,34 @@ from learning.training.recipes import Option, options_of
 
 SERVICE, SCRATCH = "service", "scratch"
 METHOD_WORDS = {
-    Method.HEAD: "Retrain the last layer: minutes, suitable for few cases",
-    Method.FINETUNE: "Train the whole network: hours, for hundreds of cases or more",
+    Method.HEAD: gettext_lazy("Retrain the last layer: minutes, suitable for few cases"),
+    Method.FINETUNE: gettext_lazy("Train the whole network: hours, for hundreds of cases or more"),
 }
 
 
 class DatasetChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        frozen = date_format(timezone.localtime(obj.created_at), "j M Y")
-        return f"{obj}: {counted(counts_of(obj).scans, 'scan')}, {frozen}"
+        frozen = date_format(timezone.localtime(obj.created_at), "DATE_FORMAT")
+        return f"{obj}: {scans(counts_of(obj).scans)}, {frozen}"
 
 
 class TrainingForm(forms.Form):
     """Chooses on what, from what and how a new model is trained. What can be set depends on method and start."""
 
-    dataset = DatasetChoice(Dataset.objects.none(), label="Data set", empty_label=None)
-    start = forms.ChoiceField(label="Starts from", widget=forms.RadioSelect)
-    method = forms.ChoiceField(choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
+    dataset = DatasetChoice(Dataset.objects.none(), label=gettext_lazy("Data set"), empty_label=None)
+    start = forms.ChoiceField(label=gettext_lazy("Starts from"), widget=forms.RadioSelect)
+    method = forms.ChoiceField(label=gettext_lazy("Method"), choices=METHOD_WORDS.items(), widget=forms.RadioSelect)
 
     def __init__(self, data: Any, *, user: User, serving: ModelVersion | None) -> None:
         super().__init__(data)
         self.serving = serving
         self.fields["dataset"].queryset = Dataset.objects.visible_to(user)  # type: ignore[attr-defined]
-        scratch = (SCRATCH, "From scratch: a new network")
-        starts = [(SERVICE, f"The model in service, {serving}"), scratch] if serving else [scratch]
+        scratch = (SCRATCH, _("From scratch: a new network"))
+        starts = (
+            [(SERVICE, _("The model in service, %(serving)s") % {"serving": serving}), scratch]
+            if serving
+            else [scratch]
+        )
         self.fields["start"].choices = starts  # type: ignore[attr-defined]
         self.options = options_of(method=data.get("method", ""), parent=self.parent)
         self.fields.update({option.name: field_of(option) for option in self.options})
@@ -88,9 +94,12 @@ def field_of(option: Option) -> forms.Field:
         return forms.BooleanField(**facts)
     if option.choices:
         numbers = isinstance(option.choices[0], int)
-        choices = [("", f"Usual: {said(option.default)}"), *((value, said(value)) for value in option.choices)]
+        choices = [
+            ("", _("Usual: %(said)s") % {"said": said(option.default)}),
+            *((value, said(value)) for value in option.choices),
+        ]
         return forms.TypedChoiceField(choices=choices, coerce=int if numbers else str, empty_value=None, **facts)
-    facts["help_text"] = f"{meaning} Usually {option.default:g}.".strip()
+    facts["help_text"] = (f"{meaning} {_('Usually %(default)s.') % {'default': shortest(option.default)}}").strip()
     if isinstance(option.default, int):
         return forms.IntegerField(min_value=int(option.low), max_value=int(option.high), **facts)
     return forms.FloatField(

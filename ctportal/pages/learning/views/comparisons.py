@@ -8,11 +8,18 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from ctportal.pages.learning.changes import changes_of
-from ctportal.pages.learning.figures import difference_lines, findings_of, gain_in_words, sides_of, subgroups_of
+from ctportal.pages.learning.figures import (
+    difference_lines,
+    figure_columns,
+    findings_of,
+    gain_in_words,
+    subgroup_tables,
+)
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
@@ -29,7 +36,7 @@ COMPARISONS = 25
 @require_GET
 def list_comparisons(request: PersonRequest) -> HttpResponse:
     page = Paginator(visible_comparisons(request.user), COMPARISONS).get_page(request.GET.get("page"))
-    entries = [{"comparison": comparison, "sides": sides_of(comparison)} for comparison in page.object_list]
+    entries = [{"comparison": comparison, "sides": figure_columns(comparison)} for comparison in page.object_list]
     waiting = ComparisonRequest.objects.visible_to(request.user).unfinished().select_related("champion", "challenger")
     return render(request, "learning/comparisons.html", {"page": page, "entries": entries, "waiting": waiting})
 
@@ -44,10 +51,10 @@ def show_comparison(request: PersonRequest, pk: int) -> HttpResponse:
         "figures": figures,
         "gain": gain_in_words(comparison),
         "findings": findings_of(comparison),
-        "sides": sides_of(comparison),
+        "sides": figure_columns(comparison),
         "differences": difference_lines(figures),
         "changes": changes_of(comparison, user=request.user),
-        "subgroups": subgroups_of(figures),
+        "subgroups": subgroup_tables(figures),
         "run": TrainingRun.objects.visible_to(request.user).filter(model=comparison.challenger).first(),
     }
     return render(request, "learning/comparison.html", context | _decision(request.user, comparison))
@@ -80,7 +87,11 @@ def compare_again(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=number(request.POST.get("dataset")))
     request_comparison(user=request.user, dataset=dataset, challenger=model)
-    messages.success(request, f"{model} will be compared with the model in service on {dataset}. This takes minutes.")
+    messages.success(
+        request,
+        _("%(model)s will be compared with the model in service on %(dataset)s. This takes minutes.")
+        % {"model": model, "dataset": dataset},
+    )
     run = TrainingRun.objects.visible_to(request.user).filter(model=model).first()
     return redirect(reverse("training-run", args=[run.pk]) if run else reverse("comparison-list"))
 

@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
@@ -22,7 +23,7 @@ from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
 from learning.datasets.dataset_counts import counts_of, read_counts
-from learning.datasets.diff import ChangedScan, Changes, changes_since_previous
+from learning.datasets.diff import ChangedScan, DatasetChanges, changes_since_previous
 from learning.datasets.export import export_dataset
 from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
 from learning.datasets.preview import preview_dataset
@@ -75,9 +76,17 @@ def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
     except WrongState as error:  # the form stays as it was filled in
         return _build_page(request, form, status=409, refusal=str(error))
     if is_new:
-        messages.success(request, f"{dataset} is frozen: {counts_of(dataset).scans} scans. It can no longer change.")
+        messages.success(
+            request,
+            _("%(dataset)s is frozen: %(scans)s scans. It can no longer change.")
+            % {"dataset": dataset, "scans": counts_of(dataset).scans},
+        )
     else:
-        messages.info(request, f"Nothing has changed: {dataset} already contains exactly these scans and labels.")
+        messages.info(
+            request,
+            _("Nothing has changed: %(dataset)s already contains exactly these scans and labels.")
+            % {"dataset": dataset},
+        )
     return redirect("dataset-detail", pk=dataset.pk)
 
 
@@ -129,7 +138,7 @@ def _scans(request: PersonRequest, dataset: Dataset) -> dict[str, Any]:
     return {"form": form, "page": page}
 
 
-def _changed(user: User, changes: Changes) -> list[tuple[ChangedScan, int | None]]:
+def _changed(user: User, changes: DatasetChanges) -> list[tuple[ChangedScan, int | None]]:
     """The first changes of each kind with their cases."""
     if changes.previous is None:
         return []

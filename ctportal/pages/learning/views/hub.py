@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ctportal.pages.learning.figures import sides_of
+from ctportal.pages.learning.figures import figure_columns
 from ctportal.pages.learning.next_step import scans_to_read_address, words_for_step
 from ctportal.pages.learning.progress import progress_of
 from ctportal.pages.shared.decorators import managers_only
@@ -29,7 +29,7 @@ def show_hub(request: PersonRequest) -> HttpResponse:
         "scans_to_read_address": scans_to_read_address(),
         "counts": shown_counts(request.user, loop.dataset) if loop.dataset else None,
         "progress": progress_of(loop.run) if loop.run else None,
-        "sides": sides_of(loop.comparison) if loop.comparison else None,
+        "sides": figure_columns(loop.comparison) if loop.comparison else None,
         "periods": periods,
     }
     return render(request, "learning/hub.html", context)

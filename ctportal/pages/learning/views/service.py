@@ -4,9 +4,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from accounts.formatting import counted
+from accounts.formatting import whole
 from accounts.models import Site
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number, safe_next
@@ -16,14 +18,14 @@ from learning.service.overrides import decide_override, request_override
 from learning.service.promotion import promote, refuse_model, roll_back
 from learning.service.rereading import request_rereading
 
-IN_SERVICE = "Every worker uses it within seconds; answers given so far keep the model that gave them."
+IN_SERVICE = gettext_lazy("Every worker uses it within seconds; answers given so far keep the model that gave them.")
 
 
 @managers_only
 @require_POST
 def promote_challenger(request: PersonRequest, pk: int) -> HttpResponse:
     model = promote(comparison=_comparison(request, pk), user=request.user)
-    messages.success(request, f"{model} is in service. {IN_SERVICE}")
+    messages.success(request, f"{_('%(model)s is in service.') % {'model': model}} {IN_SERVICE}")
     return redirect("learning")
 
 
@@ -32,7 +34,9 @@ def promote_challenger(request: PersonRequest, pk: int) -> HttpResponse:
 def refuse(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     refuse_model(model=model, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"{model} is refused. It stays on record and can no longer enter service.")
+    messages.success(
+        request, _("%(model)s is refused. It stays on record and can no longer enter service.") % {"model": model}
+    )
     return redirect(safe_next(request, default=reverse("learning")))
 
 
@@ -41,7 +45,9 @@ def refuse(request: PersonRequest, pk: int) -> HttpResponse:
 def ask_to_override(request: PersonRequest, pk: int) -> HttpResponse:
     comparison = _comparison(request, pk)
     request_override(comparison=comparison, user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, "Your request waits for a second person. Nothing changes until that person has decided.")
+    messages.success(
+        request, _("Your request waits for a second person. Nothing changes until that person has decided.")
+    )
     return redirect("comparison", pk=comparison.pk)
 
 
@@ -52,8 +58,11 @@ def decide(request: PersonRequest, pk: int) -> HttpResponse:
     override = get_object_or_404(mine, pk=pk)
     approved = request.POST.get("decision") == "approve"
     decide_override(override=override, user=request.user, approved=approved, comment=request.POST.get("comment", ""))
-    words = "The model can be promoted now." if approved else "The criteria still apply."
-    messages.success(request, f"You {'approved' if approved else 'refused'} the request. {words}")
+    words = _("The model can be promoted now.") if approved else _("The criteria still apply.")
+    messages.success(
+        request,
+        _("You %(value)s the request. %(words)s") % {"value": "approved" if approved else "refused", "words": words},
+    )
     return redirect("comparison", pk=override.comparison_id)
 
 
@@ -63,7 +72,7 @@ def roll_back_model(request: PersonRequest) -> HttpResponse:
     seen = request.POST.get("leaving", "")
     leaving = get_object_or_404(ModelVersion, pk=number(seen)) if seen else None
     model = roll_back(user=request.user, reason=request.POST.get("reason", ""), leaving=leaving)
-    messages.success(request, f"{model} is in service again. {IN_SERVICE}")
+    messages.success(request, f"{_('%(model)s is in service again.') % {'model': model}} {IN_SERVICE}")
     return redirect("learning")
 
 
@@ -73,15 +82,23 @@ def reread(request: PersonRequest) -> HttpResponse:
     chosen = request.POST.getlist("site")
     sites = list(Site.objects.visible_to(request.user).filter(slug__in=[slug.replace("\0", "") for slug in chosen]))
     if not sites:
-        messages.warning(request, "Choose a site whose open cases are to be read again.")
+        messages.warning(request, _("Choose a site whose open cases are to be read again."))
         return redirect("learning")
     count = request_rereading(user=request.user, sites=sites)
     messages.success(
         request,
-        f"{counted(count, 'scan')} of open cases will be read again, after the scans that people are waiting for. "
-        "Earlier answers stay visible."
+        ngettext(
+            "%(number)s scan of open cases will be read again, after the scans that people are waiting for. "
+            "Earlier answers stay visible.",
+            "%(number)s scans of open cases will be read again, after the scans that people are waiting for. "
+            "Earlier answers stay visible.",
+            count,
+        )
+        % {"number": whole(count)}
         if count
-        else "Nothing is left to read again: every open case has the answer of the model in service, or waits for it.",
+        else _(
+            "Nothing is left to read again: every open case has the answer of the model in service, or waits for it."
+        ),
     )
     return redirect("learning")
 

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ctportal.pages.shared.decorators import managers_only
@@ -32,7 +33,9 @@ def start(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     start_shadow(model=model, user=request.user)
     messages.success(
-        request, f"{model} runs in shadow mode: it also answers each new scan. Its answers are shown only on this page."
+        request,
+        _("%(model)s runs in shadow mode: it also answers each new scan. Its answers are shown only on this page.")
+        % {"model": model},
     )
     return redirect("shadow-report", pk=model.pk)
 
@@ -42,5 +45,7 @@ def start(request: PersonRequest, pk: int) -> HttpResponse:
 def stop(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     stop_shadow(model=model, user=request.user)
-    messages.success(request, f"{model} no longer runs in shadow mode. Its answers so far stay on this page.")
+    messages.success(
+        request, _("%(model)s no longer runs in shadow mode. Its answers so far stay on this page.") % {"model": model}
+    )
     return redirect("shadow-report", pk=model.pk)

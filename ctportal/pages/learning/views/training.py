@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
@@ -18,8 +19,10 @@ from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest, number
 from inference.models import ModelVersion
 from inference.service import active_model
+from learning.datasets.listing import shown_counts
 from learning.models import Comparison, ComparisonRequest, Dataset, TrainingRun
 from learning.training.request import cancel_training, plan_training, request_training
+from learning.training.shown_runs import shown_run
 
 RUNS = 25
 
@@ -45,7 +48,10 @@ def start(request: PersonRequest) -> HttpResponse:
     if not form.is_valid():
         return _start_page(request, form, status=422)
     run = request_training(user=request.user, again="again" in request.POST, **form.choice())
-    messages.success(request, f"{run} waits for a training worker. You may leave this page; it goes on without you.")
+    messages.success(
+        request,
+        _("%(run)s waits for a training worker. You may leave this page; it goes on without you.") % {"run": run},
+    )
     return redirect("training-run", pk=run.pk)
 
 
@@ -69,9 +75,8 @@ def _start_page(request: PersonRequest, form: TrainingForm, status: int = 200) -
 @require_GET
 def show_run(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
-    return render(
-        request, "learning/run.html", {**_standing(request.user, run), "settings": setting_lines(run.settings)}
-    )
+    facts = {"settings": setting_lines(run.settings), "counts": shown_counts(request.user, run.dataset)}
+    return render(request, "learning/run.html", {**_standing(request.user, run), **facts})
 
 
 @managers_only
@@ -82,7 +87,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
     seen = request.GET.get("seen", "")
     if seen == context["fingerprint"]:
         return HttpResponse(status=204)
-    status, epochs, _ = (*seen.split("/"), "", "", "")[:3]
+    status, epochs, _rest = (*seen.split("/"), "", "", "")[:3]
     now = context["fingerprint"].split("/")
     if status != now[0]:  # other actions, other parts of the page
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
@@ -92,7 +97,7 @@ def show_progress(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _standing(user: User, run: TrainingRun) -> dict[str, Any]:
     """Returns the state of the run, and of the comparison that follows it."""
-    progress = progress_of(run)
+    progress = progress_of(shown_run(run, user))
     asked = _comparison_asked_for(user, run)
     comparison = asked.comparison if asked else _newest_comparison(user, run)
     watching = run.is_unfinished or bool(asked and asked.is_unfinished)
@@ -125,7 +130,9 @@ def _newest_comparison(user: User, run: TrainingRun) -> Comparison | None:
 def cancel(request: PersonRequest, pk: int) -> HttpResponse:
     run = _run(request.user, pk)
     cancel_training(run=run, user=request.user)
-    messages.success(request, f"{run} is cancelled. The data set and the model in service are as they were.")
+    messages.success(
+        request, _("%(run)s is cancelled. The data set and the model in service are as they were.") % {"run": run}
+    )
     return redirect("training-run", pk=run.pk)
 
 

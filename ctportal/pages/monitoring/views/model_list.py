@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from ctportal.pages.learning.figures import sides_of
+from ctportal.pages.learning.figures import figure_columns
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import ModelStatus, ModelVersion
 from learning.comparison.comparison_figures import read_figures
@@ -33,4 +33,4 @@ def _compared(user: User, serving: ModelVersion | None) -> list[dict[str, Any]]:
     """The model in service beside others, each pair on the same patients; for those who may see the data set."""
     comparisons = Comparison.objects.visible_to(user).select_related("champion", "challenger", "dataset")
     mine = comparisons.filter(Q(champion=serving) | Q(challenger=serving))[:COMPARISONS_SHOWN] if serving else ()
-    return [{"comparison": one, "figures": read_figures(one.figures), "sides": sides_of(one)} for one in mine]
+    return [{"comparison": one, "figures": read_figures(one.figures), "sides": figure_columns(one)} for one in mine]

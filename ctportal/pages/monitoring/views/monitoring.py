@@ -6,12 +6,13 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
 from accounts.refusals import WrongState
 from accounts.rights import Right, require_somewhere
-from ctportal.pages.monitoring.alarm_groups import told_alarms
+from ctportal.pages.monitoring.alarm_groups import grouped_alarms
 from ctportal.pages.monitoring.charts import chart_by_model, charts_over_time, histogram
 from ctportal.pages.monitoring.forms import LENGTHS, PeriodForm
 from ctportal.pages.shared.requests import PersonRequest
@@ -51,7 +52,7 @@ def download_table(request: PersonRequest, name: str) -> HttpResponse:
     form = PeriodForm(request.GET, user=request.user)
     table = tables(_figures(request.user, form)).get(name)
     if table is None:
-        raise Http404("There is no such table.")
+        raise Http404(_("There is no such table."))
     start, end = form.period()
     response = HttpResponse(as_csv(table), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="monitoring-{table.name}-{start}-{end}.csv"'
@@ -68,7 +69,7 @@ def _told(found: Monitoring) -> dict[str, Any]:
     drifts = [_drift(model) for model in found.models]
     return {
         "found": found,
-        "alarms": told_alarms(found.alarms),
+        "alarms": grouped_alarms(found.alarms),
         "psi_notice": settings.MONITOR_PSI_NOTICE,
         "psi_alarm": settings.MONITOR_PSI_ALARM,
         "charts": charts_over_time(found),

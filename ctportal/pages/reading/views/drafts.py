@@ -28,9 +28,11 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
     """Keeps what the page's reader has typed, whether or not the session still lives; it can do nothing else."""
     form = DraftForm(request.POST)
     if not form.is_valid() or _scan_of_page(form, pk) is None:
-        raise PermissionDenied("This page was not opened here, or too long ago; reload it.")
+        raise PermissionDenied(_("This page was not opened here, or too long ago; reload it."))
     if _kept(form, pk) is None and _holds_something(form):
-        return refuse(request, "The decision on this scan is recorded, or closed to you: no draft is kept.", status=409)
+        return refuse(
+            request, _("The decision on this scan is recorded, or closed to you: no draft is kept."), status=409
+        )
     return HttpResponse(status=204)
 
 
@@ -50,7 +52,9 @@ def keep_and_log_in(request: HttpRequest, pk: int) -> HttpResponse:
         return refuse_or_log_in(request, request.get_full_path())
     if _kept(form, pk) is not None:
         request.is_kept = True  # type: ignore[attr-defined]  # the middleware says otherwise that it was lost
-        messages.warning(request, f"Your decision on scan {pk} was not recorded. Log in: it is kept as a draft.")
+        messages.warning(
+            request, _("Your decision on scan %(pk)s was not recorded. Log in: it is kept as a draft.") % {"pk": pk}
+        )
     return refuse_or_log_in(request, page_of_scan(scan))
 
 
@@ -74,7 +78,7 @@ def keep_and_look_again(request: PersonRequest, pk: int, *, refusal: HttpRespons
 
 def refuse_or_log_in(request: HttpRequest, back: str) -> HttpResponse:
     if wants_json(request):
-        return JsonResponse({"detail": "You were logged out.", "next": back}, status=401)
+        return JsonResponse({"detail": _("You were logged out."), "next": back}, status=401)
     return redirect_to_login(back)
 
 

@@ -41,15 +41,15 @@ def show_meanwhile(request: PersonRequest, pk: int) -> HttpResponse:
     """Polled while a reader looks at the scan; silent until something has changed."""
     scan = fetch(Scan.objects.select_related("case__patient__site"), user=request.user, pk=pk)
     seen = number(request.GET.get("seen")) or 0
-    told = meanwhile(request.user, scan, seen_review=seen)
-    if request.GET.get("shown") == told.fingerprint:
+    found = meanwhile(request.user, scan, seen_review=seen)
+    if request.GET.get("shown") == found.fingerprint:
         return HttpResponse(status=204)
-    if told.decided is not None:
+    if found.decided is not None:
         note_shown(request.user, [scan.pk])
     context = {
         "scan": scan,
         "case": scan.case,
-        "meanwhile": told,
+        "meanwhile": found,
         "seen_review": seen,
         "can_decide": decision_open_to(request.user, scan),
     }

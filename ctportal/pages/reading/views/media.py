@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.events import record_event
@@ -62,11 +63,11 @@ def slice_map(request: PersonRequest, pk: int) -> HttpResponseBase:
     """Shows where the model saw evidence, in colour, over the whole slice."""
     slice_ = _fetch_slice(request, pk)
     if disclose(request.user, [slice_.scan]):
-        raise PermissionDenied("This site reads blinded: the map shows once you have decided.")
+        raise PermissionDenied(_("This site reads blinded: the map shows once you have decided."))
     answers = SliceAnswer.objects.filter(slice=slice_, prediction=slice_.scan.prediction_id)
     map_png = answers.values_list("map_png", flat=True).first()
     if not map_png:
-        raise Http404("The model has drawn no map for this slice.")
+        raise Http404(_("The model has drawn no map for this slice."))
     note_view(slice_.scan.case, request.user)
     tag = _tag("map", hashlib.sha256(map_png).hexdigest())
     unchanged = _unchanged(request, tag)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
@@ -23,7 +24,6 @@ from cases.reading import (
     Decided,
     cases_to_read,
     decide,
-    newest_review_shown,
     next_case_to_read,
     note_view,
     open_elsewhere,
@@ -58,10 +58,10 @@ def read_next(request: PersonRequest) -> HttpResponse:
 
 def _nothing_next(user: User, after: int) -> str:
     if not sites_with(user, Right.REVIEW).exists():
-        return "Only readers go through the list; you can open every case of your sites here."
+        return _("Only readers go through the list; you can open every case of your sites here.")
     if cases_to_read(user).filter(pk=after).exists():
-        return f"Case #{after} is the only one left for you to read."
-    return "Nothing is left for you to read. New cases appear in the worklist."
+        return _("Case #%(after)s is the only one left for you to read.") % {"after": after}
+    return _("Nothing is left for you to read. New cases appear in the worklist.")
 
 
 @login_required
@@ -71,7 +71,7 @@ def read_case(request: PersonRequest, pk: int) -> HttpResponse:
     case = fetch(cases, user=request.user, pk=pk)
     scans = _ready_scans(case)
     if not scans:
-        messages.info(request, f"Case #{case.pk} has no scan to read yet.")
+        messages.info(request, _("Case #%(case)s has no scan to read yet.") % {"case": case.pk})
         return redirect("case-detail", pk=case.pk)
     note_view(case, request.user, reading=True)
     scan = _chosen(request, scans)
@@ -128,10 +128,10 @@ def _look_again(form: DecisionForm) -> bool:
 def reading_context(
     user: User, scan: Scan, scans: list[Scan], form: DecisionForm, wanted_slice: int = 0
 ) -> dict[str, Any]:
-    newest = newest_review_shown(scan, user)  # asked first: what comes after it counts as unseen
     reviews = reviews_by_scan([scan])[scan.pk]
-    own = next((told for told in reviews if told.review.reader_id == user.pk and not told.is_superseded), None)
+    own = next((each for each in reviews if each.review.reader_id == user.pk and not each.is_superseded), None)
     answer = shown_answer(user, scan)
+    shown = [each for each in reviews if each.review.reader_id == user.pk or not answer.is_hidden]
     hidden = hidden_scan_ids(user, scans)
     slices = list(scan.slices.only("pk", "scan", "position"))
     context = answer_context(user, answer, own=own.review if own else None)
@@ -146,10 +146,10 @@ def reading_context(
         "shown_slice": slices[first_shown - 1],
         "form": form,
         "page_key": page_opened_now(user, scan).key,
-        "seen_review": newest.pk if newest is not None else 0,
+        "seen_review": max((each.newest_id for each in shown), default=0),
         "labels": Label.choices,
         "own_told": own,
-        "other_reviews": [] if answer.is_hidden else [told for told in reviews if told != own],
+        "other_reviews": [] if answer.is_hidden else [each for each in reviews if each != own],
         "how_to_agree": HOW_TO_AGREE,
         "shown_status": status_shown(scan.case, answer_hidden=bool(hidden)),
         "is_reader": Right.REVIEW in rights_at(user, scan.site),
@@ -173,7 +173,7 @@ def _chosen(request: PersonRequest, scans: list[Scan]) -> Scan:
         for scan in scans:
             if str(scan.pk) == wanted:
                 return scan
-        raise Http404("This case has no such scan to read.")
+        raise Http404(_("This case has no such scan to read."))
     hidden = hidden_scan_ids(request.user, scans)
     return next((scan for scan in scans if scan.final_label is None or scan.pk in hidden), scans[0])
 
@@ -212,20 +212,27 @@ def _onward(scan: Scan, decided: Decided) -> str:
 
 
 def _recorded(scan: Scan, decided: Decided) -> SafeString:
-    """Says what was recorded, with a link back to it."""
-    review = decided.review
-    words = f"Recorded for scan {scan.pk} of case #{scan.case_id}: {review.get_label_display()}"
-    if review.agrees is not None:
-        words += ", as the model says" if review.agrees else ", against the model"
-    if review.scan.readers_disagree:
-        words += f". The readers disagree on this scan. {HOW_TO_AGREE.removesuffix('.')}"
+    """Says what was recorded, with the way back to it."""
+    sentences = [_what_was_recorded(scan, decided)]
+    if decided.review.scan.readers_disagree:
+        sentences += [_("The readers disagree on this scan."), str(HOW_TO_AGREE)]
     if decided.is_case_closed:
-        words += f". Case #{scan.case_id} is closed"
-        return _with_link(words, reverse("case-detail", args=[scan.case_id]), f"To case #{scan.case_id}")
+        sentences.append(_("Case #%(case)s is closed.") % {"case": scan.case_id})
+        words = _("To case #%(case)s") % {"case": scan.case_id}
+        return _with_link(sentences, reverse("case-detail", args=[scan.case_id]), words)
     if decided.kept_open:
-        words += ". The case stays open, because a scan of it has no final label"
-    return _with_link(words, f"{page_of_scan(scan)}&change=1", "Change")
+        sentences.append(_("The case stays open, because a scan of it has no final label."))
+    return _with_link(sentences, f"{page_of_scan(scan)}&change=1", _("Change"))
 
 
-def _with_link(words: str, address: str, link: str) -> SafeString:
-    return format_html('{}. <a class="notice-link" href="{}">{}</a>', words, address, link)
+def _what_was_recorded(scan: Scan, decided: Decided) -> str:
+    said = {
+        None: _("Recorded for scan %(scan)s of case #%(case)s: %(label)s."),
+        True: _("Recorded for scan %(scan)s of case #%(case)s: %(label)s, as the model says."),
+        False: _("Recorded for scan %(scan)s of case #%(case)s: %(label)s, against the model."),
+    }[decided.review.agrees]
+    return said % {"scan": scan.pk, "case": scan.case_id, "label": decided.review.get_label_display()}
+
+
+def _with_link(sentences: list[str], address: str, link: str) -> SafeString:
+    return format_html('{} <a class="notice-link" href="{}">{}</a>', " ".join(sentences), address, link)

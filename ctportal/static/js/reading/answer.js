@@ -1,6 +1,9 @@
 // What the model says, laid over the images: its map, its curve, the slices that mattered. It may arrive while we look.
+import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Pictures } from "./pictures.js";
+
+const ANYWAY = "reading-maps-anyway"; // in this session, not with a look: who has read why is not asked for each scan
 
 export function connectAnswer(stack) {
   const map = document.getElementById("map");
@@ -9,17 +12,35 @@ export function connectAnswer(stack) {
   const toggle = document.getElementById("map-toggle");
   const opacity = document.getElementById("map-opacity");
   const look = { on: false, opacity: 60 }; // kept nowhere: each scan is seen without the map first
-  const answer = { prediction: null, label: null, maps: {}, telling: [] };
+  let isOfferedAnyway = sessionStorage.getItem(ANYWAY) !== null;
+  const answer = { prediction: null, label: null, maps: {}, mapsHeldBack: false, telling: [] };
   let maps = new Pictures({});
 
   function read() {
     Object.assign(answer, JSON.parse(document.getElementById("answer").dataset.answer));
     maps = new Pictures(answer.maps);
-    tools.hidden = !Object.keys(answer.maps).length;
+    offerMaps();
     showMap();
     showPlace();
     for (const button of document.querySelectorAll("[data-slice]")) markShown(button);
     stack.dispatchEvent(new Event("answered"));
+  }
+
+  // Maps that were not shown to point at disease are offered to who has read why and asks for them, in this session.
+  function offerMaps() {
+    const isHeldBack = answer.mapsHeldBack && !isOfferedAnyway;
+    tools.hidden = isHeldBack || !Object.keys(answer.maps).length;
+    const anyway = document.getElementById("map-anyway");
+    if (anyway) anyway.hidden = !isHeldBack;
+  }
+
+  function offerAnyway() {
+    isOfferedAnyway = true;
+    sessionStorage.setItem(ANYWAY, "yes");
+    look.on = true;
+    offerMaps();
+    showMap();
+    toggle.focus();
   }
 
   async function showMap() {
@@ -29,7 +50,7 @@ export function connectAnswer(stack) {
     map.style.opacity = look.opacity / 100;
     const { number } = stack;
     map.hidden = legend.hidden = true; // never a map over another slice
-    if (!look.on || !maps.has(number)) return;
+    if (tools.hidden || !look.on || !maps.has(number)) return;
     try {
       const address = await maps.get(number);
       if (!look.on || number !== stack.number) return;
@@ -77,6 +98,7 @@ export function connectAnswer(stack) {
   });
   stack.addEventListener("shown", showMap);
   document.addEventListener("click", (event) => {
+    if (event.target.closest("#map-anyway")) return offerAnyway();
     const plot = event.target.closest("#curve-plot");
     if (!plot) return;
     const box = plot.getBoundingClientRect();
@@ -85,8 +107,8 @@ export function connectAnswer(stack) {
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "answer") read();
   });
-  addShortcut("m", "Map on or off", flip, "Image");
-  if (stack.count > 1) addShortcut("t", "Next slice that mattered", nextTelling, "Image");
+  addShortcut("m", gettext("Map on or off"), flip, gettext("Image"));
+  if (stack.count > 1) addShortcut("t", gettext("Next slice that mattered"), nextTelling, gettext("Image"));
   read();
   return answer;
 }

@@ -1,4 +1,6 @@
 // The chosen label, the button that follows it, and a reason for each label: none is ever sent with another label.
+import { filled, gettext } from "../language.js";
+
 export class Choice {
   #form;
   #answer;
@@ -63,12 +65,18 @@ export class Choice {
     const model = this.#answer.label ?? "";
     const changes = "changes" in this.#form.dataset;
     if (label === "") {
-      if (model && !changes) return { words: `Confirm: ${this.#words(model)}`, name: "confirm", value: model };
-      return { words: changes ? "Change the decision" : "Record the decision", name: "", value: "" };
+      if (model && !changes) return { words: filled(gettext("Confirm: %(label)s"), { label: this.#words(model) }), name: "confirm", value: model };
+      return { words: changes ? gettext("Change the decision") : gettext("Record the decision"), name: "", value: "" };
     }
-    if (label === model && !changes) return { words: `Confirm: ${this.#words(label)}`, name: "confirm", value: label };
-    const against = model && label !== model ? ", against the model's answer" : "";
-    return { words: `${changes ? "Change to" : "Record"}: ${this.#words(label)}${against}`, name: "record", value: label };
+    if (label === model && !changes) return { words: filled(gettext("Confirm: %(label)s"), { label: this.#words(label) }), name: "confirm", value: label };
+    const words = filled(this.#record(changes, model && label !== model), { label: this.#words(label) });
+    return { words, name: "record", value: label };
+  }
+
+  #record(changes, isAgainst) {
+    if (changes && isAgainst) return gettext("Change to: %(label)s, against the model's answer");
+    if (changes) return gettext("Change to: %(label)s");
+    return isAgainst ? gettext("Record: %(label)s, against the model's answer") : gettext("Record: %(label)s");
   }
 
   #other() {
@@ -79,7 +87,7 @@ export class Choice {
     const line = this.#form.querySelector("#other-reason");
     const other = this.#reason.value ? undefined : this.#other();
     line.hidden = !other;
-    if (other) line.firstElementChild.textContent = `Typed for ${this.#words(other[0])}: “${other[1]}”`;
+    if (other) line.firstElementChild.textContent = filled(gettext("Typed for %(label)s: “%(reason)s”"), { label: this.#words(other[0]), reason: other[1] });
   }
 
   #takeOther() {

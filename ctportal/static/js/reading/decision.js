@@ -1,4 +1,5 @@
-// The reader's decision: one button follows the choice, and one guard stands before whatever sends it.
+// The reader's decision: one button follows the choice, and one guard checks whatever sends it.
+import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Choice } from "./choice.js";
 import { Draft, OFFLINE } from "./draft.js";
@@ -6,15 +7,15 @@ import { Guard, SETTLE } from "./guard.js";
 import { sendDecision } from "./send.js";
 import { Trouble } from "./trouble.js";
 
-const UNREACHED =
-  "You were logged out, and the portal does not answer. What you chose and typed is still here; " +
-  "leave this page open and record it once more when the connection is back.";
+const UNREACHED = gettext(
+  "You were logged out, and the portal does not answer. What you chose and typed is still here; leave this page open and record it once more when the connection is back.",
+);
 
 export function connectDecision(stack, answer) {
   connectNext();
   const form = document.getElementById("decision");
   if (!form) {
-    addShortcut("c", "Only a reader of this site can decide", () => {}, "Decision"); // it must not open a new case here
+    addShortcut("c", gettext("Only a reader of this site can decide"), () => {}, gettext("Decision")); // it must not open a new case here
     return;
   }
   const guard = new Guard(stack);
@@ -26,7 +27,7 @@ export function connectDecision(stack, answer) {
 
   function showState() {
     button().setAttribute("aria-disabled", String(isSending || !guard.isArmed));
-    if (isSending) button().querySelector("#record-words").textContent = "Recording…";
+    if (isSending) button().querySelector("#record-words").textContent = gettext("Recording…");
     else choice.refresh();
   }
 
@@ -73,9 +74,9 @@ export function connectDecision(stack, answer) {
     event.preventDefault();
     form.requestSubmit(button());
   });
-  addShortcut("c", "Confirm, or record the chosen label", (event) => {
+  addShortcut("c", gettext("Confirm, or record the chosen label"), (event) => {
     if (!event.repeat && form.checkVisibility()) form.requestSubmit(button());
-  }, "Decision");
+  }, gettext("Decision"));
   window.addEventListener("pageshow", (event) => event.persisted && location.reload()); // what it shows may be over
   showState();
 }
@@ -84,9 +85,9 @@ export function connectDecision(stack, answer) {
 function connectNext() {
   let isSettled = false;
   setTimeout(() => (isSettled = true), SETTLE);
-  addShortcut("n", "Next case", (event) => {
+  addShortcut("n", gettext("Next case"), (event) => {
     if (!event.repeat && isSettled) document.getElementById("next-case")?.click();
-  }, "Decision");
+  }, gettext("Decision"));
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-waits]") && !isSettled) event.preventDefault();
   });

@@ -1,4 +1,6 @@
 // Keeps on the server what is chosen and typed, as it is typed; nothing of it stays in the browser.
+import { gettext } from "../language.js";
+
 const PAUSE = 500; // milliseconds without a key
 const AGAIN = 5000; // after a failure
 
@@ -88,9 +90,9 @@ export class Draft {
 
   #say(outcome) {
     const words = {
-      [KEPT]: "Kept as a draft, not recorded yet.",
-      [OFFLINE]: "Not kept: the portal does not answer. It is tried again.",
-      [REFUSED]: "Not kept: this page is out of date. Reload it.",
+      [KEPT]: gettext("Kept as a draft, not recorded yet."),
+      [OFFLINE]: gettext("Not kept: the portal does not answer. It is tried again."),
+      [REFUSED]: gettext("Not kept: this page is out of date. Reload it."),
     };
     this.#state.textContent = words[outcome];
   }

@@ -1,4 +1,6 @@
 // Brightness, contrast and inversion of the shown scan. They are kept nowhere: the next patient is seen as stored.
+import { filled, gettext } from "../language.js";
+
 const PLAIN = { brightness: 100, contrast: 100, invert: false };
 
 export class Look {
@@ -42,6 +44,9 @@ export class Look {
       ? `${invert ? "invert(1) " : ""}brightness(${brightness}%) contrast(${contrast}%)`
       : "";
     this.#words.hidden = !changed;
-    this.#words.textContent = `${invert ? "Inverted, b" : "B"}rightness ${Math.round(brightness)} %, contrast ${Math.round(contrast)} %`;
+    const words = invert
+      ? gettext("Inverted, brightness %(brightness)s %, contrast %(contrast)s %")
+      : gettext("Brightness %(brightness)s %, contrast %(contrast)s %");
+    this.#words.textContent = filled(words, { brightness: Math.round(brightness), contrast: Math.round(contrast) });
   }
 }

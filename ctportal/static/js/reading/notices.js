@@ -1,4 +1,4 @@
-// What was just recorded is said over the image and goes by itself, but not while somebody reads it or aims at its link.
+// What was just recorded is said over the image and goes after a while, but not while somebody reads it or aims at its link.
 const STAYS = 20000;
 
 export function connectNotices() {

@@ -1,9 +1,13 @@
 // Sends a decision and says what became of it: { next }, { errors, lookAgain }, { detail } or { isLoggedOut }.
-const NO_ANSWER =
-  "The portal does not answer. What you chose and typed is still here. " +
-  "Record it once more when the connection is back: it counts only once.";
+import { gettext } from "../language.js";
+
+const NO_ANSWER = gettext(
+  "The portal does not answer. What you chose and typed is still here. Record it once more when the connection is back: it counts only once.",
+);
 const PATIENCE = 30000; // milliseconds
-const FAILED = "Something went wrong on our side. What you chose and typed is still here; try again, or tell your administrator.";
+const FAILED = gettext(
+  "Something went wrong on our side. What you chose and typed is still here; try again, or tell your administrator.",
+);
 
 export async function sendDecision(form, button) {
   const body = new FormData(form);

@@ -1,5 +1,6 @@
 // The slices of a scan, one shown at a time. Number, slider and picture change together, once the picture is there:
 // then "change" and "shown" are dispatched. A slice that cannot be loaded leaves everything as it was and says so.
+import { filled, gettext } from "../language.js";
 import { Pictures } from "./pictures.js";
 
 export class Stack extends EventTarget {
@@ -18,7 +19,7 @@ export class Stack extends EventTarget {
     super();
     this.#views = views;
     this.#pictures = new Pictures(Object.fromEntries(views.map(({ view }, index) => [index + 1, view])));
-    this.#words.textContent = "Loading…";
+    this.#words.textContent = gettext("Loading…");
     this.#range?.addEventListener("input", () => {
       const wanted = Number(this.#range.value);
       this.#range.value = this.number || wanted;
@@ -60,7 +61,7 @@ export class Stack extends EventTarget {
     }
   }
 
-  // While one scrolls, pictures on the way are shown too, but none that lies farther off than the one on screen.
+  // While one scrolls, pictures passed are shown too, but none farther off than the one on screen.
   #isNearer(number) {
     if (number === this.number) return false;
     return this.number === 0 || Math.abs(number - this.#wanted) < Math.abs(this.number - this.#wanted);
@@ -69,7 +70,7 @@ export class Stack extends EventTarget {
   #put(number, address) {
     this.number = number;
     this.#image.src = address;
-    this.#image.alt = `Slice ${number} of ${this.count}`;
+    this.#image.alt = filled(gettext("Slice %(number)s of %(count)s"), { number, count: this.count });
     this.#words.textContent = `${number} / ${this.count}`;
     this.#original.href = this.#views[number - 1].original;
     this.#trouble.hidden = true;
@@ -82,14 +83,15 @@ export class Stack extends EventTarget {
   #follow() {
     if (!this.#range) return;
     this.#range.value = this.number;
-    this.#range.setAttribute("aria-valuetext", `Slice ${this.number} of ${this.count}`);
+    this.#range.setAttribute("aria-valuetext", filled(gettext("Slice %(number)s of %(count)s"), { number: this.number, count: this.count }));
   }
 
   #say(number) {
     this.#wanted = this.number;
-    const still = this.number ? `Slice ${this.number} is still shown. ` : "";
-    this.#trouble.firstElementChild.textContent =
-      `Slice ${number} could not be loaded. ${still}Check the connection and whether you are still logged in.`;
+    const words = this.number
+      ? gettext("Slice %(number)s could not be loaded. Slice %(shown)s is still shown. Check the connection and whether you are still logged in.")
+      : gettext("Slice %(number)s could not be loaded. Check the connection and whether you are still logged in.");
+    this.#trouble.firstElementChild.textContent = filled(words, { number, shown: this.number });
     this.#retry.dataset.number = number;
     this.#trouble.hidden = false;
   }

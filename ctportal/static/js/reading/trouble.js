@@ -1,4 +1,6 @@
 // What became of a decision that was not recorded, in the form itself; everything typed stays where it is.
+import { gettext } from "../language.js";
+
 export class Trouble {
   #place;
   #fields;
@@ -34,7 +36,7 @@ export class Trouble {
     const inner = line("div", "notice-words", words);
     notice.append(inner);
     if (lookAgain) {
-      const again = line("a", "btn btn-sm btn-outline-secondary", "Look again");
+      const again = line("a", "btn btn-sm btn-outline-secondary", gettext("Look again"));
       again.href = this.#form.dataset.page;
       again.id = "look-again";
       inner.append(" ", again);
