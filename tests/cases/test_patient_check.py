@@ -15,7 +15,7 @@ from cases.intake.spool import Spool
 from cases.models import Scan
 from cases.patient_check import PatientMismatch, concern_about
 from cases.uploads import receive_upload
-from ctportal.pages.account.event_text import tell_details
+from ctportal.pages.account.event_text import details_in_words
 from ml.images.phantom import phantom_dicom
 from tests.api.calls import client_of, problem
 from tests.cast import make_case, make_patient, make_scan, phantom_png
@@ -114,7 +114,7 @@ def test_the_history_counts_all_files_of_an_upload_that_was_stopped(case, cara, 
         receive_upload(case=case, user=cara, files=files)
 
     event = Event.objects.get(action=Action.UPLOAD_REFUSED)
-    assert tell_details(event) == "3 files, stopped, since the files name another patient"
+    assert details_in_words(event) == "3 files, stopped, since they name another patient"
 
 
 def test_a_confirmed_patient_is_an_event_and_a_note_on_the_scan(upload, login, rita):
