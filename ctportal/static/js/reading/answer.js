@@ -3,6 +3,8 @@ import { gettext } from "../language.js";
 import { addShortcut } from "../shortcuts.js";
 import { Pictures } from "./pictures.js";
 
+const ANYWAY = "reading-maps-anyway"; // in this session, not with a look: who has read why is not asked for each scan
+
 export function connectAnswer(stack) {
   const map = document.getElementById("map");
   const legend = document.getElementById("map-legend");
@@ -10,6 +12,7 @@ export function connectAnswer(stack) {
   const toggle = document.getElementById("map-toggle");
   const opacity = document.getElementById("map-opacity");
   const look = { on: false, opacity: 60 }; // kept nowhere: each scan is seen without the map first
+  let isOfferedAnyway = sessionStorage.getItem(ANYWAY) !== null;
   const answer = { prediction: null, label: null, maps: {}, mapsHeldBack: false, telling: [] };
   let maps = new Pictures({});
 
@@ -25,14 +28,15 @@ export function connectAnswer(stack) {
 
   // Maps that were not shown to point at disease are offered to who has read why and asks for them, in this session.
   function offerMaps() {
-    const isHeldBack = answer.mapsHeldBack && !look.anyway;
+    const isHeldBack = answer.mapsHeldBack && !isOfferedAnyway;
     tools.hidden = isHeldBack || !Object.keys(answer.maps).length;
     const anyway = document.getElementById("map-anyway");
     if (anyway) anyway.hidden = !isHeldBack;
   }
 
   function offerAnyway() {
-    look.anyway = true;
+    isOfferedAnyway = true;
+    sessionStorage.setItem(ANYWAY, "yes");
     look.on = true;
     offerMaps();
     showMap();
