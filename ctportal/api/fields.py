@@ -11,6 +11,7 @@ from rest_framework import serializers
 from accounts.models import Site, User
 from accounts.plain_text import validate_lines
 from accounts.refusals import LONGEST_REASON
+from cases.validators import validate_one_line
 
 # Docstrings of serializers appear in the schema, for its readers; notes for developers are comments.
 
@@ -20,7 +21,7 @@ class StrictSerializer(serializers.Serializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
         for field in fields.values():
-            if isinstance(field, serializers.CharField) and not field.read_only:
+            if isinstance(field, serializers.CharField) and not field.read_only and not _is_one_line(field):
                 field.validators = [*field.validators, validate_lines]
         return fields
 
@@ -31,6 +32,11 @@ class StrictSerializer(serializers.Serializer):
             message = _("There is no such field to send; there are: %(sorted)s.") % {"sorted": ", ".join(sorted(known))}
             raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
         return super().to_internal_value(data)
+
+
+def _is_one_line(field: serializers.Field) -> bool:
+    """Such a field refuses hidden characters already, and says so once."""
+    return validate_one_line in field.validators
 
 
 class NameOnly(serializers.SlugRelatedField):

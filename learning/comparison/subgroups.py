@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, override
 
 from cases.models import Patient, Sex
 from learning.models import DatasetScan
@@ -63,8 +63,14 @@ def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:
     if patient is not None:
         yield "site", patient.site.name
     yield "source", row.base_set.name if row.base_set else OWN_CASES
-    yield "sex", Sex(patient.sex).label if patient and patient.sex != Sex.UNKNOWN else NOT_RECORDED
+    yield "sex", _in_english(Sex(patient.sex)) if patient and patient.sex != Sex.UNKNOWN else NOT_RECORDED
     yield "age", _age_band(row, patient)
+
+
+def _in_english(sex: Sex) -> str:
+    """Figures are stored in English and said again in the language of whoever reads them."""
+    with override("en"):
+        return str(sex.label)
 
 
 def _age_band(row: DatasetScan, patient: Patient | None) -> str:

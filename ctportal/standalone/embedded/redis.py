@@ -23,7 +23,7 @@ JOURNAL = "appendonly.aof"
 DATABASES = 64
 RIGHTS = (
     *("-@all", "+@read", "+@write", "+@connection", "+@pubsub", "+@transaction"),
-    *("-@dangerous", "+info", "+time", "+evalsha", "+script|exists", "+flushdb", "+flushall"),
+    *("-@dangerous", "+select", "+info", "+time", "+evalsha", "+script|exists", "+flushdb", "+flushall"),
 )
 
 
