@@ -41,6 +41,7 @@ LOUD = {
     "overrides": Counts(seen=10, overrode=3),
     "abstentions": Counts(done=10, abstentions=4),
     "unsuitable": Counts(done=10, unsuitable=2),
+    "unlike": Counts(done=10, unlike=3),
     "failures": Counts(done=9, failed=1),
     "waiting": Counts(done=10, p95_wait=301.0),
 }

@@ -289,7 +289,7 @@ def test_taking_back_returns_to_the_point_before_and_at_last_to_the_models_own(h
     assert point_in_force(site_id=north.pk, model=net) is None
     assert not site_note(max, site=north, model=net).is_validated
     with pytest.raises(WrongState, match="nothing to take back"):
-        revert(site=north, model=net, user=max, seen=1, reason="Once more.")
+        revert(site=north, model=net, user=max, seen=2, reason="Once more.")
 
 
 def test_taking_back_twice_by_the_same_click_takes_back_one(hospital, seen, max, north, net):

@@ -7,7 +7,7 @@ from accounts.models import Action, Event
 from cases.models import CaseStatus
 from tests.cast import answer, make_person, make_scan
 
-MOST_QUERIES = 16
+MOST_QUERIES = 18
 
 
 def address(case):

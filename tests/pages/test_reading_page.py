@@ -13,7 +13,7 @@ from cases.reading import next_case_to_read
 from ctportal.pages.reading.opened_page import OpenedPage
 from tests.cast import answer, make_case, make_patient, make_person, make_scan
 
-MOST_QUERIES = 16
+MOST_QUERIES = 19
 
 
 def address(scan):
@@ -217,7 +217,7 @@ def test_a_stranger_cannot_decide(login, client, otto, answered):
 def test_a_blinded_reader_sees_nothing_of_the_answer_before_deciding(login, otto, blinded):
     page = login(otto).get(address(blinded)).content.decode()
     assert "This site reads blinded" in page
-    assert data_of(page) == {"prediction": None, "label": None, "maps": {}, "telling": []}
+    assert data_of(page) == {"prediction": None, "label": None, "maps": {}, "mapsHeldBack": False, "telling": []}
     for leak in ("likely", "91 %", "map.png", "curve-plot", "Confirm:"):
         assert leak not in page
 

@@ -116,7 +116,8 @@ def shown_answers(user: User, scans: Sequence[Scan]) -> dict[int, AnswerOnPage]:
     answers = answers_by_scan(scans)
     shown: dict[int, AnswerOnPage] = {}
     waiting = 0
-    notes, serving = SiteNotes(user), active_model()
+    notes = SiteNotes(user)
+    serving = active_model() if any(scan.site.awaits_validation for scan in scans) else None
     for scan in scans:
         prediction = answers[scan.pk].current
         waiting += prediction is not None and prediction.is_waiting
