@@ -9,6 +9,7 @@ from accounts.models import Event, User
 from cases.clinical_admin import ClinicalAdmin
 from cases.disclosure import note_told, without_hidden_reviews
 from cases.models import Case, Patient, Review, Scan, Slice
+from cases.reviews import reads_blinded
 
 # The rules live in cases.casework, cases.uploads and cases.reviews, and each act is an event: so the administration
 # looks, and changes nothing. It searches for nobody: its searches would be written into addresses.
@@ -67,6 +68,10 @@ class EventAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         return without_hidden_reviews(super().get_queryset(request), cast(User, request.user))
+
+    def get_exclude(self, request: HttpRequest, obj: Event | None = None) -> list[str]:
+        """What details count, such as the scans of a data set, counts what is hidden too."""
+        return ["details"] if reads_blinded(cast(User, request.user)) else []
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         event = super().get_object(request, object_id, from_field)

@@ -87,7 +87,7 @@ def shown_counts(user: User, dataset: Dataset) -> DatasetCounts:
 
 def _hidden_by_dataset(user: User, ids: list[int]) -> dict[int, set[int]]:
     """One query for everybody who reads nowhere blinded, which is nearly everybody."""
-    if not hidden_scans(user).exists():
+    if not reads_blinded(user) or not hidden_scans(user).exists():
         return {}
     found: dict[int, set[int]] = {}
     for rows in (DatasetScan.objects, ExcludedScan.objects):

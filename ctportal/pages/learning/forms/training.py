@@ -10,7 +10,8 @@ from accounts.formatting import scans, shortest
 from accounts.models import User
 from ctportal.pages.learning.settings import SETTING_WORDS, said, words_for_setting
 from inference.models import ModelVersion
-from learning.datasets.dataset_counts import counts_of
+from learning.datasets.dataset_counts import read_counts
+from learning.datasets.listing import counts_shown_to
 from learning.models import Dataset, Method, TrainingRun
 from learning.training.recipes import Option, options_of
 
@@ -22,9 +23,11 @@ METHOD_WORDS = {
 
 
 class DatasetChoice(forms.ModelChoiceField):
+    counts: dict[int, dict[str, Any]]  # as they are shown to the user
+
     def label_from_instance(self, obj: Any) -> str:
         frozen = date_format(timezone.localtime(obj.created_at), "DATE_FORMAT")
-        return f"{obj}: {scans(counts_of(obj).scans)}, {frozen}"
+        return f"{obj}: {scans(read_counts(self.counts[obj.pk]).scans)}, {frozen}"
 
 
 class TrainingForm(forms.Form):
@@ -37,7 +40,9 @@ class TrainingForm(forms.Form):
     def __init__(self, data: Any, *, user: User, serving: ModelVersion | None) -> None:
         super().__init__(data)
         self.serving = serving
-        self.fields["dataset"].queryset = Dataset.objects.visible_to(user)  # type: ignore[attr-defined]
+        datasets: Any = self.fields["dataset"]
+        datasets.queryset = Dataset.objects.visible_to(user)
+        datasets.counts = counts_shown_to(user, datasets.queryset)
         scratch = (SCRATCH, _("From scratch: a new network"))
         starts = (
             [(SERVICE, _("The model in service, %(serving)s") % {"serving": serving}), scratch]
