@@ -63,7 +63,7 @@ def subgroups_of(row: DatasetScan) -> Iterable[tuple[str, str]]:
     if patient is not None:
         yield "site", patient.site.name
     yield "source", row.base_set.name if row.base_set else OWN_CASES
-    yield "sex", Sex(patient.sex).label if patient and patient.sex != Sex.UNKNOWN else NOT_RECORDED
+    yield "sex", str(Sex(patient.sex).label) if patient and patient.sex != Sex.UNKNOWN else NOT_RECORDED
     yield "age", _age_band(row, patient)
 
 
