@@ -39,5 +39,6 @@ def _taken_over(first: User, since: datetime) -> set[int]:
     found, new = set[int](), {first.pk}
     while new:
         found |= new
-        new = set(acts.filter(actor__in=new).values_list("subject_id", flat=True)) - found
+        reached = acts.filter(actor__in=new).values_list("subject_id", flat=True)
+        new = {pk for pk in reached if pk is not None} - found
     return found

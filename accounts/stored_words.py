@@ -46,7 +46,8 @@ def _sentences(words: str, language: str) -> str:
 @lru_cache(maxsize=8)
 def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The texts with places; first those with the most words of their own, since a shorter one may fit as well."""
-    keys = translation(language)._catalog.keys()  # those of counted texts are pairs
+    catalog = translation(language)._catalog  # type: ignore[attr-defined]  # the stubs lack it
+    keys = catalog.keys()  # those of counted texts are pairs
     texts = [text for text in keys if isinstance(text, str)]
     templates = [text for text in texts if _PLACE.search(text) and "\x04" not in text and _own(text) >= _LEAST]
     return tuple((text, _pattern(text)) for text in sorted(templates, key=_own, reverse=True))

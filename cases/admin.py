@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import ReadOnlyAdmin
-from accounts.models import Event, User
+from accounts.models import Event, EventQuerySet, User
 from cases.clinical_admin import ClinicalAdmin
 from cases.disclosure import note_told, without_hidden_reviews
 from cases.models import Case, Patient, Review, Scan, Slice
@@ -67,7 +67,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_select_related = ["actor", "site"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        return without_hidden_reviews(super().get_queryset(request), cast(User, request.user))
+        return without_hidden_reviews(cast(EventQuerySet, super().get_queryset(request)), cast(User, request.user))
 
     def get_exclude(self, request: HttpRequest, obj: Event | None = None) -> list[str]:
         """What details count, such as the scans of a data set, counts what is hidden too."""

@@ -114,7 +114,7 @@ def _differences(patient: Patient, identity: FileIdentity) -> Iterable[IdentityD
     if identity.birth_date and patient.birth_date and identity.birth_date != patient.birth_date:
         yield IdentityDifference("birth_date", f"{patient.birth_date}", f"{identity.birth_date}")
     if identity.sex and patient.sex != Sex.UNKNOWN and identity.sex != patient.sex:
-        yield IdentityDifference("sex", patient.get_sex_display(), Sex(identity.sex).label)
+        yield IdentityDifference("sex", patient.get_sex_display(), str(Sex(identity.sex).label))
 
 
 def _other_patients_cases(incoming: IncomingScan, case: Case) -> set[int]:

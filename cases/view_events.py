@@ -17,7 +17,8 @@ LOOK_COUNTS_AS_ONE = timedelta(minutes=10)
 class Listed(Protocol):
     """A row that belongs to a site."""
 
-    pk: Any
+    @property
+    def pk(self) -> Any: ...
 
     @property
     def site(self) -> Site: ...

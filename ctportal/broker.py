@@ -15,12 +15,14 @@ class SteadyConsumer(Consumer):
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
         """Kombu would put unacknowledged messages back over the connection that was lost, and fail at that."""
-        for channel in list(getattr(self.connection.transport, "channels", ())):
+        transport = self.connection.transport  # type: ignore[union-attr]  # it had been connected
+        for channel in list(getattr(transport, "channels", ())):
             channel.do_restore = False
         super().on_connection_error_after_connected(error)
 
     def call_soon_ack(self, acknowledge: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return super().call_soon_ack(partial(acknowledge_or_log, acknowledge), *arguments, **options)
+        tolerant = partial(acknowledge_or_log, acknowledge)
+        return super().call_soon_ack(tolerant, *arguments, **options)  # type: ignore[misc]  # the stubs lack it
 
 
 def acknowledge_or_log(acknowledge: Callable[..., Any], *arguments: Any, **options: Any) -> None:

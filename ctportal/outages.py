@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 from psycopg2 import Error as DriverError
@@ -20,8 +21,8 @@ WRITES_REFUSED = ("MISCONF", "NOREPLICAS")
 class Outage:
     """Why a request cannot be answered now; `words` are for whoever sent it."""
 
-    title: str
-    words: str
+    title: Promise | str
+    words: Promise | str
     retry_seconds: int
 
 

@@ -102,7 +102,7 @@ def words_for_timing(prediction: Prediction) -> str:
     """Says when, in the reader's time zone, how long it took and on what."""
     if prediction.finished_at is None:
         return ""
-    engine = ENGINES.get(prediction.engine, prediction.engine)
+    engine = str(ENGINES.get(prediction.engine, prediction.engine))
     parts = {
         "when": date_format(timezone.localtime(prediction.finished_at), "DATETIME_FORMAT"),
         "duration": duration(prediction.duration_ms / 1000) if prediction.duration_ms is not None else "",

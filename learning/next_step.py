@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from learning.comparison.comparable import comparable_patients
@@ -37,7 +38,7 @@ class Step:
     """`details` are sentences that say why; `requirements` those that are not met. The rest is what it is about."""
 
     kind: StepKind
-    details: tuple[str, ...] = ()
+    details: tuple[Promise | str, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     dataset: Dataset | None = None
     run: TrainingRun | None = None

@@ -20,8 +20,9 @@ WORKER_LOST = _(
 
 def sweep_learning_rows() -> int:
     """Returns what it healed."""
-    spent = sum(end_in_failure(run, WORKER_LOST, abandoned=True) for run in leases.spent(TrainingRun))
-    spent += sum(end_request(request, WORKER_LOST, abandoned=True) for request in leases.spent(ComparisonRequest))
+    words = str(WORKER_LOST)
+    spent = sum(end_in_failure(run, words, abandoned=True) for run in leases.spent(TrainingRun))
+    spent += sum(end_request(request, words, abandoned=True) for request in leases.spent(ComparisonRequest))
     healed = leases.queue_abandoned(TrainingRun) + leases.queue_abandoned(ComparisonRequest)
     if spent or healed:
         logger.warning("Sweep: %d trainings and comparisons queued again, %d given up", healed, spent)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -34,20 +35,20 @@ class Rule:
     whole: str
     bound: str  # settings, both
     least: str
-    words: str
-    advice: str
+    words: Promise | str
+    advice: Promise | str
 
     def broken_by(self, figures: ModelFigures) -> Alarm | None:
         counts, bound, least = figures.counts, getattr(settings, self.bound), getattr(settings, self.least)
         rate, part, whole = getattr(counts, self.rate), getattr(counts, self.part), _whole(counts, self.whole)
         if rate is None or whole < least or rate <= bound:
             return None
-        words = self.words.format(model=figures.name, part=part, whole=whole, rate=round_share(rate))
+        words = str(self.words).format(model=figures.name, part=part, whole=whole, rate=round_share(rate))
         threshold = _("Raised above %(percent)s, once %(least)s scans are counted.") % {
             "percent": round_share(bound),
             "least": least,
         }
-        return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, self.advice)
+        return Alarm(AlarmLevel.ALARM, self.name, figures.name, words, threshold, str(self.advice))
 
 
 RULES = (

@@ -15,6 +15,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -91,8 +92,15 @@ def _values(model: ModelVersion, rows: PredictionQuerySet, done: int) -> tuple[n
     return np.array(scores, float), inputs
 
 
-def shift_of(name: str, title: str, unit: str, reference: Mapping[str, Any] | None, values: np.ndarray) -> Shift:
+def shift_of(
+    name: str,
+    title: Promise | str,
+    unit: Promise | str,
+    reference: Mapping[str, Any] | None,
+    values: np.ndarray,
+) -> Shift:
     """How far the values have moved from the reference, in words and bins."""
+    title, unit = str(title), str(unit)
     values = values[np.isfinite(values)]
     n, reference_n = len(values), int((reference or {}).get("n") or 0)
     unknown = functools.partial(Shift, name, title, unit, n=n, reference_n=reference_n, psi=None, chance=None)

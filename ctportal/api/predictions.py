@@ -54,7 +54,7 @@ class ClaimSerializer(serializers.Serializer):
 
 
 class JudgedBySerializer(serializers.Serializer):
-    source = serializers.ChoiceField(choices=["model", "site"])
+    source = serializers.ChoiceField(choices=["model", "site"])  # type: ignore[assignment]  # a Field's own name
     decision = serializers.IntegerField(allow_null=True, help_text="The number of the site's decision.")
     operating_point = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
@@ -133,7 +133,7 @@ class PredictionSerializer(serializers.ModelSerializer):
         return "Hidden until you decide" if self._is_hidden(prediction) else describe(prediction).headline
 
     def get_explanation(self, prediction: Prediction) -> str:
-        return HIDDEN if self._is_hidden(prediction) else describe(prediction).explanation
+        return str(HIDDEN) if self._is_hidden(prediction) else describe(prediction).explanation
 
     @extend_schema_field(ClaimSerializer)
     def get_claim(self, prediction: Prediction) -> dict[str, str]:

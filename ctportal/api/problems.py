@@ -11,6 +11,7 @@ from django.core import exceptions as django
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import exceptions as rest
@@ -41,7 +42,7 @@ ErrorItem = dict[str, Any]
 class Kind:
     slug: str
     status: int
-    title: str
+    title: Promise | str
 
     @property
     def uri(self) -> str:
@@ -88,7 +89,9 @@ NOTHING_HERE = gettext_lazy("There is nothing at this address, or it is not your
 class Problem(Exception):
     """Raised where an answer other than the wished one is due."""
 
-    def __init__(self, kind: Kind, detail: str, *, errors: list[ErrorItem] | None = None, **members: Any) -> None:
+    def __init__(
+        self, kind: Kind, detail: Promise | str, *, errors: list[ErrorItem] | None = None, **members: Any
+    ) -> None:
         super().__init__(detail)
         self.kind, self.detail, self.errors, self.members = kind, detail, errors or [], members
         self.headers: dict[str, str] = {}
@@ -96,9 +99,9 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {
             "type": self.kind.uri,
-            "title": self.kind.title,
+            "title": str(self.kind.title),
             "status": self.kind.status,
-            "detail": self.detail,
+            "detail": str(self.detail),
         }
         if self.errors:
             body["errors"] = self.errors

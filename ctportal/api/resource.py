@@ -65,9 +65,11 @@ class Resource(GenericViewSet):
         if self.paginator is not None:
             known |= {"cursor", "page_size"}
         if not self.detail:
+            rows: Any = self.queryset  # type: ignore[arg-type]
             for backend in self.filter_backends:
-                filters = backend().get_filterset_class(self, self.queryset)
-                known |= set(getattr(filters, "base_filters", ()))
+                filterset_of = getattr(backend(), "get_filterset_class", None)
+                if filterset_of is not None:
+                    known |= set(getattr(filterset_of(self, rows), "base_filters", ()))
         return known
 
     def get_queryset(self) -> Any:

@@ -32,7 +32,9 @@ class ReviewSerializer(serializers.ModelSerializer):
     prediction = serializers.IntegerField(
         source="prediction_id", read_only=True, allow_null=True, help_text="The answer there was at the time."
     )
-    label = serializers.SerializerMethodField(help_text="Empty where a withdrawal left the reader without a decision.")
+    label = serializers.SerializerMethodField(  # type: ignore[assignment]  # a Field's own name
+        help_text="Empty where a withdrawal left the reader without a decision."
+    )
     is_current = serializers.SerializerMethodField(
         help_text="What the reader holds now: neither superseded nor withdrawn."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Avg, F, FloatField
 from django.db.models.functions import Cast
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -25,7 +26,7 @@ STEP = 3
 @dataclass(frozen=True)
 class Estimate:
     seconds: float | None
-    based_on: str
+    based_on: Promise | str
 
 
 UNKNOWN = Estimate(

@@ -85,7 +85,7 @@ def plan_training(
         non_covid=sum(side.non_covid for side in used_to_train),
         test_patients=sum(side.patients for side in sides if side.split == Split.TEST),
         seconds=estimate.seconds,
-        based_on=estimate.based_on,
+        based_on=str(estimate.based_on),
         refusals=refusals,
         warnings=[*_foretold(dataset, user), *_not_counted(dataset, user)],
         same_as=_same_run(fingerprint(dataset=dataset, method=method, parent=parent, settings=complete)),

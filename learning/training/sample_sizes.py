@@ -203,4 +203,4 @@ def too_little(sides: list[SplitSize], dataset: Dataset, *, replay: bool) -> lis
             _("%(dataset)s is one-sided: no patient without COVID-19 is among those to learn from.")
             % {"dataset": dataset}
         ]
-    return [words for side in sides if (words := side.refusal)]
+    return [refusal for side in sides if (refusal := side.refusal)]

@@ -149,7 +149,7 @@ def _read(user: User, site: Site, rows: PredictionQuerySet) -> Evidence:
     columns = ("scan", "pk", "patient", "label", "raw", "scan__slice_count", "suitability_state")
     return Evidence(
         [
-            DecidedScan(*facts, state == SuitabilityState.UNLIKE_TRAINING)
+            DecidedScan(*(*facts, state == SuitabilityState.UNLIKE_TRAINING))
             for *facts, state in shown.values_list(*columns)[:MOST_SCANS]
         ],
         leaves_out=leaves_out(user, site),

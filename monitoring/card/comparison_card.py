@@ -43,12 +43,12 @@ def comparison_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     mine = rows.filter(challenger=model).first() or rows.first()
     title = _("Beside another model")
     if mine is None:
-        return CardSection("comparison", title, [NONE_YET])
+        return CardSection("comparison", title, [str(NONE_YET)])
     if mine.dataset_id not in tracer.visible_datasets:
-        return CardSection("comparison", title, [NOT_YOURS])
+        return CardSection("comparison", title, [str(NOT_YOURS)])
     figures = read_figures(mine.figures)
     tables = [
-        CardTable(_("On the same scans"), HEADER, _sides(mine, figures)),
+        CardTable(_("On the same scans"), [str(name) for name in HEADER], _sides(mine, figures)),
         *_differences(figures),
         *_groups(figures),
     ]
@@ -100,7 +100,9 @@ def _counts(side: SideFigures) -> tuple[str, str]:
 
 def _differences(figures: ComparisonFigures) -> list[CardTable]:
     rows = [
-        (title, *_interval(figures.differences[name])) for name, title in DIFFERENCES if name in figures.differences
+        (str(title), *_interval(figures.differences[name]))
+        for name, title in DIFFERENCES
+        if name in figures.differences
     ]
     return [CardTable(_("Challenger minus champion"), ("", _("Difference"), _("95 % interval")), rows)] if rows else []
 

@@ -63,7 +63,7 @@ def model_card(model: ModelVersion, user: User) -> ModelCard:
     """For everybody who works with the model's answers; what its data sets hold only as far as the user may see it."""
     tracer = Tracer(user)
     sections = [section for make in SECTIONS if not (section := make(model, tracer)).is_empty]
-    return ModelCard(model.pk, str(model), model.get_status_display(), timezone.now(), DISCLAIMER, sections)
+    return ModelCard(model.pk, str(model), model.get_status_display(), timezone.now(), str(DISCLAIMER), sections)
 
 
 def as_markdown(card: ModelCard) -> str:

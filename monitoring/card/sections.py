@@ -90,7 +90,7 @@ def use_section(model: ModelVersion, tracer: Tracer) -> CardSection:
 def limits_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     card = card_of(model)
     stated = card_lines({name: card[name] for name in ("limits", "limitations") if name in card})
-    return CardSection("limits", _("Limits"), [*(text for _, text in stated), *LIMITS])
+    return CardSection("limits", _("Limits"), [*(text for _, text in stated), *map(str, LIMITS)])
 
 
 def origin_section(model: ModelVersion, tracer: Tracer) -> CardSection:

@@ -57,7 +57,7 @@ class Tracer:
             scans=counts.scans,
             covid=counts.covid,
             non_covid=counts.non_covid,
-            splits=[(row.split.label, row.scans) for row in counts.splits],
+            splits=[(str(row.split.label), row.scans) for row in counts.splits],
             sources=[(row.title, row.scans) for row in counts.sources] if visible else [],
             reviewers=reviewers if visible else [],
             reviewer_count=len(reviewers),

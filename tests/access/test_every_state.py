@@ -63,7 +63,7 @@ def people(north, request) -> dict[str, Any]:
 
 
 def states_of(model: type[models.Model]) -> list[str]:
-    return [value for value, _ in model._meta.get_field("status").flatchoices]  # type: ignore[union-attr]
+    return [value for value, _ in model._meta.get_field("status").flatchoices]
 
 
 def put_into(model: type[models.Model], state: str, world: World) -> models.Model:

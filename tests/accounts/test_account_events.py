@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import Action, Event
+from accounts.models import Action, Event, User
 from accounts.second_person import objection_to
 from tests.cast import PASSWORD, make_person
 
@@ -146,7 +146,7 @@ def test_an_account_that_the_asker_reaches_through_another_is_no_second_person(a
 
 def test_colleagues_who_were_made_by_one_administrator_are_two_persons(asker, second, rf):
     """An installation has few administrators; one who made both accounts has asked for nothing."""
-    made = []
+    made: list[User] = []
     as_done_by(asker, rf, lambda: made.extend(make_person(name, is_superuser=True) for name in ("kim", "lee")))
 
     assert objection_to(made[0], first=made[1], since=NOW() + timedelta(minutes=1)) == ""

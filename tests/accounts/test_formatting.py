@@ -56,8 +56,8 @@ def test_a_part_of_nothing_is_a_dash() -> None:
 
 
 def test_counts_are_singular_or_plural() -> None:
-    assert [formatting.counted(number, "scan") for number in (0, 1, 1204)] == ["0 scans", "1 scan", "1,204 scans"]
-    assert formatting.counted(2, "scan is", "scans are") == "2 scans are"
+    assert [formatting.scans(number) for number in (0, 1, 1204)] == ["0 scans", "1 scan", "1,204 scans"]
+    assert [formatting.open_cases(number) for number in (1, 2)] == ["1 open case", "2 open cases"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Whoever reads blinded gets the same bytes from every address, whatever the model and the colleagues have said."""
 
+from datetime import datetime
+
 import pytest
 from django.contrib import admin
 from django.utils import timezone
@@ -46,7 +48,7 @@ def one_moment(monkeypatch):
     """Time does not pass, so what a world shows of it is the same in all."""
     now = timezone.now()
 
-    class Clock(timezone.datetime):
+    class Clock(datetime):
         @classmethod
         def now(cls, tz=None):
             return now.astimezone(tz) if tz else now.replace(tzinfo=None)

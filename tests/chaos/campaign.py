@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.campaign_callers import Looker, Senders
@@ -118,7 +119,7 @@ class Campaign:
             if disk.refusal:
                 self.report.not_tried.append(f"{words}: no small disk could be mounted here ({disk.refusal})")
             else:
-                others.append(lambda disk=disk, words=words: self.fill(disk, words))
+                others.append(partial(self.fill, disk, words))
         drawn = [self.random.sample(kills, len(kills)) for _ in range(self.kills // len(kills) + 1)]
         chosen = [act for acts in drawn for act in acts][: self.kills]
         chosen += others * max(1, self.kills // 12)

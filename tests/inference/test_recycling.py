@@ -1,6 +1,8 @@
 """A worker that has grown far beyond what it needed for its first batch is replaced."""
 
 import signal
+from functools import partial
+from operator import mul
 
 import psutil
 import pytest
@@ -23,7 +25,7 @@ def signals(monkeypatch, settings):
 
 def sizes(*mebibytes):
     for size in mebibytes:
-        stop_if_grown(resident=lambda size=size: size * MEBIBYTE)
+        stop_if_grown(resident=partial(mul, size, MEBIBYTE))
 
 
 def test_a_worker_that_grows_beyond_the_bound_is_asked_to_stop_in_good_order(signals):

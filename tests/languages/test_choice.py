@@ -23,7 +23,9 @@ def page(client, address="/", browser="en"):
 
 
 def language_in(page_words):
-    return re.search(r'<html lang="([\w-]+)"', page_words)[1]
+    found = re.search(r'<html lang="([\w-]+)"', page_words)
+    assert found
+    return found[1]
 
 
 def test_a_visitor_is_answered_in_the_language_of_the_browser(client):
@@ -205,8 +207,9 @@ def test_a_label_inside_a_german_sentence_keeps_its_capital():
 
 def test_the_texts_of_the_scripts_have_an_address_of_their_own_that_may_be_kept(client):
     words = page(client, "/accounts/login/", "de")
-    address = re.search(r'src="(/texts/de\.\w+\.js)"', words)[1]
-    texts = client.get(address)
+    address = re.search(r'src="(/texts/de\.\w+\.js)"', words)
+    assert address
+    texts = client.get(address[1])
     assert "Entscheidung festhalten" in texts.content.decode()
     assert "immutable" in texts["Cache-Control"]
     assert "/texts/" not in page(client, "/accounts/login/", "en")

@@ -116,8 +116,8 @@ def test_a_comparison_that_must_fail_is_foretold_and_not_queued(max, north, mode
     assert (found.infected, found.others, found.left_out) == (1, 4, 3)
     step = next_step(loop_of(max))
     assert (step.kind, step.run) == (StepKind.NOT_COMPARABLE, run)
-    assert "has 1 infected and 4 other patients to compare on" in step.details[0]
-    assert "3 were left out, since a model has seen them." in step.details[0]
+    assert "has 1 infected and 4 other patients to compare on" in str(step.details[0])
+    assert "3 were left out, since a model has seen them." in str(step.details[0])
     assert not ComparisonRequest.objects.exists()
 
 

@@ -74,8 +74,7 @@ def test_bits_packed_without_gaps_are_unpacked(compression, bits, order):
 def test_24_bits_are_in_the_order_of_the_file(order):
     octets = DEEP.astype(f"{order}u4").view(np.uint8).reshape(*DEEP.shape, 4)
     packed = octets[..., 0:3] if order == "<" else octets[..., 1:4]
-    data = tiff_file(np.ascontiguousarray(packed).reshape(len(DEEP), -1), order=order)
-    data = bytearray(data)
+    data = bytearray(tiff_file(np.ascontiguousarray(packed).reshape(len(DEEP), -1), order=order))
     start = struct.unpack_from(f"{order}I", data, 4)[0] + 2
     struct.pack_into(f"{order}I", data, start + 8, DEEP.shape[1])
     struct.pack_into(f"{order}H", data, start + 32, 24)

@@ -1,5 +1,7 @@
 """Two managers decide at the same moment: one decision counts, the other manager has to look again."""
 
+from functools import partial
+
 import pytest
 
 from inference.models import SiteAcceptance
@@ -47,10 +49,7 @@ def test_of_two_who_take_back_one_succeeds(hospital, managers):
     accept(site=site, model=model, user=managers[0], seen=key, reason="Good.")
 
     errors = at_once(
-        [
-            lambda user=user: revert(site=site, model=model, user=user, seen=1, reason="It missed one.")
-            for user in managers
-        ]
+        [partial(revert, site=site, model=model, user=user, seen=1, reason="It missed one.") for user in managers]
     )
 
     assert SiteAcceptance.objects.filter(choice="reverted").count() == 1

@@ -38,7 +38,7 @@ def own_forms() -> Iterator[type[forms.BaseForm]]:
 
 
 def takes_text(form: type[forms.BaseForm]) -> bool:
-    kinds = (type(field) for field in form.base_fields.values())
+    kinds = (type(field) for field in form.base_fields.values())  # type: ignore[attr-defined]  # the stubs lack it
     return any(issubclass(kind, forms.CharField) for kind in kinds) or issubclass(form, ModelCheckedForm)
 
 

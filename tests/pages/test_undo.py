@@ -30,7 +30,9 @@ def test_the_message_of_a_decision_offers_to_undo_it_for_some_seconds(login, rit
     send(client, answered, confirm="covid")
     page = words(client.get("/"))
     assert f'action="{undo(Review.objects.get())}"' in page
-    assert 0 < int(re.search(r'data-undo="(\d+)"', page)[1]) <= 10
+    seconds = re.search(r'data-undo="(\d+)"', page)
+    assert seconds
+    assert 0 < int(seconds[1]) <= 10
     assert "data-undo" not in words(client.get("/"))  # the message is shown once
 
 
@@ -60,8 +62,9 @@ def test_after_undo_the_page_records_anew(login, rita, answered):
     send(client, answered, confirm="covid")
     withdrawn = Review.objects.get()
     page = words(client.post(undo(withdrawn), follow=True))
-    seen = re.search(r'name="seen_review" value="(\d+)"', page)[1]
-    assert send(client, answered, label="non_covid", reason="Scars", seen_review=seen).status_code == 302
+    seen = re.search(r'name="seen_review" value="(\d+)"', page)
+    assert seen
+    assert send(client, answered, label="non_covid", reason="Scars", seen_review=seen[1]).status_code == 302
     assert Review.objects.current().get().label == "non_covid"
 
 

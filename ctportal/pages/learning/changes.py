@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.formatting import probability
@@ -41,7 +42,7 @@ class ChangedAnswer:
 
 @dataclass
 class ChangeGroup:
-    title: str
+    title: Promise | str
     tone: str
     icon: str
     rows: list[ChangedAnswer] = field(default_factory=list)

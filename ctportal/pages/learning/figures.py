@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -83,8 +84,8 @@ class ModelFigureColumn:
 class DifferenceLine:
     """Holds one figure of both models, and the difference between them."""
 
-    name: str
-    meaning: str
+    name: Promise | str
+    meaning: Promise | str
     champion: str
     challenger: str
     difference: str
@@ -113,7 +114,7 @@ class SubgroupLine:
 
 @dataclass(frozen=True)
 class Subgroups:
-    title: str
+    title: Promise | str
     lines: tuple[SubgroupLine, ...]
 
 
@@ -141,7 +142,7 @@ def subgroup_tables(figures: ComparisonFigures) -> list[Subgroups]:
     return [Subgroups(_title(kind), tuple(lines)) for kind, lines in by_kind.items()]
 
 
-def _title(kind: str) -> str:
+def _title(kind: str) -> Promise | str:
     return KIND_WORDS.get(kind, f"By {kind.replace('_', ' ')}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -47,7 +48,7 @@ def chrome(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _item(request: HttpRequest, name: str, words: str, icon: str, keys: str) -> NavItem:
+def _item(request: HttpRequest, name: str, words: Promise | str, icon: str, keys: str) -> NavItem:
     address = reverse(name)
     here = request.path == address if address == "/" else request.path.startswith(address)
     return NavItem(name=name, words=str(words), icon=icon, keys=keys, address=address, is_current=here)

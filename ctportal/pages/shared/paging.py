@@ -1,6 +1,6 @@
 """Pages of long lists: rows are counted up to a bound, so that a page costs the same however many there are."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -15,10 +15,10 @@ class BoundedPaginator(Paginator):
 
     @cached_property
     def _found(self) -> int:
-        return bounded_count(self.object_list, COUNTED)
+        return bounded_count(cast(QuerySet[Any], self.object_list), COUNTED)
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self._found, COUNTED)
 
     @property

@@ -5,7 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import translation
 from django.views.i18n import JavaScriptCatalog
@@ -21,7 +22,7 @@ def address_of_texts(language: str) -> str:
     return reverse("script-texts", args=[language, _digest(language)])
 
 
-def script_texts(request: HttpRequest, language: str, digest: str) -> HttpResponse:
+def script_texts(request: HttpRequest, language: str, digest: str) -> HttpResponseBase:
     if language not in dict(settings.LANGUAGES) or digest != _digest(language):
         raise Http404
     with translation.override(language):

@@ -87,6 +87,9 @@ def _confined(socket: Path) -> bool:
 
 def _scripts() -> list[str]:
     """What Celery's messages run in Redis: giving a lock back, and the book of the queues that answer questions."""
-    from kombu.transport.redis import REFRESH_BINDING, SWEEP_BINDINGS
+    from kombu.transport.redis import (  # type: ignore[attr-defined]  # the stubs lack them
+        REFRESH_BINDING,
+        SWEEP_BINDINGS,
+    )
 
     return [Lock.LUA_RELEASE_SCRIPT, REFRESH_BINDING, SWEEP_BINDINGS]

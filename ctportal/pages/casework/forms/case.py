@@ -43,7 +43,8 @@ class CaseForm(ModelCheckedForm):
         if case is not None:
             kwargs["initial"] = {name: getattr(case, name) for name in CASE_FIELDS}
         super().__init__(*args, **kwargs)
-        self.fields.update(fields_for_model(Case, fields=CASE_FIELDS, widgets=WIDGETS, labels=LABELS))
+        labels = {name: str(words) for name, words in LABELS.items()}
+        self.fields.update(fields_for_model(Case, fields=CASE_FIELDS, widgets=WIDGETS, labels=labels))
         self.fields["assigned_reader"] = reader_field(site)
 
     def facts(self) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class PatientForm(ModelCheckedForm):
         if patient is not None:
             kwargs["initial"] = {name: getattr(patient, name) for name in PATIENT_FIELDS}
         super().__init__(*args, **kwargs)
-        self.fields.update(fields_for_model(Patient, fields=PATIENT_FIELDS, widgets=WIDGETS, labels=LABELS))
+        labels = {name: str(words) for name, words in LABELS.items()}
+        self.fields.update(fields_for_model(Patient, fields=PATIENT_FIELDS, widgets=WIDGETS, labels=labels))
         self.fields["birth_date"].widget.attrs["max"] = timezone.localdate().isoformat()
 
     def facts(self) -> dict[str, Any]:

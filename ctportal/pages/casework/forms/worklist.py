@@ -17,11 +17,11 @@ NO_CHOICE = gettext_lazy("Any")
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
-def _choice(label: str, choices: list[tuple[Any, Any]], empty: Any = NO_CHOICE) -> forms.ChoiceField:
+def _choice(label: Any, choices: list[tuple[Any, Any]], empty: Any = NO_CHOICE) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=[("", empty), *choices])
 
 
-def _day(label: str) -> forms.DateField:
+def _day(label: Any) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 

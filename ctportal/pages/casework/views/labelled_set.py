@@ -32,8 +32,8 @@ class LabelledSetFilter(forms.Form):
     site = forms.ModelChoiceField(
         Site.objects.none(), label=_("Site"), required=False, empty_label=_("All sites"), to_field_name="slug"
     )
-    standing = forms.ChoiceField(label=_("In the set"), choices=ANY + Standing.choices, required=False)
-    label = forms.ChoiceField(label=_("Final label"), choices=ANY + Label.choices, required=False)
+    standing = forms.ChoiceField(label=_("In the set"), choices=[*ANY, *Standing.choices], required=False)
+    label = forms.ChoiceField(label=_("Final label"), choices=[*ANY, *Label.choices], required=False)
     agreement = forms.ChoiceField(label=_("Agreement"), choices=[*ANY, *AGREEMENTS.items()], required=False)
     synthetic = forms.BooleanField(label=_("Count synthetic scans in"), required=False)
 
