@@ -42,6 +42,7 @@ HELD = {"claim": "0" * 32, "lease_until": NOW, "started_at": NOW, "attempts": 1,
 FACTS: dict[tuple[type[models.Model], str], dict[str, Any]] = {
     (Case, "closed"): {"closed_at": NOW},
     (Case, "cancelled"): {"cancelled_reason": "A slip."},
+    (Scan, "withdrawn"): {"withdrawn_reason": "A slip."},
     (Prediction, "queued"): WAITS,
     (Prediction, "running"): HELD,
     (Prediction, "done"): {**OVER, "decision": "covid", "probability": 0.9},

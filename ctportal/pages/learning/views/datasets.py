@@ -22,7 +22,7 @@ from ctportal.pages.learning.next_step import scans_to_read_address
 from ctportal.pages.shared.decorators import managers_only
 from ctportal.pages.shared.requests import PersonRequest
 from learning.datasets.build import build_dataset
-from learning.datasets.dataset_counts import counts_of, read_counts
+from learning.datasets.dataset_counts import read_counts
 from learning.datasets.diff import ChangedScan, DatasetChanges, changes_since_previous
 from learning.datasets.export import export_dataset
 from learning.datasets.listing import counts_shown_to, excluded_of_dataset, scans_of_dataset, shown_counts
@@ -79,7 +79,7 @@ def _built(request: PersonRequest, form: DatasetForm) -> HttpResponse:
         messages.success(
             request,
             _("%(dataset)s is frozen: %(scans)s scans. It can no longer change.")
-            % {"dataset": dataset, "scans": counts_of(dataset).scans},
+            % {"dataset": dataset, "scans": shown_counts(request.user, dataset).scans},
         )
     else:
         messages.info(
