@@ -10,6 +10,7 @@ from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -20,7 +21,13 @@ API = "/api/"
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Answers in the language of the person's profile, of their sites, or of their browser."""
+    """Answers in the language of the person's profile, of their sites, or of their browser; the next work of the same
+    thread does not inherit it.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with translation.override(translation.get_language()):
+            return super().__call__(request)
 
     def process_request(self, request: HttpRequest) -> None:
         activate_language(request, request.user if isinstance(request.user, User) else None)

@@ -124,9 +124,20 @@ def own(owner: str) -> Kind:
     return expected
 
 
+def own_decision(owner: str) -> Kind:
+    """Expects the decision of one reader, which colleagues see and may not take back."""
+
+    def expected(who: str) -> Expected:
+        found = of(REVIEW)(who)
+        return _only(DENIED) if IN in found and who != owner else found
+
+    return expected
+
+
 RULES: dict[str, dict[str, Kind]] = {
     "healthz": {"GET": public},
     "healthz_live": {"GET": public},
+    "script-texts": {"GET": public},
     "healthz_ready": {"GET": readiness},
     # --- accounts ---
     "account_login": {"GET": public, "POST": public},
@@ -261,7 +272,7 @@ RULES: dict[str, dict[str, Kind]] = {
     "api:prediction-retry": {"POST": of(UPLOAD, REVIEW)},
     "api:review-list": {"GET": person},
     "api:review-detail": {"GET": of(VIEW)},
-    "api:review-withdraw": {"POST": of(REVIEW)},
+    "api:review-withdraw": {"POST": own_decision("rita")},
     "api:label-list": {"GET": anywhere(MANAGE)},
     "api:label-export": {"GET": anywhere(MANAGE)},
     "api:base-set-list": {"GET": anywhere(MANAGE)},

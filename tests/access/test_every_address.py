@@ -23,6 +23,7 @@ from accounts.models import Action, Event, PersonSession
 from accounts.tokens import issue_token
 from cases.casework import withdraw_scan
 from cases.models import Case
+from ctportal.pages.shared.script_texts import _digest
 from inference.models import Prediction
 from learning.models import ComparisonRequest, GateOverride
 from tests.access.rules import (
@@ -170,6 +171,7 @@ def paths_of(name: str, route: str, world: World) -> list[str]:
         "api:monitoring-table": {"table": "models"},
         "monitoring-table": {"name": "models"},
         "account_confirm_email": {"key": "none"},
+        "script-texts": {"language": "de", "digest": _digest("de")},
         "account_reset_password_from_key": {"uidb36": "1", "key": "none"},
     }
     return [reverse(name, kwargs=given.get(name))]

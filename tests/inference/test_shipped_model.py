@@ -42,7 +42,9 @@ def test_a_model_ships_with_the_portal() -> None:
 
 
 def answered(case: Case, user: User, files: list[SentFile], *, synthetic: bool = False) -> Scan:
-    (scan,) = receive_upload(case=case, user=user, files=files, is_synthetic=synthetic).scans
+    (scan,) = receive_upload(
+        case=case, user=user, files=files, is_synthetic=synthetic, confirmation="A public series, of nobody here."
+    ).scans
     assert run_queued() == 1
     prediction = only_prediction(scan)
     assert prediction.is_done, prediction.error

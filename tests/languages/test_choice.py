@@ -134,10 +134,10 @@ def test_codes_of_the_api_stay_as_they_are(client, cara, case):
     assert (found["status"], found["priority"]) == (case.status, case.priority)
 
 
-def test_mails_are_written_in_the_language_and_zone_of_who_gets_them(cara, django_capture_on_commit_callbacks):
+def test_mails_are_written_in_the_language_and_zone_of_who_gets_them(cara, worker):
     cara.language, cara.timezone = "de", "Asia/Tokyo"
     cara.save()
-    with translation.override("fr"), django_capture_on_commit_callbacks(execute=True):
+    with translation.override("fr"), worker():
         notify(cara, "password_changed")
     (sent,) = mail.outbox
     assert sent.subject == "Ihr Passwort für ctportal wurde geändert"

@@ -182,10 +182,10 @@ MAILS = {
 
 
 @pytest.mark.parametrize("kind", MAILS)
-def test_no_word_of_a_mail_escapes(cara, django_capture_on_commit_callbacks, kind):
+def test_no_word_of_a_mail_escapes(cara, worker, kind):
     cara.language = LANGUAGE
     cara.save()
-    with bracketed(), django_capture_on_commit_callbacks(execute=True):
+    with bracketed(), worker():
         notify(cara, kind, **MAILS[kind])
     (sent,) = mail.outbox
     assert WORD.search(DATA.sub("", outside(f"{sent.subject}\n{sent.body}")[0])) is None
