@@ -170,6 +170,7 @@ def paths_of(name: str, route: str, world: World) -> list[str]:
         "api:monitoring-table": {"table": "models"},
         "monitoring-table": {"name": "models"},
         "account_confirm_email": {"key": "none"},
+        "script-texts": {"language": "de", "digest": "none"},
         "account_reset_password_from_key": {"uidb36": "1", "key": "none"},
     }
     return [reverse(name, kwargs=given.get(name))]
