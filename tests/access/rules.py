@@ -167,6 +167,9 @@ RULES: dict[str, dict[str, Kind]] = {
     "member-remove": {"POST": of(MANAGE)},
     "member-revoke-tokens": {"POST": of(MANAGE)},
     "site-reads": {"POST": anywhere(MANAGE)},
+    "site-language": {"POST": anywhere(MANAGE)},
+    # The walk names no catalogue that there is; one that there is holds the scripts' words, for everybody.
+    "script-texts": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), nobody),
     "events": {"GET": anywhere(MANAGE)},
     # --- casework ---
     "worklist": {"GET": person, "POST": person},
