@@ -169,7 +169,6 @@ RULES: dict[str, dict[str, Kind]] = {
     "site-reads": {"POST": anywhere(MANAGE)},
     "site-language": {"POST": anywhere(MANAGE)},
     # The walk names no catalogue that there is; one that there is holds the scripts' words, for everybody.
-    "script-texts": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), nobody),
     "events": {"GET": anywhere(MANAGE)},
     # --- casework ---
     "worklist": {"GET": person, "POST": person},
