@@ -7,6 +7,7 @@ else the installation's. The language goes by profile, then site, then browser; 
 
 import zoneinfo
 from functools import cache
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -27,7 +28,7 @@ class LanguageMiddleware(LocaleMiddleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with translation.override(translation.get_language()):
-            return super().__call__(request)
+            return cast("HttpResponseBase", super().__call__(request))
 
     def process_request(self, request: HttpRequest) -> None:
         activate_language(request, request.user if isinstance(request.user, User) else None)
