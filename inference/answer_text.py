@@ -21,7 +21,7 @@ from accounts.formatting import duration, probability, whole_share
 from accounts.stored_words import said_again
 from accounts.wording import listed
 from cases.models import Decision
-from inference import claim
+from inference import what_is_claimed
 from inference.models import ModelStatus, ModelVersion, Prediction, PredictionStatus, SliceAnswer
 from inference.operating_point import lines_of
 
@@ -63,8 +63,8 @@ def describe(prediction: Prediction, *, slices: Sequence[SliceAnswer] | None = N
         suitability=suitability,
         model=words_for_model(prediction.model_version),
         timing=words_for_timing(prediction),
-        claim=str(claim.CLAIM),
-        look_alikes=str(claim.LOOK_ALIKES),
+        claim=str(what_is_claimed.CLAIM),
+        look_alikes=str(what_is_claimed.LOOK_ALIKES),
         judged_by=words_for_point(prediction),
     )
 
@@ -169,7 +169,7 @@ _LONE_SLICE = gettext_lazy(
 def _explanation(prediction: Prediction) -> str:
     if prediction.decision == Decision.UNSUITABLE:
         return _("The model gives no answer for this scan, because it looks unlike those it knows. Please read it.")
-    values = {"subject": claim.SUBJECT, "probability": probability(prediction.probability or 0.0)}
+    values = {"subject": what_is_claimed.SUBJECT, "probability": probability(prediction.probability or 0.0)}
     if prediction.is_unlike_training:
         return (
             _(

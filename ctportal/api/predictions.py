@@ -23,9 +23,9 @@ from ctportal.api.lineage import PredictionLineageSerializer
 from ctportal.api.names import ModelNameSerializer
 from ctportal.api.permissions import REVIEW, UPLOAD
 from ctportal.api.resource import Resource, caller
-from inference import claim
-from inference.answer_map import MapPolicy, map_policy
+from inference import what_is_claimed
 from inference.answer_text import DISCLAIMER, describe, words_for_point
+from inference.map_policy import MapPolicy, map_policy
 from inference.models import Prediction, PredictionQuerySet, PredictionStatus, SliceAnswer, SuitabilityState
 from inference.operating_point import lines_of
 from inference.queue import retry
@@ -137,7 +137,11 @@ class PredictionSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(ClaimSerializer)
     def get_claim(self, prediction: Prediction) -> dict[str, str]:
-        return {"code": claim.CODE, "words": str(claim.CLAIM), "look_alikes": str(claim.LOOK_ALIKES)}
+        return {
+            "code": what_is_claimed.CODE,
+            "words": str(what_is_claimed.CLAIM),
+            "look_alikes": str(what_is_claimed.LOOK_ALIKES),
+        }
 
     @extend_schema_field(JudgedBySerializer(allow_null=True))
     def get_judged_by(self, prediction: Prediction) -> dict[str, Any] | None:

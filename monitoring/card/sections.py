@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.formatting import decimal
-from inference import claim
+from inference import what_is_claimed
 from inference.models import ModelVersion
 from learning.models import BaseSet, TrainingRun
 from monitoring.card.figures import card_lines, figure_lines
@@ -84,7 +84,9 @@ def summary_section(model: ModelVersion, tracer: Tracer) -> CardSection:
 
 def use_section(model: ModelVersion, tracer: Tracer) -> CardSection:
     stated = card_of(model).get("intended_use") or INTENDED_USE
-    return CardSection("use", _("Intended use"), [str(stated), f"{claim.CLAIM} {claim.LOOK_ALIKES}", str(NOT_FOR)])
+    return CardSection(
+        "use", _("Intended use"), [str(stated), f"{what_is_claimed.CLAIM} {what_is_claimed.LOOK_ALIKES}", str(NOT_FOR)]
+    )
 
 
 def limits_section(model: ModelVersion, tracer: Tracer) -> CardSection:

@@ -18,9 +18,9 @@ from cases.reading import decision_open_to, note_view, own_review
 from ctportal.pages.reading.curve import draw_curve
 from ctportal.pages.reading.shown_answers import AnswerOnPage, shown_answer
 from ctportal.pages.shared.requests import PersonRequest, safe_next
-from inference.answer_map import map_policy
 from inference.answer_text import slices_that_mattered, words_for_slices
 from inference.current_answer import answers_by_scan
+from inference.map_policy import map_policy
 from inference.models import Prediction
 from inference.queue import retry
 from inference.service import active_model

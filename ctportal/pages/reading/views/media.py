@@ -17,7 +17,7 @@ from cases.disclosure import disclose
 from cases.models import FILE_ENDINGS, Slice
 from cases.reading import note_view
 from cases.storage import open_stored, read_view
-from ctportal.pages.shared.colours import coloured_map
+from ctportal.pages.shared.map_colours import coloured_map
 from ctportal.pages.shared.requests import PersonRequest
 from inference.models import SliceAnswer
 
