@@ -65,19 +65,19 @@ def test_an_unknown_address_gets_no_mail(client, worker):
 def test_the_page_leaves_it_to_a_worker_to_see_who_has_the_address(
     client, cara, monkeypatch, django_assert_num_queries
 ):
-    asked: list[str] = []
-    monkeypatch.setattr(mails.mail_reset_link, "delay", asked.append)
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(mails.mail_reset_link, "delay", lambda *call: asked.append(call))
 
     for email in ("cara@example.org", "stranger@example.org"):
         with django_assert_num_queries(0):
             client.post("/accounts/password/reset/", {"email": email})
 
-    assert asked == ["cara@example.org", "stranger@example.org"]
+    assert asked == [("cara@example.org", "en"), ("stranger@example.org", "en")]
     assert mail.outbox == []
 
 
 def test_without_a_broker_the_page_says_the_same_of_everybody(client, cara, monkeypatch):
-    def fail(email):
+    def fail(email, language):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(mails.mail_reset_link, "delay", fail)
