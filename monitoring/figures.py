@@ -31,7 +31,7 @@ def monitor(user: User, *, site: Site | None, start: date, end: date) -> Monitor
         sites=[str(each) for each in population.sites],
         start=start,
         end=end,
-        timezone=user.timezone,
+        timezone=period.zone.key,
         step=period.step,
         total=total.counts,
         series=total.series,

@@ -166,10 +166,12 @@ def test_days_are_those_of_the_users_zone(sent: Sent, model: ModelVersion, max: 
 
     row_answer(sent(at=datetime(2026, 3, 10, 23, 30, tzinfo=UTC)), model)
     tenth, eleventh = date(2026, 3, 10), date(2026, 3, 11)
-    assert monitor(max, site=None, start=tenth, end=tenth).total.scans == 1
+    in_utc = monitor(max, site=None, start=tenth, end=tenth)
+    assert (in_utc.total.scans, in_utc.timezone) == (1, "UTC")
     max.timezone = "Europe/Berlin"
     assert monitor(max, site=None, start=tenth, end=tenth).total.scans == 0
     found = monitor(max, site=None, start=tenth, end=eleventh)
+    assert found.timezone == "Europe/Berlin"
     assert [(point.start, point.counts.scans) for point in found.series] == [(tenth, 0), (eleventh, 1)]
 
 
