@@ -16,7 +16,7 @@ class Offer:
 
 
 def offer_to_withdraw(review: Review) -> str:
-    """The mark of a message about this decision."""
+    """Returns the mark of a message about this decision."""
     return f"{MARK}{review.pk}"
 
 
