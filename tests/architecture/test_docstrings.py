@@ -108,6 +108,6 @@ def test_no_docstring_or_comment_uses_a_banned_word(room: str) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["The queue of waiting scans.", "Of the readers.", "A scan, and its slices"])
+@pytest.mark.parametrize("text", ["The queue of waiting cases.", "Of the readers.", "A scan, and its slices"])
 def test_a_fragment_is_noticed(text: str) -> None:
     assert not has_verb(text)

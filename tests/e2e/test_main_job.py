@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 from ml.images.data import read_collection
 from tests.e2e.people import log_out
-from tests.e2e.scans import ScansToSend, scans_to_send
+from tests.e2e.scans import DATA, ScansToSend, scans_to_send
 
 ANSWERS = re.compile("Opacities as in COVID-19 (?:un)?likely|Uncertain, please read|Not suitable for the model")
 MEANT = {"Opacities as in COVID-19 likely": "COVID-19", "Opacities as in COVID-19 unlikely": "Not COVID-19"}
+STORED = re.compile(r"^\d+ files stored\.$")
 ANSWERED = 120_000  # milliseconds for the workers to read all scans of the case
 
 
@@ -57,7 +58,13 @@ def send_scans(page: Page, scans: ScansToSend) -> None:
     page.get_by_label("Choose a folder").set_input_files(scans.series)
     count = len(scans.pictures) + len(scans.series_files)
     page.get_by_role("button", name=f"Upload {count} files").click()
-    expect(page.get_by_text(f"{count} files stored.")).to_be_visible(timeout=ANSWERED)
+    question, stored = page.get_by_role("group", name="Whose scan is this?"), page.get_by_text(STORED)
+    expect(question.or_(stored).first).to_be_visible(timeout=ANSWERED)
+    if question.is_visible():  # the public series is of nobody here
+        question.get_by_label("I have checked it").check()
+        question.get_by_label("Why do the files differ?").fill("A public series, for trying the portal.")
+        question.get_by_role("button", name="Upload to this patient all the same").click()
+    expect(stored).to_be_visible(timeout=ANSWERED)
     expect(entries(page)).to_have_count(len(scans.pictures) + 1)
 
 
@@ -90,7 +97,8 @@ def read_all_scans(page: Page, *, count: int) -> dict[str, str]:
         )
         labels[scan] = take_way(page, ways[-1], says)
         expect(page.get_by_role("status").filter(has_text=f"Recorded for scan {scan} ")).to_be_visible()
-    assert {"confirm", "override"} <= set(ways), "the model gave fewer than two definite answers"
+    # Phantoms look unlike the training data, so that the model leaves them to the reader.
+    assert {"confirm", "override"} <= set(ways) or not DATA, "the model gave fewer than two definite answers"
     expect(page.get_by_role("status").filter(has_text="is closed.")).to_be_visible()
     return labels
 

@@ -218,5 +218,7 @@ def test_a_forged_form_without_a_session_leaves_nothing_behind(client, answered)
 def test_a_decision_is_still_refused_from_another_machines_page(rita, answered):
     client = Client(enforce_csrf_checks=True)
     client.force_login(rita)
-    assert decide(client, answered, rita).status_code == 403
+    response = client.post(reverse("scan-review", args=[answered.pk]), {"page": "forged", **BEGUN})
+    assert response.status_code == 403
     assert not Review.objects.exists()
+    assert not ReviewDraft.objects.exists()
