@@ -12,8 +12,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from cases.disk_trouble import DiskTrouble
 from cases.intake.decoders import Decoders
-from cases.upload_errors import DiskTrouble, ReadersBusy
+from cases.upload_errors import ReadersBusy
 
 LOCK_ENDING = ".lock"
 ASK_EVERY_SECONDS = 0.02

@@ -10,8 +10,9 @@ from django.core.files.storage import FileSystemStorage, Storage
 from django.db.models.fields.files import FieldFile
 
 from cases.decoding import require_room
+from cases.disk_trouble import DiskTrouble
 from cases.models import Slice
-from cases.upload_errors import DiskTrouble, PictureLost, StoreAway
+from cases.upload_errors import PictureLost, StoreAway
 
 logger = logging.getLogger(__name__)
 

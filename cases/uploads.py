@@ -18,6 +18,7 @@ from accounts.refusals import bounded_text
 from accounts.rights import Right, require, require_still
 from cases.casework import lock_case
 from cases.decoding import decoders, spool_folder
+from cases.disk_trouble import DiskTrouble, disk_words
 from cases.intake import IncomingScan, Intake, Limits, Refusal, SentFile, read_upload
 from cases.intake.refusals import duplicate
 from cases.memory import give_memory_back
@@ -26,7 +27,6 @@ from cases.patient_check import Concern, PatientMismatch, concern_about, confirm
 from cases.signals import scans_received
 from cases.storage import require_store_room
 from cases.summaries import refresh_case
-from cases.upload_errors import DiskTrouble, disk_words
 
 logger = logging.getLogger(__name__)
 

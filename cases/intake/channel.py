@@ -10,11 +10,11 @@ import struct
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
+from cases.disk_trouble import DiskTrouble
 from cases.intake.allowance import Allowance
 from cases.intake.one_file import Options, Taken
 from cases.intake.refusals import UploadExhausted
 from cases.intake.spool import Spool
-from cases.upload_errors import DiskTrouble
 from ml.images.decoding import ImageError
 
 _LENGTH: Final = struct.Struct("!Q")

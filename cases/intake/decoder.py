@@ -12,12 +12,12 @@ import socket
 import sys
 from typing import Final
 
+from cases.disk_trouble import DiskTrouble
 from cases.intake.channel import BrokenChannel, Reply, Request, receive_request, send
 from cases.intake.contents import Limits
 from cases.intake.one_file import Taken, read_files
 from cases.intake.refusals import UploadExhausted
 from cases.intake.spool import Kept, Spool
-from cases.upload_errors import DiskTrouble
 
 IDLE_SECONDS: Final = 60
 OUT_OF_MEMORY: Final = 3

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from cases.disk_trouble import DiskTrouble
 from cases.intake import refusals
 from cases.intake.allowance import Allowance
 from cases.intake.contents import IncomingSlice, Limits, Refusal
@@ -15,7 +16,6 @@ from cases.intake.raster import read_raster
 from cases.intake.refusals import UploadExhausted
 from cases.intake.sniff import HEAD_BYTES, directory_file, foreign_content, is_readable, is_system_file, system_file
 from cases.intake.spool import Kept, Spool
-from cases.upload_errors import DiskTrouble
 from ml.images.decoding import ImageError, raster_format
 from ml.images.dicom import is_dicom
 

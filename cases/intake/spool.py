@@ -11,7 +11,7 @@ import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, Final, overload
 
-from cases.upload_errors import DiskTrouble
+from cases.disk_trouble import DiskTrouble
 
 _NO_UNNAMED_FILES: Final = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 _BUFFER: Final = 1 << 16

@@ -21,15 +21,9 @@ from rest_framework.reverse import reverse
 
 from accounts.refusals import ReasonMissing, WrongState
 from cases.casework import DuplicateRecordNumber
+from cases.disk_trouble import DiskTrouble
 from cases.patient_check import PatientMismatch
-from cases.upload_errors import (
-    DiskTrouble,
-    PictureLost,
-    ReadersBusy,
-    StoreAway,
-    UploadsAtOnce,
-    UploadTooLarge,
-)
+from cases.upload_errors import PictureLost, ReadersBusy, StoreAway, UploadsAtOnce, UploadTooLarge
 from ctportal.outages import outage_of
 
 logger = logging.getLogger(__name__)

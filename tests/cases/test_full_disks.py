@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from cases import storage
 from cases.decoding import require_room, spool_folder, sweep_spool, turn
+from cases.disk_trouble import DiskTrouble
 from cases.intake import SentFile
 from cases.models import Scan, Slice
-from cases.upload_errors import DiskTrouble, ReadersBusy
+from cases.upload_errors import ReadersBusy
 from cases.uploads import receive_upload
 from tests.cast import phantom_png
 

@@ -13,15 +13,9 @@ from django.utils.translation import gettext as _
 
 from accounts.refusals import ReasonMissing, WrongState
 from cases.casework import DuplicateRecordNumber
+from cases.disk_trouble import DiskTrouble
 from cases.errors import LookAgain
-from cases.upload_errors import (
-    DiskTrouble,
-    PictureLost,
-    ReadersBusy,
-    StoreAway,
-    UploadsAtOnce,
-    UploadTooLarge,
-)
+from cases.upload_errors import PictureLost, ReadersBusy, StoreAway, UploadsAtOnce, UploadTooLarge
 
 logger = logging.getLogger(__name__)
 

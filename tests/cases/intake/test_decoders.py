@@ -19,10 +19,11 @@ import pytest
 from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
+from cases.disk_trouble import DiskTrouble
 from cases.intake import Intake, Limits, SentFile, read_upload
 from cases.intake.channel import ForeignObject, Reply, receive, send
 from cases.intake.decoders import Decoders
-from cases.upload_errors import DiskTrouble, ReadersBusy
+from cases.upload_errors import ReadersBusy
 from tests.cases.intake.costly_files import dicom_of_sixty_large_frames
 from tests.ct_files import ct_slice, dicom_file, grey_picture, image_file, opener, png, zip_file
 
@@ -42,7 +43,14 @@ def upload(decoders: Decoders, files: dict[str, bytes], limits: Limits | None = 
 
 
 def children() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "cases.intake.decoder" in each.cmdline()]
+    return [each for each in psutil.Process().children() if _is_decoder(each)]
+
+
+def _is_decoder(process: psutil.Process) -> bool:
+    try:
+        return "cases.intake.decoder" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def codes(intake: Intake) -> dict[str, str]:
