@@ -10,7 +10,7 @@ from learning.service.promotion import refuse_model
 from tests.cast import make_person
 from tests.pages.learning_cast import make_base_set, make_comparison, make_dataset, make_model, make_run
 
-MOST_QUERIES = 45
+MOST_QUERIES = 49
 PAGES = ["learning", "dataset-list", "dataset-build", "training-list", "training-start", "comparison-list"]
 
 
