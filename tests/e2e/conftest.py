@@ -79,11 +79,11 @@ def fresh_browser(browser: Browser, portal: Portal) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def fresh_visit(fresh_browser: Visit) -> Callable[[str], Page]:
+def fresh_visit(fresh_browser: Visit) -> Callable[..., Page]:
     """fresh_visit("rita"): with a session of its own, for those who log out or are logged out."""
 
-    def open_page(name: str) -> Page:
-        page = fresh_browser()
+    def open_page(name: str, *, refusals: tuple[int, ...] = ()) -> Page:
+        page = fresh_browser(refusals=refusals)
         log_in(page, name)
         return page
 
