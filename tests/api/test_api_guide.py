@@ -1,5 +1,6 @@
 """The guide's five calls, taken out of docs/api.md and run by a shell against a live portal with the shipped model."""
 
+import io
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import pydicom
 import pytest
 from django.conf import settings as portal
 from django.core.management import call_command
@@ -121,6 +123,18 @@ def test_the_five_calls_take_a_real_picture(staff, live_server):
     assert prediction.decision != Decision.UNSUITABLE
 
 
+def of_the_guides_patient(file: Path) -> bytes:
+    """The public series names its patient by a research number; a hospital's names the one who was examined."""
+    dataset = pydicom.dcmread(file)
+    dataset.PatientID, dataset.PatientName = "GUIDE-1", "Example^Erika"
+    for name in ("PatientBirthDate", "PatientSex"):
+        if name in dataset:
+            delattr(dataset, name)
+    out = io.BytesIO()
+    dataset.save_as(out)
+    return out.getvalue()
+
+
 @needs_data
 @pytest.mark.real_data
 def test_the_five_calls_take_a_real_dicom_series(staff, live_server, tmp_path):
@@ -128,7 +142,7 @@ def test_the_five_calls_take_a_real_dicom_series(staff, live_server, tmp_path):
     files = sorted(Path(DATA, "dicom").glob("*/*.dcm"))
     with zipfile.ZipFile(series, "w") as archive:
         for file in files:
-            archive.write(file, file.name)
+            archive.writestr(file.name, of_the_guides_patient(file))
 
     expect_done(run_guide(live_server, series), slices=len(files))
 
