@@ -4,12 +4,14 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
 from redis import Redis
 
 from ctportal.standalone.embedded import paths
+from ctportal.standalone.embedded import redis as embedded_redis
 from ctportal.standalone.embedded.services import REDIS, Profile, start
 from ctportal.standalone.launch.worker import worker_command
 from tests.chaos.portal import Portal
@@ -62,12 +64,18 @@ class Naps:
         self.end(self.begin())
 
 
+def start_with_config(patch: pytest.MonkeyPatch, home: Path) -> Any:
+    """Start the services, with a Redis that lets a test have it refuse writes, as the portal itself never may."""
+    patch.setattr(embedded_redis, "RIGHTS", (*embedded_redis.RIGHTS, "+config"))
+    return start(home, profile=Profile.TESTS)
+
+
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="ctportal-broker-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o711)  # the account that runs PostgreSQL walks through
-        with start(home, profile=Profile.TESTS) as services:
+        with pytest.MonkeyPatch.context() as patch, start_with_config(patch, home) as services:
             portal = Portal(services)
             try:
                 portal.stage("prepare")

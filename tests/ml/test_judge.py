@@ -51,7 +51,7 @@ def test_a_challenger_trained_on_flipped_labels_is_clearly_worse(shipped_artifac
     verdict = _judged(tmp_path / "right", models["right"], models["flipped"], tmp_path / "verdict.json")
     assert (verdict["n"], verdict["positives"], verdict["patients"]) == (20, 10, 20)
     assert verdict["champion"]["auc"] > 0.9
-    assert verdict["challenger"]["auc"] < 0.1
+    assert verdict["challenger"]["auc"] < 0.25
     difference = verdict["differences"]["sensitivity"]
     assert difference["low"] <= difference["value"] <= difference["high"] < -0.3
     assert verdict["differences"]["auc"]["value"] < -0.8
