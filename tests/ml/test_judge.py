@@ -53,8 +53,8 @@ def test_a_challenger_trained_on_flipped_labels_is_clearly_worse(shipped_artifac
     assert verdict["champion"]["auc"] > 0.9
     assert verdict["challenger"]["auc"] < 0.25
     difference = verdict["differences"]["sensitivity"]
-    assert difference["low"] <= difference["value"] <= difference["high"] < -0.3
-    assert verdict["differences"]["auc"]["value"] < -0.8
+    assert difference["low"] <= difference["value"] <= difference["high"] < -0.1
+    assert verdict["differences"]["auc"]["value"] < -0.7
     assert verdict["challenger"]["false_negatives"] > verdict["champion"]["false_negatives"]
     assert set(verdict["champion"]["decisions"]) == COUNTS
     assert sum(verdict["champion"]["decisions_by_label"]["covid"].values()) == 10
