@@ -34,27 +34,25 @@ def cases_mentioning(cases: CaseQuerySet, search: str) -> CaseQuerySet:
 
 def _candidates(words: list[str]) -> Q | None:
     """What all cases that mention every word are among; None where no word narrows them enough."""
+    in_accessions = {word: _few(Case.objects.filter(accession_number__icontains=word)) for word in words}
     for word in sorted(words, key=len, reverse=True):
-        named = _named_by(word)
+        named = _named_by([word], in_accessions[word])
         if named is not None:
-            return named
+            return named | _number(word)
     # No word alone is rare. Either the patient has them all, or at least one of them is in an accession number.
-    patients = _few(Patient.objects.filter(*(_of_patient(word) for word in words)))
-    accessions = [_few(Case.objects.filter(accession_number__icontains=word)) for word in words]
-    if patients is None or any(found is None for found in accessions):
-        return None
-    numbers = [number for found in accessions for number in found or ()]
-    return Q(patient__in=patients) | Q(pk__in=numbers)
+    numbers = [number for found in in_accessions.values() for number in found or ()]
+    return _named_by(words, None if None in in_accessions.values() else numbers)
 
 
-def _named_by(word: str) -> Q | None:
-    patients = _few(Patient.objects.filter(_of_patient(word)))
-    if patients is None:
-        return None
-    numbers = _few(Case.objects.filter(accession_number__icontains=word))
+def _named_by(words: list[str], numbers: list[int] | None) -> Q | None:
+    """The cases of patients who have all the words, and the numbered ones; None where either are many."""
     if numbers is None:
         return None
-    return Q(patient__in=patients) | Q(pk__in=numbers) | _number(word)
+    patients = Patient.objects.all()
+    for word in words:
+        patients = patients.matching(word)
+    few = _few(patients)
+    return None if few is None else Q(patient__in=few) | Q(pk__in=numbers)
 
 
 def _few(rows: QuerySet[Any]) -> list[int] | None:
@@ -67,10 +65,6 @@ def _mentions(word: str) -> Q:
     """`icontains` compares upper-cased text, which the trigram indexes hold."""
     in_patient = Q(patient__record_number__icontains=word) | Q(patient__name__icontains=word)
     return in_patient | Q(accession_number__icontains=word) | _number(word)
-
-
-def _of_patient(word: str) -> Q:
-    return Q(record_number__icontains=word) | Q(name__icontains=word)
 
 
 def _number(word: str) -> Q:
