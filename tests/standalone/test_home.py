@@ -89,11 +89,11 @@ class TestRoot:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_is_refused_for_other_machines_where_the_account_cannot_read_the_code(self, home, monkeypatch):
-        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/opt/python")])
 
-        with pytest.raises(preflight.PreflightError, match=r"cannot read /root/python.*ALLOW_ROOT=1"):
+        with pytest.raises(preflight.PreflightError, match=r"cannot read /opt/python.*ALLOW_ROOT=1"):
             preflight.give_root_up(home, {"HOST": "0.0.0.0"})
-        with pytest.raises(preflight.PreflightError, match="cannot read /root/python"):
+        with pytest.raises(preflight.PreflightError, match="cannot read /opt/python"):
             preflight.give_root_up(home, {"ALLOW_ROOT": "0"})
         assert "runs as root" in preflight.give_root_up(home, {"ALLOW_ROOT": "1", "HOST": "0.0.0.0"})
         assert os.geteuid() == 0
@@ -111,22 +111,22 @@ class TestRoot:
         ],
     )
     def test_is_refused_where_others_reach_the_portal_by_a_name_or_through_a_proxy(self, home, monkeypatch, reached):
-        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/opt/python")])
 
         with pytest.raises(preflight.PreflightError, match="would run as root"):
             preflight.give_root_up(home, reached)
 
     def test_is_kept_on_this_machine_where_settings_say_so_in_other_words(self, home, monkeypatch):
-        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/opt/python")])
         here = {"ALLOWED_HOSTS": "localhost, 127.0.0.1,[::1]", "BEHIND_PROXY": "0", "HTTPS": "False"}
 
         assert "WARNING" in preflight.give_root_up(home, here)
 
     @pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost", "::1"])
     def test_is_kept_with_a_warning_for_a_trial_on_this_machine_alone(self, home, monkeypatch, host):
-        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/root/python")])
+        monkeypatch.setattr(preflight, "out_of_reach", lambda home: [Path("/opt/python")])
 
-        assert "cannot read /root/python" in preflight.give_root_up(home, {"HOST": host})
+        assert "cannot read /opt/python" in preflight.give_root_up(home, {"HOST": host})
 
     def test_never_hands_the_database_to_nobody(self, home, monkeypatch):
         monkeypatch.setattr(account, "_find", lambda name: pwd.getpwnam("nobody") if name == "nobody" else None)
